@@ -1,0 +1,1 @@
+//! Numbered pages in memory.

@@ -1,0 +1,176 @@
+//! Every operating-system call of the engine, behind two object-safe traits.
+//!
+//! Nothing else in this crate may name `std::fs`, `libc` or `SystemTime`; a check in the test run holds it.
+//! Implementations: [`OsVfs`], the real one; and with the feature `testing` [`sim`], a seeded disk in memory that can be
+//! cut off the power at any operation, [`fault`], which makes chosen operations fail, and [`trickle`], which moves a byte
+//! at a time. The last two wrap any other.
+//!
+//! Errors are plain [`io::Error`]s; callers add what they were doing and where. Short reads and writes are
+//! allowed and are the caller's to continue ([`read_full_at`], [`write_all_at`]). Everything is thread-safe.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod os;
+pub use os::OsVfs;
+
+use crate::types::Timestamp;
+
+/// How to open a file. Symbolic links are never followed, and only regular files are opened
+/// (else [`io::ErrorKind::InvalidInput`]), without ever blocking on a FIFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file, for reading.
+    Read,
+    /// An existing file, for reading and writing.
+    ReadWrite,
+    /// A new file, for reading and writing; fails with `AlreadyExists` if the name is taken.
+    CreateNew,
+}
+
+/// What a directory entry is, without following symbolic links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, FIFO, socket, device, ...
+    Other,
+}
+
+/// One entry of a directory. Entries whose names are not UTF-8 are listed with `name` as `None`: never ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name, if it is UTF-8.
+    pub name: Option<String>,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// A file system, a clock and a source of random numbers.
+pub trait Vfs: fmt::Debug + Send + Sync {
+    /// Opens or creates a regular file. A created file's directory entry is durable after [`Vfs::sync_dir`].
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn VfsFile>>;
+
+    /// All entries of a directory but `.` and `..`, in no particular order.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Renames a file, replacing `to` atomically if it is there. Durable after [`Vfs::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file's name. Durable after [`Vfs::sync_dir`].
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates one directory; its parent must exist. Durable after [`Vfs::sync_dir`] on the parent.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Brings the entries of a directory to stable storage.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// What stands at this path itself; `NotFound` if nothing does.
+    fn entry_kind(&self, path: &Path) -> io::Result<EntryKind>;
+
+    /// The path without symbolic links and dots; the path must exist.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Takes an exclusive advisory lock on a file, creating it if it is missing, and never waits.
+    ///
+    /// `note` replaces the file's contents once the lock is held. If another holder has it (in this process too),
+    /// [`LockError::Held`] gives what the file says.
+    fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError>;
+
+    /// Wall-clock time.
+    fn now(&self) -> Timestamp;
+
+    /// Fills a buffer with random bytes that nobody can guess.
+    fn random(&self, buf: &mut [u8]) -> io::Result<()>;
+
+    /// This process's id.
+    fn process_id(&self) -> u32;
+
+    /// A number that differs in a forked child from what it was in the parent. Must cost no system call.
+    fn process_generation(&self) -> u64;
+}
+
+/// An open file. All calls give an explicit offset; there is no cursor and no append mode.
+pub trait VfsFile: fmt::Debug + Send + Sync {
+    /// Reads up to `buf.len()` bytes; fewer at the end of the file, or when the system feels like it.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes up to `buf.len()` bytes, growing the file as needed. May write fewer.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Length in bytes. Fails with `InvalidInput` if the file is not regular.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Cuts the file, or grows it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Reserves blocks for a range and grows the file over it if it is shorter; new bytes read as zeros.
+    /// `Unsupported` where the file system can't.
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// Brings all bytes, and what is needed to read them, to stable storage. After a failure the bytes that were not
+    /// synced may be lost even if a later call succeeds.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// A read-only view of the first `len` bytes, which may go beyond the file's present end. It shows later writes to the file. Bytes
+    /// beyond the end must not be touched. `Unsupported` where there is none; callers then read.
+    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>>;
+}
+
+/// A read-only view of a file, kept alive by its users.
+pub trait Mapping: fmt::Debug + Send + Sync {
+    /// The bytes `offset..offset + len`. The caller has made sure that the file is at least that long and
+    /// that nobody writes to these bytes any more. `None` if the range is not in the mapping.
+    fn bytes(&self, offset: u64, len: usize) -> Option<&[u8]>;
+}
+
+/// A lock, released when this is dropped or the process ends. Dropping it in a forked child leaves the parent's lock alone.
+pub trait LockGuard: fmt::Debug + Send + Sync {}
+
+/// Why a lock was not taken.
+#[derive(Debug)]
+pub enum LockError {
+    /// Somebody has it; this is what the lock file says (may be empty or stale).
+    Held(String),
+    /// It could not be tried.
+    Io(io::Error),
+}
+
+/// Reads until the buffer is full or the file ends; gives the number of bytes read. Retries `Interrupted`.
+pub fn read_full_at(file: &dyn VfsFile, mut buf: &mut [u8], mut offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while !buf.is_empty() {
+        match file.read_at(buf, offset) {
+            Ok(0) => break,
+            Ok(n) => {
+                buf = &mut buf[n..];
+                offset += n as u64;
+                done += n;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes all of the buffer. Retries `Interrupted`; a write of nothing is `WriteZero`.
+pub fn write_all_at(file: &dyn VfsFile, mut buf: &[u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match file.write_at(buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                buf = &buf[n..];
+                offset += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}

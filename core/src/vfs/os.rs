@@ -1,0 +1,5 @@
+//! The real operating system.
+
+/// The real file system, clock and random numbers.
+#[derive(Debug)]
+pub struct OsVfs;
