@@ -10,5 +10,6 @@
 
 mod bytes;
 pub mod header;
+pub mod names;
 pub mod payload;
 pub mod record;
