@@ -10,5 +10,7 @@
 
 mod bytes;
 pub mod header;
+pub mod hint;
+pub mod names;
 pub mod payload;
 pub mod record;

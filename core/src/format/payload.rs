@@ -119,3 +119,58 @@ impl Seal {
         r.0.is_empty().then_some(seal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_says_what_its_batch_amounts_to() {
+        let mut digest = BatchDigest::new();
+        assert_eq!(digest.commit(), BatchCommit { count: 0, digest: 0 });
+        digest.push(0x0403_0201);
+        digest.push(0x0807_0605);
+        let commit = digest.commit();
+        assert_eq!(commit, BatchCommit { count: 2, digest: crc32fast::hash(&[1, 2, 3, 4, 5, 6, 7, 8]) });
+        let bytes = commit.encode();
+        assert_eq!((&bytes[..8], &bytes[12..]), (&2u64.to_le_bytes()[..], &[0; 4][..]));
+        assert_eq!(BatchCommit::decode(&bytes), Some(commit));
+    }
+
+    #[test]
+    fn a_commit_of_another_shape_is_none() {
+        let good = BatchCommit { count: 2, digest: 3 }.encode();
+        for len in 0..good.len() {
+            assert_eq!(BatchCommit::decode(&good[..len]), None);
+        }
+        assert_eq!(BatchCommit::decode(&[&good[..], &[0]].concat()), None);
+        for at in 12..16 {
+            let mut bad = good;
+            bad[at] = 1;
+            assert_eq!(BatchCommit::decode(&bad), None);
+        }
+    }
+
+    #[test]
+    fn a_seal_sums_up_puts_and_deletes() {
+        let mut seal = Seal { length: 128, ..Seal::default() };
+        assert_eq!(Seal::decode(&seal.encode()), Some(seal));
+        for (seq, time) in [(5, 50), (3, 70), (9, 60)] {
+            seal.add(SeqNo(seq), Timestamp(time));
+        }
+        let fields = [3, 3, 9, 50, 70, 128_u64].map(u64::to_le_bytes);
+        assert_eq!(seal.encode(), *fields.as_flattened());
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert_eq!(Seal::decode(&bytes).map(|s| s.encode().to_vec()), (bytes.len() == 48).then_some(bytes.clone()));
+            if let Some(commit) = BatchCommit::decode(&bytes) {
+                prop_assert_eq!(&commit.encode()[..], &bytes[..]);
+            }
+        }
+    }
+}

@@ -159,7 +159,10 @@ fn forged(key_len: u16, value_len: u32, change: impl Fn(&mut [u8])) -> Vec<u8> {
 fn what_the_format_does_not_allow_is_invalid_even_with_right_checksums() {
     let peek = |bytes: &[u8]| peek_header(bytes, Placer::new(42), 128, u64::MAX).map(|h| h.record_len());
     assert_eq!(peek(&forged(1, 0, |_| {})), Ok(32));
-    assert_eq!(peek(&forged(u16::MAX, u32::MAX, |b| b[7] = 1)), Ok((36 + 65_535 + 0xFFFF_FFFF_u64).next_multiple_of(4)));
+    assert_eq!(
+        peek(&forged(u16::MAX, u32::MAX, |b| b[7] = 1)),
+        Ok((36 + 65_535 + 0xFFFF_FFFF_u64).next_multiple_of(4))
+    );
     assert_eq!(peek(&forged(0, 0, |_| {})), Err(Invalid::BadLengths));
     for kind in 8..=255 {
         assert_eq!(peek(&forged(1, 0, |b| b[6] = kind)), Err(Invalid::BadKind));

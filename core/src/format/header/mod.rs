@@ -205,3 +205,6 @@ fn feature_name(bit: u32) -> String {
     let named = FEATURES.iter().find(|(b, _)| *b == bit);
     named.map_or_else(|| format!("bit {bit}"), |(_, name)| (*name).to_owned())
 }
+
+#[cfg(test)]
+mod tests;
