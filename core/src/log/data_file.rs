@@ -59,7 +59,7 @@ impl DataFile {
         dir.join(names::data(id))
     }
 
-    /// Creates a data file with its headers, synced but for its directory entry. Removes it again on failure.
+    /// Creates a data file with its headers; [`DataFile::sync_created`] is to follow. Removes it again on failure.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path, new: NewFile, map_len: u64) -> Result<DataFile> {
         let path = Self::path_of(dir, new.id);
         let mut nonce = [0; 8];
@@ -76,15 +76,18 @@ impl DataFile {
             base_seq: new.base_seq,
         };
         let file = vfs.open(&path, OpenMode::CreateNew).map_err(|e| Error::io("create", &path, None, e))?;
-        let written = write_all_at(file.as_ref(), &header.encode_pair(), 0)
-            .map_err(|e| Error::io("write", &path, Some(0), e))
-            .and_then(|()| file.sync_data().map_err(|e| Error::io("sync", &path, None, e)));
-        if let Err(error) = written {
+        if let Err(e) = write_all_at(file.as_ref(), &header.encode_pair(), 0) {
             // If this fails too, open will recognise the file as unfinished or empty.
             let _ = vfs.remove(&path);
-            return Err(error);
+            return Err(Error::io("write", &path, Some(0), e));
         }
         Ok(Self::with(header, path, file, DATA_START, map_len))
+    }
+
+    /// Brings a new file's headers and its name to stable storage.
+    pub(crate) fn sync_created(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, None, e))?;
+        vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, None, e))
     }
 
     /// Opens an existing data file and reads its header. The end is the file's length.

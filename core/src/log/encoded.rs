@@ -92,7 +92,7 @@ impl Encoded {
     /// Bytes that the commit takes in the log.
     pub(crate) fn log_len(&self) -> u64 {
         let commit = if self.is_batch { (HEADER_LEN + COMMIT_LEN) as u64 } else { 0 };
-        self.spans.iter().map(|span| span.len() as u64).sum::<u64>() + commit
+        self.content_len() as u64 + commit
     }
 
     /// Key of the record at `i`, and whether it is a put.
@@ -111,19 +111,30 @@ impl Encoded {
         *self = kept;
     }
 
-    /// Splits off the records that don't fit into `room` bytes of log together with those before them; a commit record is not counted.
-    pub(crate) fn split_at_len(&mut self, room: u64) -> Encoded {
-        let fits = self.spans.iter().take_while(|span| (span.start + span.len()) as u64 <= room).count();
-        let at = self.spans.get(fits).map_or(self.bytes.len(), |span| span.start);
-        let bytes = self.bytes.split_off(at);
-        let spans = self.spans.split_off(fits);
-        let spans = spans.into_iter().map(|span| Span { start: span.start - at, ..span }).collect();
+    /// How many records, from the first on, fit into `room` bytes of log, a commit record not counted.
+    pub(crate) fn count_fitting(&self, room: u64) -> usize {
+        self.spans.iter().take_while(|span| (span.start + span.len()) as u64 <= room).count()
+    }
+
+    /// Splits off the records from the one at `at` on.
+    pub(crate) fn split_off(&mut self, at: usize) -> Encoded {
+        let start = self.spans.get(at).map_or(self.content_len(), |span| span.start);
+        let bytes = self.bytes.split_off(start);
+        let spans = self.spans.split_off(at.min(self.spans.len()));
+        let spans = spans.into_iter().map(|span| Span { start: span.start - start, ..span }).collect();
         Encoded { bytes, spans, is_batch: self.is_batch }
     }
 
-    /// Fills in the headers for the place that the commit gets, and gives its bytes. With `digest`, the records are added to it; with `last` a batch's
+    /// Bytes of the puts and deletes.
+    fn content_len(&self) -> usize {
+        self.spans.last().map_or(0, |span| span.start + span.len())
+    }
+
+    /// Fills in the headers for the place that the commit gets, and gives its bytes. The records are added to `digest`; with `last` a batch's
     /// commit record is appended.
     pub(crate) fn place(&mut self, at: Place<'_>, digest: &mut BatchDigest, last: bool) -> &[u8] {
+        // A second attempt places anew.
+        self.bytes.truncate(self.content_len());
         let kinds = match self.is_batch {
             false => (RecordKind::Put, RecordKind::Delete),
             true => (RecordKind::BatchPut, RecordKind::BatchDelete),
