@@ -152,6 +152,18 @@ fn blocks_close_at_64_kib_and_never_exceed_the_limit() {
 }
 
 #[test]
+fn a_block_is_full_with_the_byte_that_reaches_64_kib() {
+    for (key_len, full) in [(65_529, false), (65_530, true)] {
+        let mut builder = HintBlockBuilder::new(&data_header());
+        // Tag, three bytes of key length, value length and seq come before the key.
+        assert!(builder.push(&put(128, 1, &vec![1; key_len])));
+        assert_eq!(builder.is_full(), full);
+        assert_eq!(builder.finish().len(), BLOCK_HEADER_LEN + 6 + key_len);
+        assert!(!builder.is_full());
+    }
+}
+
+#[test]
 fn the_builder_refuses_what_no_reader_would_take() {
     let mut builder = HintBlockBuilder::new(&data_header());
     let good = put(128, 1, b"k");

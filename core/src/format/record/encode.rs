@@ -1,5 +1,5 @@
 //! Encoding, in two steps: [`Body`] costs a pass over key and value and needs neither number nor place, so that
-//! writers compute it before they queue; [`encode_header`] is a few dozen nanoseconds and is done in the queue's order.
+//! writers compute it before they queue; [`encode_header`] hashes some 40 bytes and is done in the queue's order.
 
 use crc32fast::Hasher;
 

@@ -211,9 +211,11 @@ fn padding_must_be_zero_even_if_the_crc_says_otherwise() {
 #[test]
 fn a_later_time_than_48_bits_hold_is_stored_as_the_greatest() {
     let placer = Placer::new(42);
-    let late = RecordFields { timestamp: Timestamp(u64::MAX), ..fields(RecordKind::SyncMark) };
-    let bytes = encoded(&late, b"", b"", placer, 128);
-    assert_eq!(decode_record(&bytes, placer, 128).unwrap().header.timestamp, Timestamp::MAX);
+    for late in [Timestamp::MAX.0, Timestamp::MAX.0 + 1, Timestamp::MAX.0 + 5, u64::MAX] {
+        let late = RecordFields { timestamp: Timestamp(late), ..fields(RecordKind::SyncMark) };
+        let bytes = encoded(&late, b"", b"", placer, 128);
+        assert_eq!(decode_record(&bytes, placer, 128).unwrap().header.timestamp, Timestamp::MAX);
+    }
 }
 
 #[test]
