@@ -5,6 +5,7 @@ mod data_file;
 mod encoded;
 mod hint_file;
 mod scan;
+mod sync_gate;
 mod value;
 mod writer;
 

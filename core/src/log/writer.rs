@@ -20,11 +20,12 @@ use crate::format::hint::HintEntry;
 use crate::format::payload::{BatchDigest, Seal, SyncPoint};
 use crate::format::record::RecordKind;
 use crate::types::{FileId, Location, SeqNo, Timestamp};
-use crate::vfs::{Vfs, VfsFile, write_all_at};
+use crate::vfs::{Vfs, write_all_at};
 
 use super::data_file::{DataFile, NewFile};
 use super::encoded::{Encoded, Place, marker};
 use super::hint_file::HintWriter;
+use super::sync_gate::{BackgroundSync, SyncGate};
 
 /// Space is reserved in steps of at most this.
 const ALLOCATION_STEP: u64 = 4 << 20;
@@ -80,6 +81,7 @@ pub(crate) struct LogWriter {
     /// Where the log ended behind a mark that says that all before it is on stable storage; 0 if it never did.
     marked: u64,
     stopped: Option<Arc<Error>>,
+    gate: Arc<SyncGate>,
     buf: Vec<u8>,
 }
 
@@ -111,6 +113,7 @@ impl LogWriter {
             marked: if end.is_marked { at } else { 0 },
             config,
             stopped: None,
+            gate: Arc::new(SyncGate::default()),
             buf: Vec::new(),
         }
     }
@@ -381,33 +384,29 @@ impl LogWriter {
     }
 
     fn sync_active(&mut self) -> Result<()> {
-        match self.active.file().sync_data() {
-            Ok(()) => {
-                self.synced = self.position();
-                Ok(())
-            }
-            Err(e) => {
-                let error = self.active.io_error("sync", self.synced.offset, e);
-                Err(self.stop(error))
-            }
-        }
+        self.gate.sync(&self.active).map_err(|error| self.stop(error))?;
+        self.synced = self.position();
+        Ok(())
     }
 
-    /// What a thread of its own needs to sync: the file, and what will be synced then.
-    pub(crate) fn unsynced(&self) -> Option<(Arc<dyn VfsFile>, LogPosition)> {
+    /// The sync that a thread of its own should run, if there is anything to sync.
+    pub(crate) fn background_sync(&self) -> Option<BackgroundSync> {
         let dirty = self.stopped.is_none() && self.synced != self.position();
-        dirty.then(|| (Arc::clone(self.active.file()), self.position()))
+        dirty.then(|| BackgroundSync {
+            gate: Arc::clone(&self.gate),
+            file: Arc::clone(&self.active),
+            position: self.position(),
+        })
     }
 
     /// Takes the outcome of such a sync, and writes it down in the log.
-    pub(crate) fn synced_to(&mut self, position: LogPosition, outcome: std::io::Result<()>) -> Result<()> {
+    pub(crate) fn synced_to(&mut self, sync: &BackgroundSync, outcome: Result<()>) -> Result<()> {
         self.check()?;
-        if let Err(e) = outcome {
-            let error = self.active.io_error("sync", self.synced.offset, e);
+        if let Err(error) = outcome {
             return Err(self.stop(error));
         }
-        if position > self.synced {
-            self.synced = position;
+        if sync.position > self.synced {
+            self.synced = sync.position;
             if self.synced != self.position() {
                 return self.mark();
             }
@@ -518,16 +517,14 @@ impl LogWriter {
         if self.stopped.is_some() {
             return error;
         }
-        let file = Arc::clone(self.active.file());
         self.set_end(end);
         self.allocated = end;
         let here = LogPosition { file: self.active.id(), offset: end };
-        if let Err(e) = file.set_len(end) {
+        if let Err(e) = self.active.file().set_len(end) {
             let cause = self.active.io_error("truncate", end, e);
             return self.stop(cause);
         }
-        if let Err(e) = file.sync_data() {
-            let cause = self.active.io_error("sync", end, e);
+        if let Err(cause) = self.gate.sync(&self.active) {
             return self.stop(cause);
         }
         // The sync covered all that is there.

@@ -14,5 +14,5 @@ mod replay;
 mod survey;
 
 pub(super) use repair::repair;
-pub(super) use replay::{Replayed, replay};
-pub(super) use survey::{Survey, survey};
+pub(super) use replay::{ReplayConfig, replay};
+pub(super) use survey::{SurveyConfig, survey};

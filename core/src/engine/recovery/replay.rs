@@ -13,7 +13,7 @@ use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
 use crate::options::OnDamage;
-use crate::stats::{Damage, OpenReport};
+use crate::stats::{Damage, OpenReport, TornTail};
 use crate::types::{Location, SeqNo};
 use crate::vfs::Vfs;
 
@@ -31,6 +31,22 @@ pub(crate) struct Replayed {
     pub(crate) stable: LogPosition,
     /// Hints of sealed files that had none.
     pub(crate) hints: Vec<SealedHint>,
+}
+
+impl Replayed {
+    /// The report for an opener that changes nothing: the torn tail is left where it is, and left out.
+    pub(crate) fn into_report(mut self, survey: &Survey) -> OpenReport {
+        let Some(end) = &self.end else { return self.report };
+        for file in survey.log_files().filter(|file| file.id() >= end.position.file) {
+            let offset = if file.id() == end.position.file { end.position.offset } else { 0 };
+            if end.torn.is_some() && file.end() > offset {
+                let len = file.end() - offset;
+                self.report.torn.push(TornTail { path: file.path().to_owned(), offset, len, kept_as: None });
+            }
+            file.set_end(offset);
+        }
+        self.report
+    }
 }
 
 /// The end of the log.

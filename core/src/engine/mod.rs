@@ -1,0 +1,20 @@
+//! The engine: opening and recovery, the commit queue, writing, reading, iteration.
+//!
+//! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
+
+mod cursor;
+mod history;
+mod interval;
+mod page;
+mod pending;
+mod queue;
+mod read;
+mod recovery;
+mod store;
+mod write;
+
+pub use crate::log::Value;
+pub(crate) use cursor::{Cursor, CursorOptions};
+pub use page::EntryPage;
+pub(crate) use pending::Pending;
+pub(crate) use store::{Config, Store};
