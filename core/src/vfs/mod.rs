@@ -20,6 +20,8 @@ pub mod op;
 mod os;
 #[cfg(any(test, feature = "testing"))]
 pub mod sim;
+#[cfg(test)]
+pub(crate) mod testdir;
 #[cfg(any(test, feature = "testing"))]
 pub mod trickle;
 
