@@ -1,8 +1,14 @@
-//! A directory on the real disk for one test, gone afterwards.
+//! What tests on the real disk share: a directory for one test, gone afterwards, and the rule about forks and locks.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// A child has copies of all descriptors, those of locks too, until it ends or executes another program: while one test
+/// forks, no other may count on a lock being free. Tests that do either hold this.
+pub(crate) static FORK_OR_LOCK: Mutex<()> = Mutex::new(());
 
 /// Removed with all its contents on drop.
 #[derive(Debug)]

@@ -5,15 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
-use parking_lot::Mutex;
-
 use super::*;
-use crate::vfs::testdir::TestDir;
+use crate::vfs::testdir::{FORK_OR_LOCK, TestDir};
 use crate::vfs::{read_full_at, write_all_at};
-
-/// A child has copies of all descriptors, those of locks too, until it ends: while one test forks, no other may count on
-/// a lock being free.
-static FORK_OR_LOCK: Mutex<()> = Mutex::new(());
 
 /// Runs something in a forked child and gives its exit status. Only what is fit for a child of a process with threads.
 fn in_forked_child(run: impl FnOnce() -> i32) -> i32 {
