@@ -107,6 +107,7 @@ pub trait Vfs: fmt::Debug + Send + Sync {
 }
 
 /// An open file. All calls give an explicit offset; there is no cursor and no append mode.
+#[allow(clippy::len_without_is_empty)] // The length is a system call that can fail, and nobody asks for emptiness.
 pub trait VfsFile: fmt::Debug + Send + Sync {
     /// Reads up to `buf.len()` bytes; fewer at the end of the file, or when the system feels like it.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
