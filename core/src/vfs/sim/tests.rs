@@ -228,6 +228,13 @@ fn random_pages_keep_what_was_synced_and_cut_like_a_truncation() {
     let states: BTreeSet<Vec<u8>> = (0..500).map(|seed| bytes(&now(&sim, Pages { seed, unit: 512 }), "f")).collect();
     let expected = [&b"abc"[..], b"abc\0\0\0", b"abc\0\0Z", b"abcdeZgh", b"abcdefgh"];
     assert_eq!(states, expected.iter().map(|b| b.to_vec()).collect());
+    // What the new length cuts off does not come back when the file grows once more.
+    for seed in 0..100 {
+        let disk = now(&sim, Pages { seed, unit: 512 });
+        let len = bytes(&disk, "f").len();
+        disk.open(&p("f"), OpenMode::ReadWrite).unwrap().set_len(20).unwrap();
+        assert!(bytes(&disk, "f")[len..].iter().all(|b| *b == 0), "seed {seed}");
+    }
     f.sync_data().unwrap();
     for seed in 0..100 {
         assert_eq!(bytes(&now(&sim, Pages { seed, unit: 512 }), "f"), b"abc\0\0Z");

@@ -24,6 +24,12 @@ fn the_pace_can_be_chosen_and_never_stops() {
     let sim: Arc<dyn Vfs> = Arc::new(SimVfs::new(1));
     let file = TrickleVfs::with(sim.clone(), 4, 0).open(Path::new("/f"), OpenMode::CreateNew).unwrap();
     assert_eq!(file.write_at(b"abcdef", 0).unwrap(), 4);
+    for _ in 0..100 {
+        assert_eq!(file.read_at(&mut [0; 4], 0).unwrap(), 4, "0 interrupts none");
+    }
+    let file = TrickleVfs::with(sim.clone(), 4, 1).open(Path::new("/f"), OpenMode::Read).unwrap();
+    let interrupted: Vec<_> = (0..4).map(|_| file.read_at(&mut [0; 4], 0).is_err()).collect();
+    assert_eq!(interrupted, [false, true, false, true]);
     for (bytes, interrupts) in [(0, 0), (0, 1), (2, 2), (usize::MAX, 1)] {
         let file = TrickleVfs::with(sim.clone(), bytes, interrupts).open(Path::new("/f"), OpenMode::ReadWrite).unwrap();
         write_all_at(&*file, b"xyz", 1).unwrap();
