@@ -1,8 +1,8 @@
 //! Every operating-system call of the engine, behind two object-safe traits.
 //!
 //! Nothing else in this crate may name `std::fs`, `libc` or `SystemTime`; a check in the test run holds it.
-//! Implementations: [`OsVfs`], the real one; and with the feature `testing` [`sim`], a seeded disk in memory that can be
-//! cut off the power at any operation, [`fault`], which makes chosen operations fail, and [`trickle`], which moves a byte
+//! Implementations: [`OsVfs`], the real one; and with the feature `testing` `sim`, a seeded disk in memory that can be
+//! cut off the power at any operation, `fault`, which makes chosen operations fail, and `trickle`, which moves a byte
 //! at a time. The last two wrap any other.
 //!
 //! Errors are plain [`io::Error`]s; callers add what they were doing and where. Short reads and writes are

@@ -151,7 +151,7 @@ fn is_modelled(step: &Step, os: &Side) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_simulated_disk_agrees_with_a_real_one(steps in prop::collection::vec(step(), 1..60)) {
