@@ -66,8 +66,7 @@ fn nanos(start: Instant, n: u64) -> f64 {
 fn measure(n: u64) {
     // A stride coprime to n visits all keys in another order than they were inserted in.
     let stride = n / 2 + 1 + n % 2;
-    let stride =
-        (stride..).find(|s| (2..1000).all(|d| !s.is_multiple_of(d) || !n.is_multiple_of(d))).unwrap_or(1);
+    let stride = (stride..).find(|s| (2..1000).all(|d| !s.is_multiple_of(d) || !n.is_multiple_of(d))).unwrap_or(1);
     let (before, resident_before) = (LIVE.load(Relaxed), resident());
     PEAK.store(before, Relaxed);
     let index = HashIndex::new(*b"a key for figure");
@@ -75,11 +74,8 @@ fn measure(n: u64) {
     let (mut slowest, mut start_one) = (0, Instant::now());
     let start = start_one;
     for i in 0..n {
-        let mut change = [Change {
-            key: &key(i),
-            new: Location::new(bitcask::FileId(1), i * 4 % (1 << 32), 200),
-            old: None,
-        }];
+        let mut change =
+            [Change { key: &key(i), new: Location::new(bitcask::FileId(1), i * 4 % (1 << 32), 200), old: None }];
         index.apply(&mut change).expect("insert");
         if i % 16 == 15 {
             let now = Instant::now();

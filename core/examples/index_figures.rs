@@ -145,9 +145,7 @@ fn measure(name: &str, count: usize, sorted: bool, make: MakeKey) {
     assert!(tree.is_empty());
 
     let per_key = bytes as f64 / count as f64;
-    println!(
-        "{name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {scan:>9.1} {remove:>9.0} {per_key:>10.2}"
-    );
+    println!("{name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {scan:>9.1} {remove:>9.0} {per_key:>10.2}");
 }
 
 fn main() {

@@ -163,9 +163,10 @@ impl Cursor {
             if self.keys_only {
                 out.push(key, &[]);
             } else {
-                let outcome = read(&self.store, &mut self.file, location, key, self.now, &mut self.scratch, |_, view| {
-                    out.push(key, view.value());
-                });
+                let outcome =
+                    read(&self.store, &mut self.file, location, key, self.now, &mut self.scratch, |_, view| {
+                        out.push(key, view.value());
+                    });
                 match outcome {
                     Ok(Some(())) => {}
                     Ok(None) => {
@@ -373,22 +374,31 @@ fn read<R>(
 
 /// The file of a location; neighbours tend to share it.
 fn cached<'a>(store: &Store, cache: &'a mut Option<Arc<DataFile>>, location: Location) -> Result<&'a Arc<DataFile>> {
-    match cache {
-        Some(file) if file.id() == location.file() => {}
-        other => *other = Some(store.file(location)?),
-    }
-    match cache {
-        Some(file) => Ok(file),
-        None => Err(Error::Closed),
-    }
+    let file = match cache.take() {
+        Some(file) if file.id() == location.file() => file,
+        _ => store.file(location)?,
+    };
+    Ok(cache.insert(file))
 }
 
 /// Whether a key has not passed a bound on its far side.
 fn within(key: &[u8], far: &Bound<Vec<u8>>, reverse: bool) -> bool {
     match far {
         Bound::Unbounded => true,
-        Bound::Included(bound) => if reverse { key >= bound } else { key <= bound },
-        Bound::Excluded(bound) => if reverse { key > bound } else { key < bound },
+        Bound::Included(bound) => {
+            if reverse {
+                key >= bound
+            } else {
+                key <= bound
+            }
+        }
+        Bound::Excluded(bound) => {
+            if reverse {
+                key > bound
+            } else {
+                key < bound
+            }
+        }
     }
 }
 
@@ -397,7 +407,11 @@ fn nearer(near: &Bound<Vec<u8>>, key: &[u8], reverse: bool) -> Bound<Vec<u8>> {
     let bound_wins = match near {
         Bound::Unbounded => false,
         Bound::Included(bound) | Bound::Excluded(bound) => {
-            if reverse { bound[..] <= *key } else { bound[..] >= *key }
+            if reverse {
+                bound[..] <= *key
+            } else {
+                bound[..] >= *key
+            }
         }
     };
     if bound_wins { near.clone() } else { Bound::Included(key.to_vec()) }

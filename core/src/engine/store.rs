@@ -10,14 +10,14 @@
 //! Readers take 4 and the table of files, both for moments only.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
-use crate::index::btree::BTreeIndex;
+use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
 use crate::log::{DataFile, LogConfig, LogWriter};
@@ -291,7 +291,7 @@ fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
 
 fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index>> {
     Ok(match kind {
-        IndexKind::BTree => Box::new(BTreeIndex::new()),
+        IndexKind::BTree => Box::new(BTree::new()),
         IndexKind::Hash => {
             let mut key = [0; 16];
             vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::value::Value;
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::format::names;
 use crate::format::record::{self, Placer, RecordHeader};
 use crate::types::{FileId, Location, SeqNo};
-use super::value::Value;
 use crate::vfs::{Mapping, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
 /// Records at least this long are read in two steps, so that little is read in vain.
@@ -121,7 +121,7 @@ impl DataFile {
             HeaderError::Feature(feature) => Error::UnsupportedFeature { path: path.to_owned(), feature },
             HeaderError::BadField(name) => {
                 Error::corrupted(path, 0, format!("the header field {name} has a value that is not allowed"))
-            },
+            }
             HeaderError::NotAHeader => {
                 let zeros = start.iter().all(|&b| b == 0);
                 match (len < DATA_START, zeros.then(|| zeros_from(file, 0, len))) {

@@ -194,8 +194,7 @@ pub(crate) struct Place<'a> {
 
 /// Appends a record without key: a batch commit, a sync mark, a seal.
 pub(crate) fn marker(out: &mut Vec<u8>, kind: RecordKind, payload: &[u8], at: &Place<'_>) {
-    let fields =
-        RecordFields { kind, seq: at.seq, timestamp: at.timestamp, expiry: None, synced: at.synced };
+    let fields = RecordFields { kind, seq: at.seq, timestamp: at.timestamp, expiry: None, synced: at.synced };
     // Payloads are a few bytes; `None` would need one beyond 4 GiB.
     let _ = crate::format::record::encode_record(out, &fields, &[], payload, at.file.placer(), at.offset);
 }

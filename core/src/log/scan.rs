@@ -204,6 +204,8 @@ pub(crate) fn damage_error(file: &DataFile, offset: u64, len: u64, why: &str) ->
     Error::corrupted(
         file.path(),
         offset,
-        format!("{why} ({len} bytes up to the next valid record); open with on_damage = serve to use all that is undamaged"),
+        format!(
+            "{why} ({len} bytes up to the next valid record); open with on_damage = serve to use all that is undamaged"
+        ),
     )
 }

@@ -349,13 +349,7 @@ impl LogWriter {
         self.sync_active()?;
         // A number is not used twice, also if creating the file fails half-way.
         self.last_id = id;
-        let new = NewFile {
-            id,
-            kind: FileKind::Log,
-            store_id: self.config.store_id,
-            base_seq,
-            earlier_synced: true,
-        };
+        let new = NewFile { id, kind: FileKind::Log, store_id: self.config.store_id, base_seq, earlier_synced: true };
         let vfs = self.config.vfs.as_ref();
         match DataFile::create(vfs, &self.config.dir, new, self.config.map_len) {
             Ok(file) => {

@@ -36,8 +36,6 @@ impl OpenBatch {
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = (&[u8], Option<Location>, FileId)> {
-        self.records
-            .iter()
-            .map(|(key, new, file)| (self.keys.get(key.clone()).unwrap_or_default(), *new, *file))
+        self.records.iter().map(|(key, new, file)| (self.keys.get(key.clone()).unwrap_or_default(), *new, *file))
     }
 }

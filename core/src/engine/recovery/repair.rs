@@ -99,13 +99,8 @@ impl Repair<'_> {
         if id > FileId::MAX {
             return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
         }
-        let new = NewFile {
-            id,
-            kind: FileKind::Log,
-            store_id: config.store_id,
-            base_seq: last_seq,
-            earlier_synced: true,
-        };
+        let new =
+            NewFile { id, kind: FileKind::Log, store_id: config.store_id, base_seq: last_seq, earlier_synced: true };
         let file = DataFile::create(self.vfs, self.dir, new, config.map_len)?;
         file.sync_created(self.vfs, self.dir)?;
         let active = Arc::new(file);

@@ -275,9 +275,12 @@ impl Replay<'_> {
             }
             RecordKind::BatchPut | RecordKind::BatchDelete => {
                 let location = location(file, offset, header);
-                self.open_batch
-                    .get_or_insert_with(|| OpenBatch::new(header.seq, position))
-                    .push(key, location, file.id(), header.crc);
+                self.open_batch.get_or_insert_with(|| OpenBatch::new(header.seq, position)).push(
+                    key,
+                    location,
+                    file.id(),
+                    header.crc,
+                );
             }
             RecordKind::BatchCommit => {
                 if self.open_batch.as_ref().is_some_and(|batch| batch.is_completed_by(key)) {
@@ -436,11 +439,8 @@ impl Replay<'_> {
                 }
             };
             for entry in block.entries().map_while(Result::ok) {
-                let new = if entry.kind.is_put() {
-                    Location::new(file.id(), entry.offset, entry.record_len())
-                } else {
-                    None
-                };
+                let new =
+                    if entry.kind.is_put() { Location::new(file.id(), entry.offset, entry.record_len()) } else { None };
                 self.applier.change(entry.key, new, entry.seq, file.id())?;
                 entries += 1;
             }

@@ -111,8 +111,7 @@ impl Index for HashIndex {
     }
 
     fn scan(&self, _: Start<'_>, _: Direction, _: usize, _: &mut KeyPage) -> Result<()> {
-        let what =
-            "the hash index keeps no keys and has no order; open the store with the btree index to scan";
+        let what = "the hash index keeps no keys and has no order; open the store with the btree index to scan";
         Err(Error::Unsupported { what: what.into() })
     }
 

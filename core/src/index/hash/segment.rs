@@ -108,9 +108,7 @@ impl Shape {
         let second = FINGERPRINT_BYTES - self.implied - 8;
         let low = (fingerprint >> (8 * self.implied)) as u64;
         let high = (fingerprint >> 64) as u64;
-        entries
-            .chunks_exact(self.width())
-            .position(|entry| word(entry, 0) == low && word(entry, second) == high)
+        entries.chunks_exact(self.width()).position(|entry| word(entry, 0) == low && word(entry, second) == high)
     }
 
     /// The location bits of an entry.

@@ -230,10 +230,7 @@ fn scans_are_refused_with_what_to_do_and_odd_arguments_are_harmless() {
     assert!(matches!(&error, Error::Unsupported { what } if what.contains("btree")), "{error}");
     assert_eq!(index.capabilities(), Capabilities { ordered: false, keeps_keys: false });
     index.apply(&mut []).unwrap();
-    assert_eq!(
-        (set(&index, b"", None), set(&index, b"", Some(7)), set(&index, b"", None)),
-        (None, None, Some(7))
-    );
+    assert_eq!((set(&index, b"", None), set(&index, b"", Some(7)), set(&index, b"", None)), (None, None, Some(7)));
     for max in [0, usize::MAX] {
         let (mut position, mut out) = (WalkPosition::default(), Vec::new());
         set(&index, b"a", Some(1));
@@ -265,8 +262,7 @@ fn readers_see_all_changes_of_a_call_or_none() {
             let keys: Vec<_> = (0..100).map(|i| format!("{}", i + n % 20 * 100)).collect();
             let new = (n / 20 % 3 != 2).then(|| location(n));
             let new = if n % 20 == 0 { Some(location(n)) } else { new };
-            let mut changes: Vec<_> =
-                keys.iter().map(|k| Change { key: k.as_bytes(), new, old: None }).collect();
+            let mut changes: Vec<_> = keys.iter().map(|k| Change { key: k.as_bytes(), new, old: None }).collect();
             index.apply(&mut changes).unwrap();
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
