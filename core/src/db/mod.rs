@@ -1,0 +1,205 @@
+//! The facade: what Rust users see, and all that the C ABI and the Python package are built from.
+//!
+//! Thin on purpose. It checks arguments and that the store is open in this process, and hands narrow
+//! configurations to the engine.
+
+mod batch;
+mod iter;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use batch::Batch;
+pub use iter::{EntryPage, Iter, IterOptions};
+
+use crate::engine::{self, Store};
+use crate::error::{Error, Result};
+use crate::options::{Options, WriteOptions};
+use crate::stats::{OpenReport, Stats};
+use crate::types::{MAX_KEY_LEN, MAX_VALUE_LEN};
+use crate::vfs::Vfs;
+
+pub use crate::engine::Value;
+
+/// An open store. Cheap to clone; all clones are the same store. Thread-safe.
+///
+/// Dropping the last clone (iterators, batches included) closes the store, but a failure can then not be told: call
+/// [`Db::close`].
+#[derive(Clone, Debug)]
+pub struct Db {
+    store: Arc<Store>,
+}
+
+impl Db {
+    /// Opens the store in a directory, creating it if the options say so, and recovers what is there.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if it is open for writing elsewhere, [`Error::NoStore`], [`Error::Corrupted`] (see
+    /// [`OnDamage`](crate::OnDamage)), [`Error::UnsupportedVersion`], [`Error::UnsupportedFeature`], [`Error::ForeignFile`],
+    /// [`Error::InvalidArgument`], [`Error::Io`].
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Db> {
+        Db::open_with_vfs(path, options, crate::vfs::os_arc())
+    }
+
+    /// As [`Db::open`], on a file system of the caller's choice.
+    pub fn open_with_vfs(path: impl AsRef<Path>, options: &Options, vfs: Arc<dyn Vfs>) -> Result<Db> {
+        options.validate()?;
+        let config = engine::Config {
+            index: options.index,
+            durability: options.durability,
+            max_file_size: options.max_file_size,
+            create_if_missing: options.create_if_missing,
+            read_only: options.read_only,
+            verify_checksums: options.verify_checksums,
+            on_damage: options.on_damage,
+        };
+        Ok(Db { store: Store::open(path.as_ref(), config, vfs)? })
+    }
+
+    /// The value of a key, or `None`. The value does not keep anybody from writing.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] if the record is damaged, [`Error::KeyEmpty`], [`Error::KeyTooLarge`], [`Error::Closed`],
+    /// [`Error::Forked`], [`Error::Io`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        check_key(key)?;
+        self.store.get(key)
+    }
+
+    /// Copies a key's value into `buf` as far as it fits, and gives the value's whole length; `None` if there is no such key. If the length exceeds
+    /// the buffer's, what the buffer holds is unspecified.
+    ///
+    /// # Errors
+    /// As [`Db::get`].
+    pub fn get_into(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>> {
+        check_key(key)?;
+        self.store.get_into(key, buf)
+    }
+
+    /// Whether a key is there. Reads no value.
+    ///
+    /// # Errors
+    /// As [`Db::get`].
+    pub fn contains(&self, key: &[u8]) -> Result<bool> {
+        check_key(key)?;
+        self.store.contains(key)
+    }
+
+    /// Stores a value under a key, replacing any other. Key and value are copied before this returns.
+    ///
+    /// # Errors
+    /// [`Error::KeyEmpty`], [`Error::KeyTooLarge`], [`Error::ValueTooLarge`], [`Error::ReadOnly`], [`Error::Closed`], [`Error::Forked`],
+    /// [`Error::Io`] (the write did not happen; later ones may work), [`Error::WritesStopped`].
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_with(key, value, WriteOptions::new())
+    }
+
+    /// As [`Db::put`], with options for this write.
+    ///
+    /// # Errors
+    /// As [`Db::put`].
+    pub fn put_with(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<()> {
+        check_key(key)?;
+        check_value(value)?;
+        self.store.put(key, value, options.sync)
+    }
+
+    /// Removes a key and tells whether it was there. Removing a missing key writes nothing.
+    ///
+    /// # Errors
+    /// As [`Db::put`].
+    pub fn delete(&self, key: &[u8]) -> Result<bool> {
+        self.delete_with(key, WriteOptions::new())
+    }
+
+    /// As [`Db::delete`], with options for this write.
+    ///
+    /// # Errors
+    /// As [`Db::put`].
+    pub fn delete_with(&self, key: &[u8], options: WriteOptions) -> Result<bool> {
+        check_key(key)?;
+        self.store.delete(key, options.sync)
+    }
+
+    /// An empty batch: writes that take effect together or not at all.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch::new(Arc::clone(&self.store))
+    }
+
+    /// An iterator over the store as it is now, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`], [`Error::Io`] and [`Error::Corrupted`] (an index that keeps no keys reads them from the log).
+    pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
+        Iter::new(&self.store, options)
+    }
+
+    /// Number of keys, in O(1).
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn len(&self) -> Result<u64> {
+        self.store.len()
+    }
+
+    /// Whether there are no keys.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Brings everything acknowledged so far to stable storage.
+    ///
+    /// # Errors
+    /// [`Error::WritesStopped`] after a sync that failed, now or earlier; [`Error::Closed`], [`Error::Forked`], [`Error::ReadOnly`].
+    pub fn sync(&self) -> Result<()> {
+        self.store.sync()
+    }
+
+    /// Figures of the store as it is now.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn stats(&self) -> Result<Stats> {
+        self.store.stats()
+    }
+
+    /// What opening found and did.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        self.store.open_report()
+    }
+
+    /// The directory, as the file system names it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Syncs, closes and unlocks. Every later call on any clone gives [`Error::Closed`], a second close too. Calls
+    /// under way in other threads end first.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`], or the failure of the last sync; the store is closed in any case but `Forked`.
+    pub fn close(&self) -> Result<()> {
+        self.store.close()
+    }
+}
+
+pub(crate) fn check_key(key: &[u8]) -> Result<()> {
+    match key.len() {
+        0 => Err(Error::KeyEmpty),
+        len if len > MAX_KEY_LEN => Err(Error::KeyTooLarge { len }),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_value(value: &[u8]) -> Result<()> {
+    if value.len() as u64 > MAX_VALUE_LEN as u64 {
+        return Err(Error::ValueTooLarge { len: value.len() });
+    }
+    Ok(())
+}

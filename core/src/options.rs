@@ -1,0 +1,168 @@
+//! What a caller may choose at open, and its validation. The facade splits [`Options`] into narrow configurations for
+//! the layers below; no layer sees the whole of it.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::index::IndexKind;
+
+/// When a write is on stable storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Acknowledged means in the operating system's page cache: survives the death of the process, not a loss of power.
+    None,
+    /// As `None`, and a background thread syncs when either limit is reached.
+    Interval {
+        /// Longest time that an acknowledged write stays unsynced. At least one millisecond.
+        every: Duration,
+        /// Most bytes of log that stay unsynced. At least 1.
+        bytes: u64,
+    },
+    /// Acknowledged means on stable storage. Concurrent writers share one sync.
+    Always,
+}
+
+/// What open does with damage that hides which keys it touches (bytes that no hint describes and no checksum confirms).
+///
+/// Where the keys are known the store opens in any case, and reading such a key gives [`Error::Corrupted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnDamage {
+    /// Open fails with [`Error::Corrupted`]: an older value of a damaged key could otherwise pass for its newest.
+    #[default]
+    Refuse,
+    /// Open succeeds and serves all that is undamaged; [`OpenReport::damage`](crate::OpenReport::damage) lists the rest.
+    Serve,
+}
+
+/// How to open a store. Values are checked at open, not in the setters.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) index: IndexKind,
+    pub(crate) durability: Durability,
+    pub(crate) max_file_size: u64,
+    pub(crate) create_if_missing: bool,
+    pub(crate) read_only: bool,
+    pub(crate) verify_checksums: bool,
+    pub(crate) on_damage: OnDamage,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            index: IndexKind::default(),
+            durability: Durability::Interval { every: Duration::from_millis(100), bytes: 16 << 20 },
+            max_file_size: Options::DEFAULT_MAX_FILE_SIZE,
+            create_if_missing: true,
+            read_only: false,
+            verify_checksums: true,
+            on_damage: OnDamage::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Smallest allowed [`Options::max_file_size`], in bytes.
+    pub const MIN_MAX_FILE_SIZE: u64 = 4096;
+    /// Greatest allowed [`Options::max_file_size`], in bytes: records begin below 4 GiB.
+    pub const MAX_MAX_FILE_SIZE: u64 = 1 << 32;
+    /// 1 GiB.
+    pub const DEFAULT_MAX_FILE_SIZE: u64 = 1 << 30;
+
+    /// The defaults: `btree`, an interval of 100 ms or 16 MiB, files of 1 GiB, created if missing, checksums verified.
+    #[must_use]
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// The kind of index. Any kind opens any directory.
+    #[must_use]
+    pub fn index(mut self, kind: IndexKind) -> Options {
+        self.index = kind;
+        self
+    }
+
+    /// When writes reach stable storage.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Options {
+        self.durability = durability;
+        self
+    }
+
+    /// Length in bytes beyond which no further record goes into a data file, 4 KiB to 4 GiB. A record larger than that gets a file of its own.
+    #[must_use]
+    pub fn max_file_size(mut self, bytes: u64) -> Options {
+        self.max_file_size = bytes;
+        self
+    }
+
+    /// Whether to create the directory and the store in it if missing (default yes). The parent directory must exist.
+    #[must_use]
+    pub fn create_if_missing(mut self, yes: bool) -> Options {
+        self.create_if_missing = yes;
+        self
+    }
+
+    /// Opens without a lock and without changing anything, also beside a writer in another process; shows what was
+    /// there at open (default no).
+    #[must_use]
+    pub fn read_only(mut self, yes: bool) -> Options {
+        self.read_only = yes;
+        self
+    }
+
+    /// Whether every read verifies the record's checksum (default yes).
+    #[must_use]
+    pub fn verify_checksums(mut self, yes: bool) -> Options {
+        self.verify_checksums = yes;
+        self
+    }
+
+    /// What to do with damage whose keys are unknown.
+    #[must_use]
+    pub fn on_damage(mut self, policy: OnDamage) -> Options {
+        self.on_damage = policy;
+        self
+    }
+
+    /// Checks all values. Open does this itself.
+    pub fn validate(&self) -> Result<()> {
+        if !(Self::MIN_MAX_FILE_SIZE..=Self::MAX_MAX_FILE_SIZE).contains(&self.max_file_size) {
+            return Err(Error::invalid(format!(
+                "max_file_size is {}; {} to {} bytes are allowed",
+                self.max_file_size,
+                Self::MIN_MAX_FILE_SIZE,
+                Self::MAX_MAX_FILE_SIZE
+            )));
+        }
+        if let Durability::Interval { every, bytes } = self.durability {
+            if every < Duration::from_millis(1) {
+                return Err(Error::invalid("the sync interval is below 1 millisecond; use Durability::Always"));
+            }
+            if bytes == 0 {
+                return Err(Error::invalid("the sync interval is 0 bytes; use Durability::Always"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Options of one write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WriteOptions {
+    pub(crate) sync: bool,
+}
+
+impl WriteOptions {
+    /// The store's own durability.
+    #[must_use]
+    pub fn new() -> WriteOptions {
+        WriteOptions::default()
+    }
+
+    /// Return only when this write is on stable storage, whatever the store's durability.
+    #[must_use]
+    pub fn sync(mut self, yes: bool) -> WriteOptions {
+        self.sync = yes;
+        self
+    }
+}
