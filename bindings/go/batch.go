@@ -9,6 +9,7 @@ package bitcask
 import (
 	"encoding/binary"
 	"runtime"
+	"sync"
 )
 
 const (
@@ -18,6 +19,9 @@ const (
 	queuedPut     = 0
 	queuedDelete  = 1
 )
+
+// queues keeps the queues of finished batches that have grown to some size.
+var queues sync.Pool
 
 // Batch collects writes that take effect together, or not at all, after any crash; readers see all of them or none. A key that
 // is written twice keeps its last write. Nothing reaches the store before Commit.
@@ -125,6 +129,10 @@ func (b *Batch) Close() {
 
 func (b *Batch) release(as Status) {
 	b.finished = as
+	if cap(b.queue) >= queueLimit/2 {
+		queue := b.queue[:0]
+		queues.Put(&queue)
+	}
 	b.queue = nil
 	if b.ref != (batchRef{}) {
 		b.cleanup.Stop()
@@ -157,6 +165,11 @@ func (b *Batch) add(op string, kind byte, key, value []byte) error {
 	if len(b.queue)+queueOverhead+len(key)+len(value) > queueLimit {
 		if err := b.handOver(op); err != nil {
 			return err
+		}
+	}
+	if b.queue == nil {
+		if queue, ok := queues.Get().(*[]byte); ok {
+			b.queue = *queue
 		}
 	}
 	b.queue = append(b.queue, kind)

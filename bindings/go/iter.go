@@ -10,6 +10,8 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -35,17 +37,32 @@ const (
 type Iterator struct {
 	db       *DB
 	ref      iterRef
+	guard    *iterGuard
 	page     page
 	pos      int // the record in the page; -1 before the first
 	nextPage int // records to ask for
 	left     uint64
 	limit    uint64
-	cleanup  runtime.Cleanup
 	err      error
 	lend     bool // keys and values are lent, not copied
 	end      bool // the library has no more records
-	closed   bool
+	closed   atomic.Bool
 }
+
+// iterGuard frees the C iterator of an Iterator that is forgotten: they become unreachable together, and the collector runs the
+// guard's cleanup. Attaching one costs as much as reading ten records, so guards are used again by later iterators; an unused
+// one guards nothing.
+type iterGuard struct{ ref *iterRef }
+
+var iterGuards = sync.Pool{New: func() any {
+	g := &iterGuard{new(iterRef)}
+	runtime.AddCleanup(g, func(ref *iterRef) {
+		if *ref != (iterRef{}) {
+			cIterFree(*ref)
+		}
+	}, g.ref)
+	return g
+}}
 
 // All iterates over all keys.
 func (db *DB) All(opts ...IterOption) *Iterator { return db.Range(opts...) }
@@ -73,7 +90,7 @@ func (db *DB) iterate(o *iterOptions, opts []IterOption) *Iterator {
 	}
 	it.restart()
 	if db.closed.Load() {
-		it.err, it.closed = ErrClosed, true
+		it.fail(ErrClosed)
 		return it
 	}
 	ref := db.ref
@@ -82,11 +99,18 @@ func (db *DB) iterate(o *iterOptions, opts []IterOption) *Iterator {
 	it.ref, r = cIterNew(ref, o)
 	runtime.KeepAlive(db)
 	if r.status != statusOK {
-		it.err, it.closed = db.fail("iterate", r), true
+		it.fail(db.fail("iterate", r))
 		return it
 	}
-	it.cleanup = runtime.AddCleanup(it, cIterFree, it.ref)
+	it.guard = iterGuards.Get().(*iterGuard)
+	*it.guard.ref = it.ref
 	return it
+}
+
+// fail makes an iterator that was never open.
+func (it *Iterator) fail(err error) {
+	it.err = err
+	it.closed.Store(true)
 }
 
 // restart forgets the page and begins to count anew.
@@ -108,7 +132,7 @@ func (it *Iterator) Next() bool {
 // fetch gets the next page, and moves to its first record.
 func (it *Iterator) fetch() bool {
 	switch {
-	case it.closed:
+	case it.closed.Load():
 		if it.err == nil {
 			it.err = ErrClosed
 		}
@@ -189,7 +213,7 @@ func (it *Iterator) Rewind() error {
 }
 
 func (it *Iterator) usable() error {
-	if it.closed || it.db.closed.Load() {
+	if it.closed.Load() || it.db.closed.Load() {
 		it.page, it.pos = page{}, -1
 		it.err = ErrClosed
 	} else {
@@ -230,13 +254,13 @@ func (it *Iterator) Err() error { return it.err }
 // Close frees the iterator. What it lent is gone. A second Close does nothing.
 func (it *Iterator) Close() {
 	it.page, it.pos = page{}, -1
-	if it.closed {
+	if !it.closed.CompareAndSwap(false, true) {
 		return
 	}
-	it.closed = true
-	it.cleanup.Stop()
 	cIterFree(it.ref)
-	runtime.KeepAlive(it)
+	*it.guard.ref = iterRef{}
+	iterGuards.Put(it.guard)
+	it.guard = nil
 }
 
 // copied clones bytes; the clone is never nil.
