@@ -10,8 +10,9 @@
 //! 3. Once CLOSING, no new user gets at the object, so a counter that was seen at zero has no more real users; strays with
 //!    an old generation come and go without touching the object. Whoever leaves a CLOSING slot without users takes the
 //!    object out: the one that turns CLOSING into TAKEN, which can be only one, as the word holds the generation.
-//! 4. Nothing blocks, not even on what another thread of the parent was in the middle of at a fork. Objects of a parent are
-//!    forgotten in the child and not dropped: dropping a store would wait for threads and locks that are not there.
+//! 4. Nothing blocks, not even on what another thread of the parent was in the middle of at a fork. Objects of a parent
+//!    stay where they are in the child, CLOSING for ever: dropping a store would wait for threads and locks that are not
+//!    there.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
@@ -167,9 +168,11 @@ impl<T: Send + Sync, U: Users> Table<T, U> {
         }
     }
 
-    /// Takes the object out if nobody is in and nobody else does.
+    /// Takes the object out and drops it, if nobody is in and nobody else does.
     fn take(&self, index: u32, slot: &Slot<T, U>, closing: u64) {
-        if !slot.users.none()
+        let foreign = slot.process.load(Relaxed) != fork::generation();
+        if foreign
+            || !slot.users.none()
             || slot.state.compare_exchange(closing, closing & !PHASE | TAKEN, SeqCst, SeqCst).is_err()
         {
             return;
@@ -177,16 +180,13 @@ impl<T: Send + Sync, U: Users> Table<T, U> {
         // SAFETY: the slot was LIVE, so the object was written; this thread alone turned CLOSING into TAKEN, and by
         // invariant 3 nobody has a reference.
         let object = unsafe { (*slot.object.get()).assume_init_read() };
-        let foreign = slot.process.load(Relaxed) != fork::generation();
         slot.state.store(closing & !PHASE | FREE, SeqCst);
         // With 64-bit pointers a slot whose generations are used up is left alone: one in 4 billion objects. With 32 bits
         // they start over, or handles would run out: one that was freed 8,192 objects ago may pass for a new one.
         if usize::BITS < 64 || (closing >> 2) & GENERATION_MASK != GENERATION_MASK {
             self.push(index, slot);
         }
-        if foreign {
-            std::mem::forget(object);
-        }
+        drop(object);
     }
 }
 
@@ -244,3 +244,6 @@ impl<T: Send + Sync, U: Users> Deref for Entered<'_, T, U> {
         unsafe { (*self.visit.slot.object.get()).assume_init_ref() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // It is a command-line tool.
 
 mod header;
+mod layers;
+mod tokens;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["header"] => header::write(root),
         ["header", "--check"] => header::check(root),
+        ["layers"] => layers::check(root),
         _ => Err("usage: cargo run -p xtask -- header [--check] | layers".into()),
     };
     match outcome {
