@@ -186,6 +186,3 @@ pub fn write_all_at(file: &dyn VfsFile, mut buf: &[u8], mut offset: u64) -> io::
     }
     Ok(())
 }
-
-/// The real one.
-pub fn os_arc() -> Arc<dyn Vfs> { todo!() }
