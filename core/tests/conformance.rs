@@ -12,7 +12,9 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bitcask::{Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions};
+use bitcask::{
+    Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions,
+};
 use language::{Case, Item, Op, bytes, generated, word};
 
 #[test]
@@ -180,9 +182,9 @@ impl Runner {
             }
             "put" => return ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put(k, v))),
             "put_sync" => return ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put_with(k, v, sync))),
-            "get" => self.lend(op.bytes(0)?, |k| db.get(k)).map(|v| {
-                vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]
-            }),
+            "get" => self
+                .lend(op.bytes(0)?, |k| db.get(k))
+                .map(|v| vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]),
             "hold" => match self.lend(op.bytes(0)?, |k| db.get(k)) {
                 Ok(Some(value)) => {
                     self.values.insert(op.object("v").to_owned(), value);
@@ -465,4 +467,3 @@ fn list(items: impl Iterator<Item = Item>) -> Vec<Item> {
 fn filled_key(prefix: &[u8], i: usize) -> Vec<u8> {
     [prefix, &(i as u32).to_be_bytes()].concat()
 }
-

@@ -79,7 +79,10 @@ impl From<Failure> for ErrorObject {
                 os_error: error.os_error().unwrap_or(0),
                 offset: error.offset().map_or(-1, |offset| i64::try_from(offset).unwrap_or(i64::MAX)),
                 message: c_string(error.to_string().into_bytes()),
-                path: error.path().map(|path| c_string(path.as_os_str().as_encoded_bytes().to_vec())).unwrap_or_default(),
+                path: error
+                    .path()
+                    .map(|path| c_string(path.as_os_str().as_encoded_bytes().to_vec()))
+                    .unwrap_or_default(),
             },
         }
     }

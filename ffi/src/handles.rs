@@ -41,7 +41,8 @@ pub(crate) fn insert<H: Handle>(object: H::Object) -> Option<*mut H> {
 
 /// As [`insert`], where a failure can be told.
 pub(crate) fn new_handle<H: Handle>(object: H::Object) -> Result<*mut H, Failure> {
-    insert(object).ok_or_else(|| Failure::Boundary(Status::Internal, format!("too many {} handles are in use", H::NAME)))
+    insert(object)
+        .ok_or_else(|| Failure::Boundary(Status::Internal, format!("too many {} handles are in use", H::NAME)))
 }
 
 /// The object behind a handle. It stays until the result is dropped, whoever frees the handle meanwhile.

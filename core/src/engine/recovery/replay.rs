@@ -12,9 +12,8 @@ use crate::format::payload::{Seal, SyncPoint};
 use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
-use crate::options::OnDamage;
 use crate::stats::{Damage, OpenReport, TornTail};
-use crate::types::{Location, SeqNo};
+use crate::types::{Location, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
 use super::apply::Applier;
