@@ -281,9 +281,7 @@ impl fmt::Display for Error {
                 write!(f, "the value has {len} bytes; at most 4294967295 are allowed")
             }
             Error::Closed => f.write_str("the store is closed"),
-            Error::Forked => {
-                f.write_str("the store was opened before fork(); this process must open it itself")
-            }
+            Error::Forked => f.write_str("the store was opened before fork(); this process must open it itself"),
             Error::BatchFinished => f.write_str("the batch was committed already; make a new one"),
             Error::Locked { path, pid } => {
                 write!(f, "{}: the store is open for writing", path.display())?;

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::options::{Options, WriteOptions};
 use crate::stats::{OpenReport, Stats};
 use crate::types::{MAX_KEY_LEN, MAX_VALUE_LEN};
-use crate::vfs::Vfs;
+use crate::vfs::{OsVfs, Vfs};
 
 pub use crate::engine::Value;
 
@@ -38,7 +38,7 @@ impl Db {
     /// [`OnDamage`](crate::OnDamage)), [`Error::UnsupportedVersion`], [`Error::UnsupportedFeature`], [`Error::ForeignFile`],
     /// [`Error::InvalidArgument`], [`Error::Io`].
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Db> {
-        Db::open_with_vfs(path, options, crate::vfs::os_arc())
+        Db::open_with_vfs(path, options, Arc::new(OsVfs))
     }
 
     /// As [`Db::open`], on a file system of the caller's choice.

@@ -1,1 +1,17 @@
-//! Data files and hints.
+//! Data files and hints: appended to, read by place, scanned. Knows the format and no keys' meaning; the index is a
+//! sibling that it does not see.
+
+mod data_file;
+mod encoded;
+mod hint_file;
+mod scan;
+mod sync_gate;
+mod value;
+mod writer;
+
+pub(crate) use data_file::{DataFile, NewFile, Unusable, View};
+pub(crate) use encoded::Encoded;
+pub(crate) use hint_file::{HintReader, HintWriter};
+pub(crate) use scan::{Item, Scanner, damage_error};
+pub use value::Value;
+pub(crate) use writer::{LogConfig, LogEnd, LogPosition, LogWriter, NewFiles};

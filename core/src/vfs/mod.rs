@@ -1,8 +1,8 @@
 //! Every operating-system call of the engine, behind two object-safe traits.
 //!
 //! Nothing else in this crate may name `std::fs`, `libc` or `SystemTime`; a check in the test run holds it.
-//! Implementations: [`OsVfs`], the real one; and with the feature `testing` [`sim`], a seeded disk in memory that can be
-//! cut off the power at any operation, [`fault`], which makes chosen operations fail, and [`trickle`], which moves a byte
+//! Implementations: [`OsVfs`], the real one; and with the feature `testing` `sim`, a seeded disk in memory that can be
+//! cut off the power at any operation, `fault`, which makes chosen operations fail, and `trickle`, which moves a byte
 //! at a time. The last two wrap any other.
 //!
 //! Errors are plain [`io::Error`]s; callers add what they were doing and where. Short reads and writes are
@@ -13,7 +13,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod fault;
+#[cfg(any(test, feature = "testing"))]
+pub mod op;
 mod os;
+#[cfg(any(test, feature = "testing"))]
+pub mod sim;
+#[cfg(test)]
+pub(crate) mod testdir;
+#[cfg(any(test, feature = "testing"))]
+pub mod trickle;
+
 pub use os::OsVfs;
 
 use crate::types::Timestamp;
@@ -96,6 +107,7 @@ pub trait Vfs: fmt::Debug + Send + Sync {
 }
 
 /// An open file. All calls give an explicit offset; there is no cursor and no append mode.
+#[allow(clippy::len_without_is_empty)] // The length is a system call that can fail, and nobody asks for emptiness.
 pub trait VfsFile: fmt::Debug + Send + Sync {
     /// Reads up to `buf.len()` bytes; fewer at the end of the file, or when the system feels like it.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -174,6 +186,3 @@ pub fn write_all_at(file: &dyn VfsFile, mut buf: &[u8], mut offset: u64) -> io::
     }
     Ok(())
 }
-
-/// The real one.
-pub fn os_arc() -> Arc<dyn Vfs> { todo!() }

@@ -1,0 +1,107 @@
+//! The thread behind `Durability::Interval`: syncs when time or bytes are up.
+//!
+//! It holds the store weakly and is stopped and joined by close. The sync itself runs beside writers: only the
+//! question what to sync and the answer take the log's lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Result};
+
+use super::store::Store;
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct IntervalSync {
+    pressure: Arc<Pressure>,
+    thread: JoinHandle<()>,
+}
+
+/// What writers and the thread share.
+#[derive(Debug)]
+pub(crate) struct Pressure {
+    limit: u64,
+    unsynced: AtomicU64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stop: bool,
+    full: bool,
+}
+
+impl Pressure {
+    /// Counts bytes that were appended without a sync, and wakes the thread if they are enough.
+    pub(crate) fn appended(&self, bytes: u64) {
+        if self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes >= self.limit {
+            let mut state = self.state.lock();
+            if !state.full {
+                state.full = true;
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    /// Waits for time or bytes; false when it is over.
+    fn wait(&self, every: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.full && !state.stop {
+            self.changed.wait_for(&mut state, every);
+        }
+        state.full = false;
+        self.unsynced.store(0, Ordering::Relaxed);
+        !state.stop
+    }
+}
+
+impl IntervalSync {
+    pub(crate) fn start(store: &Arc<Store>, every: Duration, bytes: u64) -> Result<IntervalSync> {
+        let pressure = Arc::new(Pressure {
+            limit: bytes,
+            unsynced: AtomicU64::new(0),
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+        });
+        let (theirs, weak) = (Arc::clone(&pressure), Arc::downgrade(store));
+        let thread = std::thread::Builder::new()
+            .name("bitcask-sync".into())
+            .spawn(move || run(&theirs, &weak, every))
+            .map_err(|e| Error::io("start a thread for", store.path(), None, e))?;
+        Ok(IntervalSync { pressure, thread })
+    }
+
+    pub(crate) fn pressure(&self) -> &Arc<Pressure> {
+        &self.pressure
+    }
+
+    /// Stops the thread and waits for it.
+    pub(crate) fn stop(self) {
+        self.pressure.state.lock().stop = true;
+        self.pressure.changed.notify_one();
+        if self.thread.thread().id() != std::thread::current().id() {
+            // It can't panic but by a bug, which then shows in the log's state.
+            let _ = self.thread.join();
+        }
+    }
+
+    /// Lets go of a thread that a fork left behind in the parent.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self.thread);
+    }
+}
+
+fn run(pressure: &Pressure, store: &Weak<Store>, every: Duration) {
+    while pressure.wait(every) {
+        let Some(store) = store.upgrade() else { return };
+        // A failure stops the writer, which tells every later write.
+        if store.sync_in_background().is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Feeds records into the index, in packets. The newest sequence number wins, whatever order files come in.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::index::{Change, Index};
+use crate::log::DataFile;
+use crate::types::{FileId, Location, SeqNo};
+
+/// Changes are handed to the index when so many have come together.
+const PACKET: usize = 2048;
+
+/// Collects changes for the index.
+#[derive(Debug)]
+pub(super) struct Applier<'a> {
+    index: &'a dyn Index,
+    keys: Vec<u8>,
+    changes: Vec<(Range<usize>, Option<Location>)>,
+    /// The merged files, whose records may be newer than one that is read later.
+    merged: HashMap<FileId, Arc<DataFile>>,
+    /// Deletes met in merged files, whose puts may come later. Only while merged files are read.
+    tombstones: Option<HashMap<Box<[u8]>, SeqNo>>,
+}
+
+impl<'a> Applier<'a> {
+    pub(super) fn new(index: &'a dyn Index, merged: HashMap<FileId, Arc<DataFile>>) -> Applier<'a> {
+        let tombstones = (!merged.is_empty()).then(HashMap::new);
+        Applier { index, keys: Vec::new(), changes: Vec::new(), merged, tombstones }
+    }
+
+    /// From now on records come in the order of their numbers.
+    pub(super) fn merged_files_done(&mut self) {
+        self.tombstones = None;
+    }
+
+    /// A put (with its location) or delete.
+    pub(super) fn change(&mut self, key: &[u8], new: Option<Location>, seq: SeqNo, file: FileId) -> Result<()> {
+        if !self.merged.is_empty() && !self.is_newest(key, new.is_some(), seq, file)? {
+            return Ok(());
+        }
+        let start = self.keys.len();
+        self.keys.extend_from_slice(key);
+        self.changes.push((start..self.keys.len(), new));
+        if self.changes.len() >= PACKET { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands over what was collected.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let mut changes: Vec<Change<'_>> = self
+            .changes
+            .iter()
+            .map(|(key, new)| Change { key: self.keys.get(key.clone()).unwrap_or_default(), new: *new, old: None })
+            .collect();
+        self.index.apply(&mut changes)?;
+        drop(changes);
+        self.keys.clear();
+        self.changes.clear();
+        Ok(())
+    }
+
+    /// Compares with what the index has, if that is from a merged file; within the log the later is the newer.
+    fn is_newest(&mut self, key: &[u8], is_put: bool, seq: SeqNo, file: FileId) -> Result<bool> {
+        self.flush()?;
+        if let Some(tombstones) = &mut self.tombstones {
+            if tombstones.get(key).is_some_and(|&deleted| deleted >= seq) {
+                return Ok(false);
+            }
+            if !is_put {
+                tombstones.insert(key.into(), seq);
+            }
+        }
+        let Some(old) = self.index.get(key)? else { return Ok(true) };
+        let Some(merged) = self.merged.get(&old.file()) else { return Ok(true) };
+        // A record that can't be read is not known to be newer.
+        Ok(merged.record_header(old).map_or(true, |old| (old.seq, merged.id()) < (seq, file)))
+    }
+}

@@ -1,0 +1,120 @@
+//! What is in the directory: which names are ours, and the headers of the data files. Reads only.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::header::{CopyDamage, FileKind, HEADER_LEN};
+use crate::format::names::FileName;
+use crate::log::{DataFile, Unusable};
+use crate::options::OnDamage;
+use crate::stats::Damage;
+use crate::types::FileId;
+use crate::vfs::{OpenMode, Vfs};
+
+/// The files of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// Usable data files, by ascending id.
+    pub(crate) files: Vec<Arc<DataFile>>,
+    /// A last data file whose creation was cut short.
+    pub(crate) unfinished: Option<PathBuf>,
+    /// Names of unfinished work.
+    pub(crate) temps: Vec<PathBuf>,
+    /// The greatest id in any name, or 0.
+    pub(crate) last_id: u32,
+    /// The store's id, if it has a file.
+    pub(crate) store_id: Option<u64>,
+    /// Damage of headers.
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// How to look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SurveyConfig {
+    pub(crate) mode: OpenMode,
+    pub(crate) map_len: u64,
+    pub(crate) on_damage: OnDamage,
+}
+
+/// Lists the directory and opens its data files.
+pub(crate) fn survey(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<Survey> {
+    let mut found = Survey::default();
+    let mut ids = Vec::new();
+    for entry in vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))? {
+        let Some(name) = entry.name else { continue };
+        match FileName::parse(&name) {
+            Some(FileName::Data(id)) => ids.push(id),
+            Some(FileName::Hint(id) | FileName::Torn(id, _)) => found.last_id = found.last_id.max(id.0),
+            Some(FileName::Temp) if entry.kind == crate::vfs::EntryKind::File => found.temps.push(dir.join(name)),
+            _ => {}
+        }
+    }
+    ids.sort_unstable();
+    found.last_id = found.last_id.max(ids.last().map_or(0, |id| id.0));
+    for (i, &id) in ids.iter().enumerate() {
+        found.open(vfs, dir, id, i + 1 == ids.len(), config)?;
+    }
+    Ok(found)
+}
+
+impl Survey {
+    fn open(&mut self, vfs: &dyn Vfs, dir: &Path, id: FileId, is_last: bool, config: SurveyConfig) -> Result<()> {
+        let path = DataFile::path_of(dir, id);
+        let (file, damaged_copy) = match DataFile::open(vfs, dir, id, config.mode, config.map_len) {
+            Ok(opened) => opened,
+            Err(Unusable::Unfinished) if is_last => {
+                self.unfinished = Some(path);
+                return Ok(());
+            }
+            Err(Unusable::Unfinished) => {
+                return self.unusable(Error::corrupted(&path, 0, "the file has no header"), config);
+            }
+            Err(Unusable::Bad(error)) => return self.unusable(error, config),
+        };
+        let store_id = *self.store_id.get_or_insert(file.header().store_id);
+        if store_id != file.header().store_id {
+            return Err(Error::ForeignFile { path });
+        }
+        if let Some(copy) = damaged_copy {
+            self.damage.push(header_damage(&path, copy));
+        }
+        self.files.push(Arc::new(file));
+        Ok(())
+    }
+
+    /// A file whose records can't be read at all: nobody knows which keys it held.
+    fn unusable(&mut self, error: Error, config: SurveyConfig) -> Result<()> {
+        match error {
+            Error::Corrupted { path, offset, what } if config.on_damage == OnDamage::Serve => {
+                self.damage.push(Damage { path, offset, len: 0, what });
+                Ok(())
+            }
+            Error::Corrupted { path, offset, what } => {
+                let what = format!("{what}; open with on_damage = serve to use the other files");
+                Err(Error::Corrupted { path, offset, what })
+            }
+            error => Err(error),
+        }
+    }
+
+    /// The files of the log, in its order.
+    pub(crate) fn log_files(&self) -> impl DoubleEndedIterator<Item = &Arc<DataFile>> {
+        self.files.iter().filter(|file| file.header().kind == FileKind::Log)
+    }
+
+    /// The outputs of merges.
+    pub(crate) fn merged_files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
+        self.files.iter().filter(|file| file.header().kind == FileKind::Merged)
+    }
+}
+
+/// Damage to one of the two copies costs no record.
+fn header_damage(path: &Path, copy: CopyDamage) -> Damage {
+    let what = match copy {
+        CopyDamage::First => "the first copy of the file header is damaged; the second is used",
+        CopyDamage::Second => "the second copy of the file header is damaged",
+        CopyDamage::Differ => "the two copies of the file header differ; the first is used",
+    };
+    Damage { path: path.to_owned(), offset: copy.offset(), len: HEADER_LEN as u64, what: what.into() }
+}

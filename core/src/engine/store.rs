@@ -1,0 +1,312 @@
+//! The open store: ties index, log, commit queue and history together.
+//!
+//! Locking, from the outside in:
+//! 1. The commit queue's leader is the one writer.
+//! 2. `log`, the writer's state: held by the leader, across I/O, and by whoever marks a sync or closes. Never by readers.
+//! 3. `gate`: held for writing while a group of commits goes into history and index, and for reading while a snapshot
+//!    is registered. Never across I/O.
+//! 4. The index's own locks.
+//!
+//! Readers take 4 and the table of files, both for moments only.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::{Error, Result};
+use crate::format::names::{self, FileName};
+use crate::index::btree::BTree;
+use crate::index::hash::HashIndex;
+use crate::index::{Index, IndexKind};
+use crate::log::{DataFile, LogConfig, LogWriter};
+use crate::options::{Durability, OnDamage};
+use crate::stats::{OpenReport, Stats};
+use crate::types::{FileId, SeqNo};
+use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
+
+use super::history::History;
+use super::interval::{IntervalSync, Pressure};
+use super::queue::CommitQueue;
+use super::recovery::{self, ReplayConfig, SurveyConfig};
+use super::write::{Job, Outcome};
+
+/// A group of commits has at most so many, and after the first at most so many bytes.
+const MAX_GROUP: usize = 1024;
+const MAX_GROUP_BYTES: u64 = 4 << 20;
+
+/// What the facade asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Config {
+    pub(crate) index: IndexKind,
+    pub(crate) durability: Durability,
+    pub(crate) max_file_size: u64,
+    pub(crate) create_if_missing: bool,
+    pub(crate) read_only: bool,
+    pub(crate) verify_checksums: bool,
+    pub(crate) on_damage: OnDamage,
+}
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(super) vfs: Arc<dyn Vfs>,
+    dir: PathBuf,
+    pub(super) config: Config,
+    pub(super) index: Box<dyn Index>,
+    pub(super) files: Files,
+    pub(super) queue: CommitQueue<Job, Outcome>,
+    /// `None` if opened for reading only.
+    pub(super) log: Option<Mutex<LogWriter>>,
+    pub(super) gate: RwLock<()>,
+    pub(super) history: History,
+    /// Number of the last commit that readers see.
+    pub(super) visible: AtomicU64,
+    closed: AtomicBool,
+    generation: u64,
+    report: OpenReport,
+    interval: Mutex<Option<IntervalSync>>,
+    /// What the interval thread is told of appends.
+    pressure: OnceLock<Arc<Pressure>>,
+    lock: Mutex<Option<Box<dyn LockGuard>>>,
+}
+
+/// The table of data files.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    /// By ascending id.
+    sorted: RwLock<Vec<Arc<DataFile>>>,
+}
+
+impl Files {
+    pub(crate) fn get(&self, id: FileId) -> Option<Arc<DataFile>> {
+        let files = self.sorted.read();
+        let at = files.binary_search_by_key(&id, |file| file.id()).ok()?;
+        files.get(at).cloned()
+    }
+
+    pub(crate) fn add(&self, new: impl IntoIterator<Item = Arc<DataFile>>) {
+        let mut files = self.sorted.write();
+        files.extend(new);
+        files.sort_by_key(|file| file.id());
+    }
+
+    fn totals(&self) -> (u64, u64) {
+        let files = self.sorted.read();
+        (files.len() as u64, files.iter().map(|file| file.end()).sum())
+    }
+}
+
+impl Store {
+    /// Opens, recovers, and starts what runs in the background.
+    pub(crate) fn open(path: &Path, config: Config, vfs: Arc<dyn Vfs>) -> Result<Arc<Store>> {
+        let dir = directory(path, config, vfs.as_ref())?;
+        let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
+        let index = new_index(config.index, vfs.as_ref(), &dir)?;
+        let map_len = map_len(config.max_file_size);
+        let mode = if config.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
+        let look = SurveyConfig { mode, map_len, on_damage: config.on_damage };
+        let mut survey = recovery::survey(vfs.as_ref(), &dir, look)?;
+        let replayed = recovery::replay(
+            &survey,
+            index.as_ref(),
+            ReplayConfig { vfs: &vfs, dir: &dir, on_damage: config.on_damage, collect_hints: !config.read_only },
+        )?;
+        let (log, report) = if config.read_only {
+            (None, replayed.into_report(&survey))
+        } else {
+            let store_id = match survey.store_id {
+                Some(id) => id,
+                None => random_u64(vfs.as_ref(), &dir)?,
+            };
+            let log_config = LogConfig {
+                vfs: Arc::clone(&vfs),
+                dir: dir.clone(),
+                store_id,
+                max_file_size: config.max_file_size,
+                map_len,
+            };
+            let (end, report) = recovery::repair(&mut survey, replayed, &log_config)?;
+            (Some(Mutex::new(LogWriter::new(log_config, end))), report)
+        };
+        let files = Files::default();
+        files.add(survey.files);
+        let store = Arc::new(Store {
+            generation: vfs.process_generation(),
+            queue: CommitQueue::new(MAX_GROUP, MAX_GROUP_BYTES),
+            gate: RwLock::new(()),
+            history: History::default(),
+            visible: AtomicU64::new(report.last_seq.0),
+            closed: AtomicBool::new(false),
+            interval: Mutex::new(None),
+            pressure: OnceLock::new(),
+            lock: Mutex::new(lock),
+            vfs,
+            dir,
+            config,
+            index,
+            files,
+            log,
+            report,
+        });
+        if let (Durability::Interval { every, bytes }, Some(_)) = (config.durability, &store.log) {
+            let interval = IntervalSync::start(&store, every, bytes)?;
+            let _ = store.pressure.set(Arc::clone(interval.pressure()));
+            *store.interval.lock() = Some(interval);
+        }
+        Ok(store)
+    }
+
+    /// Every public call begins with this.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        if self.vfs.process_generation() != self.generation {
+            return Err(Error::Forked);
+        }
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Counts bytes that were appended without a sync.
+    pub(super) fn count_unsynced(&self, bytes: u64) {
+        if let Some(pressure) = self.pressure.get() {
+            pressure.appended(bytes);
+        }
+    }
+
+    pub(crate) fn visible(&self) -> SeqNo {
+        SeqNo(self.visible.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn len(&self) -> Result<u64> {
+        self.check_usable()?;
+        Ok(self.index.len())
+    }
+
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        self.check_usable()?;
+        let (files, data_bytes) = self.files.totals();
+        Ok(Stats {
+            keys: self.index.len(),
+            files,
+            data_bytes,
+            index_bytes: self.index.memory(),
+            last_seq: self.visible().0,
+            damaged_places: self.report.damage.len() as u64,
+            damaged_bytes: self.report.damage.iter().map(|damage| damage.len).sum(),
+        })
+    }
+
+    pub(crate) fn open_report(&self) -> &OpenReport {
+        &self.report
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn close(&self) -> Result<()> {
+        self.check_usable()?;
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(Error::Closed);
+        }
+        self.shut_down()
+    }
+
+    /// Waits for the writer under way, syncs, and lets go of the lock whatever happens.
+    fn shut_down(&self) -> Result<()> {
+        if let Some(interval) = self.interval.lock().take() {
+            interval.stop();
+        }
+        let outcome = self.log.as_ref().map_or(Ok(()), |log| log.lock().close());
+        *self.lock.lock() = None;
+        outcome
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.vfs.process_generation() != self.generation {
+            // The parent's: its thread does not exist here, and its log is not ours to touch. Closing the lock's
+            // descriptor leaves the parent's lock alone.
+            if let Some(interval) = self.interval.get_mut().take() {
+                interval.forget();
+            }
+        } else if !*self.closed.get_mut() {
+            // Nobody is left to be told; `close` tells.
+            let _ = self.shut_down();
+        }
+    }
+}
+
+fn directory(path: &Path, config: Config, vfs: &dyn Vfs) -> Result<PathBuf> {
+    match vfs.canonicalize(path) {
+        Ok(dir) => match vfs.entry_kind(&dir) {
+            Ok(EntryKind::Directory) if config.create_if_missing && !config.read_only => Ok(dir),
+            // Before anything is created in a directory that is somebody else's.
+            Ok(EntryKind::Directory) if has_data_file(&dir, vfs)? => Ok(dir),
+            Ok(EntryKind::Directory) => Err(Error::NoStore { path: dir }),
+            Ok(_) => {
+                let source = std::io::ErrorKind::NotADirectory.into();
+                Err(Error::io("open", path, None, source))
+            }
+            Err(e) => Err(Error::io("open", path, None, e)),
+        },
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            if !config.create_if_missing || config.read_only {
+                return Err(Error::NoStore { path: path.to_owned() });
+            }
+            create_directory(path, vfs)
+        }
+        Err(e) => Err(Error::io("open", path, None, e)),
+    }
+}
+
+fn has_data_file(dir: &Path, vfs: &dyn Vfs) -> Result<bool> {
+    let entries = vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))?;
+    let is_data = |name: &String| matches!(FileName::parse(name), Some(FileName::Data(_)));
+    Ok(entries.iter().any(|entry| entry.name.as_ref().is_some_and(is_data)))
+}
+
+fn create_directory(path: &Path, vfs: &dyn Vfs) -> Result<PathBuf> {
+    match vfs.create_dir(path) {
+        Ok(()) => {}
+        // Another process was faster.
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(Error::io("mkdir", path, None, e)),
+    }
+    let dir = vfs.canonicalize(path).map_err(|e| Error::io("open", path, None, e))?;
+    if let Some(parent) = dir.parent() {
+        vfs.sync_dir(parent).map_err(|e| Error::io("sync", parent, None, e))?;
+    }
+    Ok(dir)
+}
+
+fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
+    let path = dir.join(names::LOCK);
+    vfs.lock(&path, &format!("{}\n", vfs.process_id())).map_err(|e| match e {
+        LockError::Held(note) => Error::Locked { path: dir.to_owned(), pid: note.trim().parse().ok() },
+        LockError::Io(e) => Error::io("lock", &path, None, e),
+    })
+}
+
+fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index>> {
+    Ok(match kind {
+        IndexKind::BTree => Box::new(BTree::new()),
+        IndexKind::Hash => {
+            let mut key = [0; 16];
+            vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;
+            Box::new(HashIndex::new(key))
+        }
+    })
+}
+
+fn random_u64(vfs: &dyn Vfs, dir: &Path) -> Result<u64> {
+    let mut bytes = [0; 8];
+    vfs.random(&mut bytes).map_err(|e| Error::io("random", dir, None, e))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// Bytes of address space for each data file: room to grow on 64-bit machines, none on others.
+fn map_len(max_file_size: u64) -> u64 {
+    if cfg!(target_pointer_width = "64") { max_file_size } else { 0 }
+}

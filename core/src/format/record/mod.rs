@@ -1,0 +1,152 @@
+//! Records (FORMAT 3): kinds, checksums at a place, encoding and decoding.
+//!
+//! A record is valid at one offset of one file only: a [`Placer`] carries the file's nonce into both checksums.
+//! Decoding has two steps, because a length must not be followed before it is checked: [`peek_header`] on the first
+//! 36 bytes, then [`verify_body`] on the whole record, or a [`BodyHasher`] fed in pieces where it is too big for that.
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{BodyHasher, Invalid, Record, RecordHeader, decode_record, peek_header, verify_body};
+pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
+
+use crc32fast::Hasher;
+
+use super::payload::{COMMIT_LEN, SEAL_LEN, SYNC_POINT_LEN};
+
+/// Length of a record's header without expiry, in bytes.
+pub const HEADER_LEN: usize = 28;
+/// Length of a record's header with expiry, in bytes: the longest.
+pub const MAX_HEADER_LEN: usize = 36;
+/// Records begin and end at multiples of this.
+pub const ALIGN: u64 = 4;
+
+const FLAG_EXPIRY: u8 = 1;
+const FLAG_SYNCED: u8 = 2;
+/// Where the part of the header begins that is hashed with the place: behind the two checksums.
+const HASHED_FROM: usize = 6;
+const ZEROS: [u8; ALIGN as usize] = [0; ALIGN as usize];
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// A key and its value.
+    Put = 1,
+    /// A key that is gone.
+    Delete = 2,
+    /// A put that counts when its batch is complete.
+    BatchPut = 3,
+    /// A delete that counts when its batch is complete.
+    BatchDelete = 4,
+    /// The end of a batch ([`BatchCommit`](super::payload::BatchCommit)).
+    BatchCommit = 5,
+    /// How far the log is on stable storage ([`SyncPoint`](super::payload::SyncPoint)); and it carries the SYNCED flag when
+    /// there is nothing else to carry it.
+    SyncMark = 6,
+    /// The last record of a file ([`Seal`](super::payload::Seal)).
+    Seal = 7,
+}
+
+impl RecordKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [RecordKind; 7] = [
+        RecordKind::Put,
+        RecordKind::Delete,
+        RecordKind::BatchPut,
+        RecordKind::BatchDelete,
+        RecordKind::BatchCommit,
+        RecordKind::SyncMark,
+        RecordKind::Seal,
+    ];
+
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<RecordKind> {
+        RecordKind::ALL.into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// Whether it holds a key: puts and deletes of both sorts.
+    #[must_use]
+    pub fn has_key(self) -> bool {
+        self <= RecordKind::BatchDelete
+    }
+
+    /// Whether it holds a value of the user: puts of both sorts. Only these may expire.
+    #[must_use]
+    pub fn is_put(self) -> bool {
+        matches!(self, RecordKind::Put | RecordKind::BatchPut)
+    }
+
+    /// Whether it is a delete of either sort.
+    #[must_use]
+    pub fn is_delete(self) -> bool {
+        matches!(self, RecordKind::Delete | RecordKind::BatchDelete)
+    }
+
+    /// Whether its effect depends on the batch's being complete.
+    #[must_use]
+    pub fn in_batch(self) -> bool {
+        matches!(self, RecordKind::BatchPut | RecordKind::BatchDelete)
+    }
+
+    /// Whether a record of this kind may have these lengths.
+    fn allows(self, key_len: u16, value_len: u32) -> bool {
+        if self.has_key() != (key_len != 0) {
+            return false;
+        }
+        match self {
+            RecordKind::Put | RecordKind::BatchPut => true,
+            RecordKind::Delete | RecordKind::BatchDelete => value_len == 0,
+            RecordKind::BatchCommit => value_len as usize == COMMIT_LEN,
+            RecordKind::SyncMark => value_len as usize == SYNC_POINT_LEN,
+            RecordKind::Seal => value_len as usize == SEAL_LEN,
+        }
+    }
+}
+
+/// Binds checksums to one file. Cheap to make and to copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placer {
+    /// CRC32 of the nonce, from which every H of the file goes on.
+    state: u32,
+}
+
+impl Placer {
+    /// For the file whose header has this nonce.
+    #[must_use]
+    pub fn new(nonce: u64) -> Placer {
+        Placer { state: crc32fast::hash(&nonce.to_le_bytes()) }
+    }
+
+    /// H of FORMAT 3.2: of the header's bytes behind the checksums, at an offset of the file.
+    fn hash(self, offset: u64, hashed: &[u8]) -> u32 {
+        let mut h = Hasher::new_with_initial(self.state);
+        h.update(&offset.to_le_bytes());
+        h.update(hashed);
+        h.finalize()
+    }
+}
+
+/// Length of a record with header and padding. Can't overflow: the sum of its parts is below 2^33.
+#[must_use]
+pub fn record_len(key_len: u16, value_len: u32, has_expiry: bool) -> u64 {
+    let header = if has_expiry { MAX_HEADER_LEN } else { HEADER_LEN };
+    (header as u64 + u64::from(key_len) + u64::from(value_len)).next_multiple_of(ALIGN)
+}
+
+/// The zeros behind a key and value of these lengths. Headers are multiples of 4 and don't matter.
+fn padding(key_len: u16, value_len: u32) -> &'static [u8] {
+    let over = (u64::from(key_len) + u64::from(value_len)) % ALIGN;
+    let zeros = if over == 0 { 0 } else { ALIGN - over };
+    &ZEROS[..zeros as usize]
+}
+
+/// `crc` of FORMAT 3.2, from the CRC of key, value and padding.
+fn finish_crc(body_crc: u32, h: u32) -> u32 {
+    let mut hasher = Hasher::new_with_initial(body_crc);
+    hasher.update(&h.to_le_bytes());
+    hasher.finalize()
+}

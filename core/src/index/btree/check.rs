@@ -1,0 +1,80 @@
+//! Verifies a whole tree against the module's invariants.
+
+use super::search::Tree;
+use crate::index::arena::NO_PAGE;
+use std::collections::HashSet;
+
+/// What a walk from the root has seen.
+#[derive(Default)]
+struct Seen {
+    pages: HashSet<u32>,
+    longs: HashSet<u32>,
+    leaves: Vec<u32>,
+    keys: u64,
+    last: Option<Vec<u8>>,
+}
+
+impl Tree {
+    /// Panics with what is wrong.
+    pub(super) fn check(&self) {
+        let mut seen = Seen::default();
+        if self.root != NO_PAGE {
+            let root = self.page(self.root);
+            assert!(root.count() > 0, "a root without entries");
+            self.check_page(self.root, root.level(), None, None, &mut seen);
+        }
+        assert_eq!(seen.keys, self.len, "len");
+        assert_eq!(seen.pages.len(), self.arena.used() as usize, "leaked pages");
+        assert_eq!(seen.longs.len(), self.longs.len(), "leaked long keys");
+        for (i, no) in seen.leaves.iter().enumerate() {
+            let page = self.page(*no);
+            let at = |i: Option<usize>| i.and_then(|i| seen.leaves.get(i)).copied().unwrap_or(NO_PAGE);
+            assert_eq!(page.prev(), at(i.checked_sub(1)), "link back from leaf {no}");
+            assert_eq!(page.next(), at(Some(i + 1)), "link from leaf {no}");
+        }
+    }
+
+    /// Keys of the page are at least `low` and below `high`.
+    fn check_page(&self, no: u32, level: u8, low: Option<&[u8]>, high: Option<&[u8]>, seen: &mut Seen) {
+        assert!(seen.pages.insert(no), "page {no} is in the tree twice");
+        let page = self.page(no);
+        assert_eq!((page.level(), page.is_leaf()), (level, level == 0), "level of page {no}");
+        page.check_heap();
+        let keys: Vec<Vec<u8>> = (0..page.count()).map(|i| self.check_key(no, i, seen)).collect();
+        for (i, key) in keys.iter().enumerate() {
+            assert!(i == 0 || keys[i - 1] < *key, "order in page {no} at {i}");
+            assert!(low.is_none_or(|low| low <= key.as_slice()), "page {no} entry {i} is below its separator");
+            assert!(high.is_none_or(|high| key.as_slice() < high), "page {no} entry {i} is above its separator");
+            let found = page.find(key, &self.longs);
+            assert_eq!((found.pos, found.exact), (i, true), "search in page {no}");
+        }
+        if level == 0 {
+            assert!(!keys.is_empty(), "leaf {no} is empty");
+            assert!(seen.last.as_ref().is_none_or(|last| *last < keys[0]), "order between leaves at {no}");
+            seen.last = keys.last().cloned();
+            seen.keys += keys.len() as u64;
+            seen.leaves.push(no);
+            return;
+        }
+        for i in 0..=keys.len() {
+            let low = if i == 0 { low } else { Some(keys[i - 1].as_slice()) };
+            let high = keys.get(i).map_or(high, |k| Some(k.as_slice()));
+            self.check_page(page.child(i), level - 1, low, high, seen);
+        }
+    }
+
+    fn check_key(&self, no: u32, pos: usize, seen: &mut Seen) -> Vec<u8> {
+        let page = self.page(no);
+        let cell = page.cell(pos);
+        let Some(long) = cell.long else {
+            return [page.prefix(), &cell.head[..cell.head_len], cell.rest].concat();
+        };
+        assert!(seen.longs.insert(long), "long key {long} is in two entries");
+        let key = self.longs.get(long);
+        assert!(key.starts_with(page.prefix()), "prefix of page {no} entry {pos}");
+        let mut head = key[page.prefix().len()..].to_vec();
+        head.resize(4, 0);
+        assert_eq!(cell.head, head[..], "head of page {no} entry {pos}");
+        key.to_vec()
+    }
+}

@@ -1,0 +1,380 @@
+//! Random histories against the standard library's map, and the cases that a random one is unlikely to meet.
+
+use super::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+type Model = BTreeMap<Vec<u8>, Location>;
+
+fn check(tree: &BTree) {
+    tree.tree.read().check();
+}
+
+fn location(n: u64) -> Location {
+    Location::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// Applies to both and compares what they found.
+fn apply(tree: &BTree, model: &mut Model, changes: &[(Vec<u8>, Option<Location>)]) {
+    let mut batch: Vec<Change<'_>> = changes.iter().map(|(key, new)| Change { key, new: *new, old: None }).collect();
+    tree.apply(&mut batch).unwrap();
+    for (change, (key, new)) in batch.iter().zip(changes) {
+        let old = match new {
+            Some(location) => model.insert(key.clone(), *location),
+            None => model.remove(key),
+        };
+        assert_eq!(change.old, old, "old location of {}", show(key));
+    }
+    assert_eq!(tree.len(), model.len() as u64);
+}
+
+fn put(tree: &BTree, key: &[u8], n: u64) {
+    tree.apply(&mut [Change { key, new: Some(location(n)), old: None }]).unwrap();
+}
+
+fn delete(tree: &BTree, key: &[u8]) -> Option<Location> {
+    let mut change = [Change { key, new: None, old: None }];
+    tree.apply(&mut change).unwrap();
+    change[0].old
+}
+
+fn scan(tree: &BTree, start: Start<'_>, direction: Direction, max: usize) -> Vec<(Vec<u8>, Location)> {
+    let mut page = KeyPage::new();
+    tree.scan(start, direction, max, &mut page).unwrap();
+    (0..page.len()).map(|i| page.get(i).map(|(k, l)| (k.to_vec(), l)).unwrap()).collect()
+}
+
+fn scan_model(model: &Model, start: Start<'_>, direction: Direction, max: usize) -> Vec<(Vec<u8>, Location)> {
+    let forward = direction == Direction::Forward;
+    let wanted = |key: &[u8]| match (start, forward) {
+        (Start::Edge, _) => true,
+        (Start::At(s), true) => key >= s,
+        (Start::At(s), false) => key <= s,
+        (Start::After(s), true) => key > s,
+        (Start::After(s), false) => key < s,
+    };
+    let own = |(k, l): (&Vec<u8>, &Location)| (k.clone(), *l);
+    if forward {
+        model.iter().filter(|(k, _)| wanted(k)).take(max).map(own).collect()
+    } else {
+        model.iter().rev().filter(|(k, _)| wanted(k)).take(max).map(own).collect()
+    }
+}
+
+fn show(key: &[u8]) -> String {
+    format!("{:?}... ({} bytes)", &key[..key.len().min(40)], key.len())
+}
+
+fn assert_same(tree: &BTree, model: &Model) {
+    check(tree);
+    let all = scan(tree, Start::Edge, Direction::Forward, usize::MAX);
+    assert!(all.iter().map(|(k, l)| (k, l)).eq(model.iter()), "contents");
+    let mut walked = Vec::new();
+    let mut position = WalkPosition::default();
+    while tree.walk(&mut position, 50, &mut walked).unwrap() {}
+    assert!(!tree.walk(&mut position, 50, &mut walked).unwrap(), "a walk that is over stays over");
+    walked.sort_unstable();
+    let mut locations: Vec<Location> = model.values().copied().collect();
+    locations.sort_unstable();
+    assert!(walked == locations, "walk");
+}
+
+/// Key `n` of a family. Families are chosen to be awkward: each has some habit that page layouts trip over.
+fn key(family: u8, n: u32) -> Vec<u8> {
+    let number = format!("{n:010}");
+    let scrambled = n.wrapping_mul(0x9e37_79b1);
+    match family % 12 {
+        0 => number.into_bytes(),
+        1 => (u32::MAX - n).to_be_bytes().to_vec(),
+        2 => scrambled.to_be_bytes().repeat(6),
+        3 => format!("user:{number}:profile").into_bytes(),
+        // Each a prefix of the next.
+        4 => vec![b'a'; 1 + n as usize % 1200],
+        5 => vec![0; 1 + n as usize % 600],
+        6 => vec![0xff; 1 + n as usize % 600],
+        // Runs of zeros and 0xff with something behind.
+        7 => [vec![if n.is_multiple_of(2) { 0 } else { 0xff }; n as usize % 9 + 1], vec![(n / 16) as u8]].concat(),
+        // Long shared prefixes, inside and outside of what fits in a page.
+        8 => [vec![b'p'; 490], number.into_bytes()].concat(),
+        9 => [vec![b'p'; 700], scrambled.to_le_bytes().to_vec()].concat(),
+        10 => {
+            let mut key = vec![b'k'; MAX_KEY_LEN - 4];
+            key.extend(scrambled.to_be_bytes());
+            key
+        }
+        // Around the lengths where the form of an entry changes.
+        _ => {
+            let len = [1, 3, 4, 5, 253, 254, 255, 257, 258, 511, 512, 513][n as usize % 12];
+            let mut key = vec![(n / 12) as u8; len];
+            key[len - 1] = (n / 24) as u8;
+            key
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Order {
+    Up,
+    Down,
+    Shuffled,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Changes of a range of a family's keys; removals if not `put`.
+    Range {
+        family: u8,
+        from: u32,
+        count: u32,
+        order: Order,
+        put: bool,
+    },
+    /// Mixed changes of one call, keys repeated.
+    Batch(Vec<(u8, u32, bool)>),
+    Gets(Vec<(u8, u32)>),
+    Scan {
+        start: Option<(u8, u32, bool)>,
+        reverse: bool,
+        max: usize,
+    },
+    DeleteAll,
+}
+
+fn family() -> impl Strategy<Value = u8> {
+    0..12u8
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let order = prop_oneof![Just(Order::Up), Just(Order::Down), Just(Order::Shuffled)];
+    prop_oneof![
+        8 => (family(), 0..2000u32, 1..600u32, order, prop::bool::weighted(0.6)).prop_map(
+            |(family, from, count, order, put)| Step::Range { family, from, count, order, put }),
+        4 => vec((family(), 0..300u32, any::<bool>()), 1..100).prop_map(Step::Batch),
+        2 => vec((family(), 0..3000u32), 1..50).prop_map(Step::Gets),
+        4 => (prop::option::weighted(0.9, (family(), 0..3000u32, any::<bool>())), any::<bool>(), 0..400usize)
+            .prop_map(|(start, reverse, max)| Step::Scan { start, reverse, max }),
+        1 => Just(Step::DeleteAll),
+    ]
+}
+
+fn run(tree: &BTree, model: &mut Model, step: Step, clock: &mut u64) {
+    let mut tick = || {
+        *clock += 1;
+        location(*clock)
+    };
+    match step {
+        Step::Range { family, from, count, order, put } => {
+            // 64 KiB keys in smaller numbers, or the time goes into copying them.
+            let count = if family == 10 { count / 20 + 1 } else { count };
+            let mut numbers: Vec<u32> = (from..from + count).collect();
+            match order {
+                Order::Up => {}
+                Order::Down => numbers.reverse(),
+                Order::Shuffled => numbers.sort_by_key(|n| n.wrapping_mul(0x85eb_ca6b)),
+            }
+            let changes: Vec<_> = numbers.iter().map(|n| (key(family, *n), put.then(&mut tick))).collect();
+            apply(tree, model, &changes);
+        }
+        Step::Batch(changes) => {
+            let changes: Vec<_> = changes.iter().map(|(f, n, put)| (key(*f, *n), put.then(&mut tick))).collect();
+            apply(tree, model, &changes);
+        }
+        Step::Gets(keys) => {
+            for (family, n) in keys {
+                let key = key(family, n);
+                assert_eq!(tree.get(&key).unwrap(), model.get(&key).copied(), "get {}", show(&key));
+            }
+        }
+        Step::Scan { start, reverse, max } => {
+            let at = start.map(|(family, n, _)| key(family, n));
+            let start = match (&at, start) {
+                (Some(key), Some((_, _, true))) => Start::At(key),
+                (Some(key), Some((_, _, false))) => Start::After(key),
+                _ => Start::Edge,
+            };
+            let direction = if reverse { Direction::Reverse } else { Direction::Forward };
+            let same = scan(tree, start, direction, max) == scan_model(model, start, direction, max);
+            assert!(same, "scan {direction:?} of {max} from {:?}", at.as_deref().map(show));
+        }
+        Step::DeleteAll => {
+            let changes: Vec<_> = model.keys().map(|k| (k.clone(), None)).collect();
+            apply(tree, model, &changes);
+            assert_eq!(tree.tree.read().arena.used(), 0);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn histories_agree_with_the_standard_map(steps in vec(step(), 1..40)) {
+        let (tree, mut model, mut clock) = (BTree::new(), Model::new(), 0);
+        for step in steps {
+            run(&tree, &mut model, step, &mut clock);
+            assert_same(&tree, &model);
+        }
+    }
+
+    #[test]
+    fn histories_of_one_family_agree_with_the_standard_map(family in family(), steps in vec(step(), 1..40)) {
+        let (tree, mut model, mut clock) = (BTree::new(), Model::new(), 0);
+        for mut step in steps {
+            match &mut step {
+                Step::Range { family: f, .. } => *f = family,
+                Step::Batch(changes) => changes.iter_mut().for_each(|c| c.0 = family),
+                Step::Gets(keys) => keys.iter_mut().for_each(|k| k.0 = family),
+                Step::Scan { start: Some(start), .. } => start.0 = family,
+                _ => {}
+            }
+            run(&tree, &mut model, step, &mut clock);
+            assert_same(&tree, &model);
+        }
+    }
+
+    #[test]
+    fn short_keys_of_few_bytes_agree_with_the_standard_map(
+        keys in vec((vec(prop_oneof![Just(0u8), Just(1), Just(0xff)], 1..9), prop::bool::weighted(0.8)), 1..3000)
+    ) {
+        let (tree, mut model) = (BTree::new(), Model::new());
+        for chunk in keys.chunks(500) {
+            let changes: Vec<_> =
+                chunk.iter().enumerate().map(|(i, (k, put))| (k.clone(), put.then(|| location(i as u64)))).collect();
+            apply(&tree, &mut model, &changes);
+            assert_same(&tree, &model);
+        }
+    }
+}
+
+fn order(n: u32, how: u32) -> Vec<u32> {
+    let mut numbers: Vec<u32> = (0..n).collect();
+    match how {
+        0 => {}
+        1 => numbers.reverse(),
+        how => numbers.sort_by_key(|n| n.wrapping_add(how).wrapping_mul(0x85eb_ca6b)),
+    }
+    numbers
+}
+
+#[test]
+fn memory_is_given_back_and_reused() {
+    for family in [0, 2, 3, 8, 9] {
+        let tree = BTree::new();
+        let mut peak = 0;
+        for round in 0..6 {
+            for n in order(20_000, round % 3) {
+                put(&tree, &key(family, n), n.into());
+            }
+            check(&tree);
+            if round == 0 {
+                peak = tree.memory();
+            }
+            assert!(tree.memory() < peak * 5 / 4 + (1 << 20), "family {family} round {round}: {}", tree.memory());
+            for n in order(20_000, (round + round / 2) % 3) {
+                assert_eq!(delete(&tree, &key(family, n)), Some(location(n.into())));
+            }
+            check(&tree);
+            assert_eq!((tree.len(), tree.tree.read().arena.used()), (0, 0));
+            assert!(tree.memory() < (1 << 20) + (1 << 17), "family {family}: {} when empty", tree.memory());
+        }
+    }
+}
+
+#[test]
+fn thinning_out_merges_pages() {
+    for family in [0, 2, 3, 8] {
+        let tree = BTree::new();
+        for n in order(30_000, 2) {
+            put(&tree, &key(family, n), n.into());
+        }
+        let full = tree.tree.read().arena.used();
+        for n in order(30_000, 5).into_iter().filter(|n| !n.is_multiple_of(10)) {
+            delete(&tree, &key(family, n));
+        }
+        check(&tree);
+        let left = tree.tree.read().arena.used();
+        assert!(left <= full / 4, "family {family}: {left} pages of {full} for a tenth of the keys");
+    }
+}
+
+#[test]
+fn sorted_inserts_fill_pages() {
+    for (family, each) in [(0u8, 21), (3, 24)] {
+        for how in [0, 1] {
+            let tree = BTree::new();
+            for n in order(100_000, how) {
+                put(&tree, &key(family, n), n.into());
+            }
+            check(&tree);
+            let bytes = u64::from(tree.tree.read().arena.used()) * 4096 / 100_000;
+            assert!(bytes <= each, "family {family} order {how}: {bytes} bytes a key");
+        }
+    }
+}
+
+#[test]
+fn old_locations_see_earlier_changes_of_the_call() {
+    let (tree, mut model) = (BTree::new(), Model::new());
+    let key = b"k".to_vec();
+    let changes = [Some(location(1)), Some(location(2)), None, None, Some(location(3))].map(|new| (key.clone(), new));
+    apply(&tree, &mut model, &changes);
+    assert_same(&tree, &model);
+    assert_eq!(tree.get(b"k").unwrap(), Some(location(3)));
+}
+
+#[test]
+fn a_refused_call_changes_nothing() {
+    let tree = BTree::new();
+    let long = vec![1; MAX_KEY_LEN + 1];
+    for bad in [&[] as &[u8], &long] {
+        let mut changes = [b"good".as_slice(), bad].map(|key| Change { key, new: Some(location(1)), old: None });
+        assert!(tree.apply(&mut changes).is_err());
+        assert_eq!((tree.len(), tree.get(b"good").unwrap()), (0, None));
+        assert_eq!(tree.get(bad).unwrap(), None);
+        assert!(scan(&tree, Start::At(bad), Direction::Reverse, 9).is_empty());
+    }
+}
+
+#[test]
+fn long_keys_cost_what_they_are_long() {
+    let tree = BTree::new();
+    for n in order(500, 2) {
+        put(&tree, &key(10, n), n.into());
+    }
+    check(&tree);
+    // Separators of keys that differ in their last bytes only are as long as the keys, one a page.
+    assert!(tree.memory() < 500 * 65_535 * 21 / 20 + (2 << 20), "{}", tree.memory());
+    for n in order(500, 3) {
+        delete(&tree, &key(10, n));
+    }
+    check(&tree);
+    assert!(tree.memory() < 2 << 20, "{}", tree.memory());
+}
+
+#[test]
+fn readers_run_beside_the_writer() {
+    let tree = BTree::new();
+    std::thread::scope(|s| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                s.spawn(|| {
+                    while tree.len() < 20_000 {
+                        // A call's keys come and go together.
+                        let all = scan(&tree, Start::Edge, Direction::Forward, usize::MAX);
+                        assert_eq!(all.len() % 10, 0);
+                        assert!(all.is_sorted_by(|a, b| a.0 < b.0));
+                    }
+                })
+            })
+            .collect();
+        for batch in order(20_000, 2).chunks(10) {
+            let keys: Vec<_> = batch.iter().map(|n| key(2, *n)).collect();
+            let mut changes: Vec<_> =
+                keys.iter().map(|key| Change { key, new: Some(location(1)), old: None }).collect();
+            tree.apply(&mut changes).unwrap();
+        }
+        readers.into_iter().for_each(|r| r.join().unwrap());
+    });
+    check(&tree);
+}

@@ -1,0 +1,289 @@
+//! One open data file: its header, its bytes by position, and records lent from them.
+//!
+//! Knows the format and no keys' meaning. Bytes below [`DataFile::end`] never change; the end only grows, but when the
+//! writer takes back an append that nobody has seen. All methods are thread-safe.
+//!
+//! Reads go through a mapping where the system gives one: a record is then lent without a copy, and the mapping lives as
+//! long as the last borrower. Only bytes below the end are touched through it.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::value::Value;
+use crate::error::{Error, Result};
+use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
+use crate::format::names;
+use crate::format::record::{self, Placer, RecordHeader};
+use crate::types::{FileId, Location, SeqNo};
+use crate::vfs::{Mapping, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
+
+/// Records at least this long are read in two steps, so that little is read in vain.
+const TWO_STEP_LEN: u64 = 64 << 10;
+
+/// An open data file.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    header: DataHeader,
+    placer: Placer,
+    path: PathBuf,
+    file: Arc<dyn VfsFile>,
+    map: Option<Arc<dyn Mapping>>,
+    end: AtomicU64,
+}
+
+/// What a new data file's header says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewFile {
+    pub(crate) id: FileId,
+    pub(crate) kind: FileKind,
+    pub(crate) store_id: u64,
+    pub(crate) base_seq: SeqNo,
+    pub(crate) earlier_synced: bool,
+}
+
+/// Why a file's header can't be used.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// Its creation was cut short: shorter than the headers, or nothing but zeros.
+    Unfinished,
+    /// It is damaged, foreign or of another version; or it could not be read.
+    Bad(Error),
+}
+
+impl DataFile {
+    /// Path of the data file with this id.
+    pub(crate) fn path_of(dir: &Path, id: FileId) -> PathBuf {
+        dir.join(names::data(id))
+    }
+
+    /// Creates a data file with its headers; [`DataFile::sync_created`] is to follow. Removes it again on failure.
+    pub(crate) fn create(vfs: &dyn Vfs, dir: &Path, new: NewFile, map_len: u64) -> Result<DataFile> {
+        let path = Self::path_of(dir, new.id);
+        let mut nonce = [0; 8];
+        vfs.random(&mut nonce).map_err(|e| Error::io("random", &path, None, e))?;
+        let header = DataHeader {
+            required: 0,
+            optional: 0,
+            kind: new.kind,
+            earlier_synced: new.earlier_synced,
+            file_id: new.id,
+            store_id: new.store_id,
+            nonce: u64::from_le_bytes(nonce),
+            created: vfs.now(),
+            base_seq: new.base_seq,
+        };
+        let file = vfs.open(&path, OpenMode::CreateNew).map_err(|e| Error::io("create", &path, None, e))?;
+        if let Err(e) = write_all_at(file.as_ref(), &header.encode_pair(), 0) {
+            // If this fails too, open will recognise the file as unfinished or empty.
+            let _ = vfs.remove(&path);
+            return Err(Error::io("write", &path, Some(0), e));
+        }
+        Ok(Self::with(header, path, file, DATA_START, map_len))
+    }
+
+    /// Brings a new file's headers and its name to stable storage.
+    pub(crate) fn sync_created(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, None, e))?;
+        vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, None, e))
+    }
+
+    /// Opens an existing data file and reads its header. The end is the file's length.
+    pub(crate) fn open(
+        vfs: &dyn Vfs,
+        dir: &Path,
+        id: FileId,
+        mode: OpenMode,
+        map_len: u64,
+    ) -> Result<(DataFile, Option<CopyDamage>), Unusable> {
+        let path = Self::path_of(dir, id);
+        let bad = |op, e| Unusable::Bad(Error::io(op, &path, None, e));
+        let file = vfs.open(&path, mode).map_err(|e| bad("open", e))?;
+        let len = file.len().map_err(|e| bad("stat", e))?;
+        let mut bytes = [0; 2 * HEADER_LEN];
+        let got = read_full_at(file.as_ref(), &mut bytes, 0).map_err(|e| bad("read", e))?;
+        let (header, damage) = match DataHeader::decode_pair(&bytes[..got]) {
+            Ok(found) => found,
+            Err(error) => return Err(Self::unusable(&path, file.as_ref(), len, &bytes[..got], error)),
+        };
+        if header.file_id != id {
+            let what = format!("the header belongs to data file {}; was the file renamed?", header.file_id);
+            return Err(Unusable::Bad(Error::corrupted(&path, 0, what)));
+        }
+        Ok((Self::with(header, path, file, len, map_len), damage))
+    }
+
+    fn unusable(path: &Path, file: &dyn VfsFile, len: u64, start: &[u8], error: HeaderError) -> Unusable {
+        Unusable::Bad(match error {
+            HeaderError::Version(version) => Error::UnsupportedVersion { path: path.to_owned(), version },
+            HeaderError::Feature(feature) => Error::UnsupportedFeature { path: path.to_owned(), feature },
+            HeaderError::BadField(name) => {
+                Error::corrupted(path, 0, format!("the header field {name} has a value that is not allowed"))
+            }
+            HeaderError::NotAHeader => {
+                let zeros = start.iter().all(|&b| b == 0);
+                match (len < DATA_START, zeros.then(|| zeros_from(file, 0, len))) {
+                    (true, _) | (_, Some(Ok(true))) => return Unusable::Unfinished,
+                    (_, Some(Err(e))) => Error::io("read", path, None, e),
+                    _ => Error::corrupted(path, 0, "both copies of the file header are damaged"),
+                }
+            }
+        })
+    }
+
+    fn with(header: DataHeader, path: PathBuf, file: Arc<dyn VfsFile>, end: u64, map_len: u64) -> DataFile {
+        // Reading works without a mapping, so a failure to map is none.
+        let map = if map_len == 0 { None } else { file.map(map_len.max(end)).ok() };
+        let placer = Placer::new(header.nonce);
+        DataFile { header, placer, path, file, map, end: AtomicU64::new(end) }
+    }
+
+    pub(crate) fn id(&self) -> FileId {
+        self.header.file_id
+    }
+
+    pub(crate) fn header(&self) -> &DataHeader {
+        &self.header
+    }
+
+    pub(crate) fn placer(&self) -> Placer {
+        self.placer
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn file(&self) -> &Arc<dyn VfsFile> {
+        &self.file
+    }
+
+    /// Where the records end. Reads of published locations lie below it.
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Tells where the records end now. For the writer and for recovery.
+    pub(crate) fn set_end(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// An I/O error of this file.
+    pub(crate) fn io_error(&self, op: &'static str, offset: u64, source: io::Error) -> Error {
+        Error::io(op, &self.path, Some(offset), source)
+    }
+
+    /// The record at a location, with one access: lent from the mapping, or read into `scratch`. Its header's checksum is
+    /// always compared, the whole record's with `verify`.
+    pub(crate) fn view<'a>(&'a self, location: Location, verify: bool, scratch: &'a mut Vec<u8>) -> Result<View<'a>> {
+        let offset = location.offset();
+        let left = self.end().saturating_sub(offset);
+        let bound = left.min(location.len_bound());
+        let (bytes, mapped) = match self.mapped(offset, bound) {
+            Some(bytes) => (bytes, true),
+            None if bound < TWO_STEP_LEN => (self.read(scratch, offset, bound)?, false),
+            None => {
+                let start = self.read(scratch, offset, left.min(record::MAX_HEADER_LEN as u64))?;
+                let len = self.peek(start, offset, left)?.record_len();
+                (self.read(scratch, offset, len)?, false)
+            }
+        };
+        let header = self.peek(bytes, offset, left)?;
+        if verify {
+            record::verify_body(&header, bytes).map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))?;
+        }
+        let len = usize::try_from(header.record_len()).unwrap_or(usize::MAX);
+        let Some(bytes) = bytes.get(..len) else {
+            // The file is shorter than it was when it was opened.
+            return Err(Error::corrupted(&self.path, offset, "the record is cut off by the end of the file"));
+        };
+        Ok(View { header, bytes, offset, mapped })
+    }
+
+    /// Makes a view's value outlive it: the mapping is kept, or the bytes read are taken over.
+    pub(crate) fn keep_value(&self, value: Range<usize>, offset: u64, mapped: bool, scratch: Vec<u8>) -> Value {
+        match &self.map {
+            Some(map) if mapped => Value::mapped(Arc::clone(map), offset + value.start as u64, value.len()),
+            _ => Value::owned(scratch, value),
+        }
+    }
+
+    /// The header of the record at a location.
+    pub(crate) fn record_header(&self, location: Location) -> Result<RecordHeader> {
+        let offset = location.offset();
+        let left = self.end().saturating_sub(offset);
+        let wanted = left.min(record::MAX_HEADER_LEN as u64);
+        if let Some(bytes) = self.mapped(offset, wanted) {
+            return self.peek(bytes, offset, left);
+        }
+        let mut scratch = Vec::new();
+        self.peek(self.read(&mut scratch, offset, wanted)?, offset, left)
+    }
+
+    fn mapped(&self, offset: u64, len: u64) -> Option<&[u8]> {
+        self.map.as_ref()?.bytes(offset, usize::try_from(len).ok()?)
+    }
+
+    fn read<'a>(&self, scratch: &'a mut Vec<u8>, offset: u64, len: u64) -> Result<&'a [u8]> {
+        let len = usize::try_from(len)
+            .map_err(|_| Error::Unsupported { what: "the record does not fit this machine's memory".into() })?;
+        scratch.clear();
+        scratch.resize(len, 0);
+        let got = read_full_at(self.file.as_ref(), scratch, offset).map_err(|e| self.io_error("read", offset, e))?;
+        scratch.truncate(got);
+        Ok(scratch)
+    }
+
+    fn peek(&self, bytes: &[u8], offset: u64, left: u64) -> Result<RecordHeader> {
+        record::peek_header(bytes, self.placer, offset, left)
+            .map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))
+    }
+}
+
+/// A valid record, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) header: RecordHeader,
+    /// The whole record.
+    bytes: &'a [u8],
+    pub(crate) offset: u64,
+    /// Whether the bytes are the mapping's.
+    pub(crate) mapped: bool,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn key(&self) -> &'a [u8] {
+        let start = self.header.header_len();
+        self.bytes.get(start..start + usize::from(self.header.key_len)).unwrap_or_default()
+    }
+
+    pub(crate) fn value(&self) -> &'a [u8] {
+        self.bytes.get(self.value_range()).unwrap_or_default()
+    }
+
+    /// Where the value is in the record.
+    pub(crate) fn value_range(&self) -> Range<usize> {
+        let start = self.header.header_len() + usize::from(self.header.key_len);
+        start..start + usize::try_from(self.header.value_len).unwrap_or(0)
+    }
+}
+
+/// Whether all bytes of a file in `from..to` are zero (or beyond its end).
+pub(crate) fn zeros_from(file: &dyn VfsFile, from: u64, to: u64) -> io::Result<bool> {
+    let mut buf = vec![0; 64 << 10];
+    let mut at = from;
+    while at < to {
+        let want = usize::try_from(to - at).unwrap_or(usize::MAX).min(buf.len());
+        let got = read_full_at(file, &mut buf[..want], at)?;
+        if buf[..got].iter().any(|&b| b != 0) {
+            return Ok(false);
+        }
+        if got < want {
+            break;
+        }
+        at += got as u64;
+    }
+    Ok(true)
+}

@@ -1,0 +1,528 @@
+//! The end of the log: appends commits, rotates files, marks what is on stable storage.
+//!
+//! One thread at a time (the commit leader) uses this. It takes [`Encoded`] commits and gives places; what the records
+//! mean is not its business.
+//!
+//! Invariants:
+//! 1. Between calls the active file's records end at `end`, and nothing but zeros is behind it.
+//! 2. After an error of [`LogWriter::append`] the log is what it was before the call (cut back, and the cut synced), or `stopped` holds the cause
+//!    and no call writes any more.
+//! 3. A sync that failed is never tried again: it stops the writer.
+//! 4. A record carries SYNCED, and a mark is written, only for what a successful sync has covered.
+//! 5. Sequence numbers of failed appends are not used again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::header::{DATA_START, FileKind};
+use crate::format::hint::HintEntry;
+use crate::format::payload::{BatchDigest, Seal, SyncPoint};
+use crate::format::record::RecordKind;
+use crate::types::{FileId, SeqNo, Timestamp};
+use crate::vfs::{Vfs, write_all_at};
+
+use super::data_file::{DataFile, NewFile};
+use super::encoded::{Encoded, Place, marker};
+use super::hint_file::HintWriter;
+use super::sync_gate::{BackgroundSync, SyncGate};
+
+/// Space is reserved in steps of at most this.
+const ALLOCATION_STEP: u64 = 4 << 20;
+
+/// What stays the same as long as a store is open.
+#[derive(Clone, Debug)]
+pub(crate) struct LogConfig {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) dir: PathBuf,
+    pub(crate) store_id: u64,
+    pub(crate) max_file_size: u64,
+    /// Bytes to map of a new file; 0 for none.
+    pub(crate) map_len: u64,
+}
+
+/// Where recovery left the log.
+#[derive(Debug)]
+pub(crate) struct LogEnd {
+    pub(crate) active: Arc<DataFile>,
+    pub(crate) last_seq: SeqNo,
+    /// The greatest id of any file in the directory.
+    pub(crate) last_id: FileId,
+    /// Summary of the active file so far.
+    pub(crate) seal: Seal,
+    pub(crate) hint: Option<HintWriter>,
+    /// The log ends with a mark that says that all before it is on stable storage, and the hint covers that.
+    pub(crate) is_marked: bool,
+}
+
+/// A place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LogPosition {
+    pub(crate) file: FileId,
+    pub(crate) offset: u64,
+}
+
+/// The writer.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    config: LogConfig,
+    active: Arc<DataFile>,
+    end: u64,
+    /// Length of the active file with reserved space; `u64::MAX` if reserving does not work there.
+    allocated: u64,
+    /// Everything before this is on stable storage.
+    synced: LogPosition,
+    last_seq: SeqNo,
+    /// Greatest number handed out, by failed appends too.
+    used_seq: SeqNo,
+    last_id: FileId,
+    seal: Seal,
+    hint: Option<HintWriter>,
+    /// Where the log ended behind a mark that says that all before it is on stable storage; 0 if it never did.
+    marked: u64,
+    stopped: Option<Arc<Error>>,
+    gate: Arc<SyncGate>,
+    buf: Vec<u8>,
+}
+
+/// Files that came into being or were sealed during a call, for the table of files.
+pub(crate) type NewFiles = Vec<Arc<DataFile>>;
+
+impl LogWriter {
+    /// REQUIRES: the log up to `end.active.end()` is on stable storage, and the file has that length.
+    pub(crate) fn new(config: LogConfig, end: LogEnd) -> LogWriter {
+        let at = end.active.end();
+        LogWriter {
+            synced: LogPosition { file: end.active.id(), offset: at },
+            allocated: at,
+            end: at,
+            active: end.active,
+            last_seq: end.last_seq,
+            used_seq: end.last_seq,
+            last_id: end.last_id,
+            seal: end.seal,
+            hint: end.hint,
+            marked: if end.is_marked { at } else { 0 },
+            config,
+            stopped: None,
+            gate: Arc::new(SyncGate::default()),
+            buf: Vec::new(),
+        }
+    }
+
+    /// The failure since which nothing is written any more.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.stopped {
+            Some(cause) => Err(Error::WritesStopped { cause: Arc::clone(cause) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops all writing for good.
+    pub(crate) fn stop(&mut self, cause: Error) -> Error {
+        let cause = match cause {
+            Error::WritesStopped { cause } => cause,
+            other => Arc::new(other),
+        };
+        Error::WritesStopped { cause: Arc::clone(self.stopped.get_or_insert(cause)) }
+    }
+
+    /// Appends commits in order with as few writes as possible, and gives for each its sequence number or why it failed. Where a
+    /// write of several fails, they are tried one by one. Commits without records are passed over. New files are added to `files`.
+    pub(crate) fn append<C: AsMut<Encoded>>(&mut self, commits: &mut [C], files: &mut NewFiles) -> Vec<Result<SeqNo>> {
+        let mut outcomes = Vec::with_capacity(commits.len());
+        let mut rest = commits;
+        while !rest.is_empty() {
+            let fitting = self.count_fitting(rest);
+            if fitting == 0 {
+                let (first, others) = rest.split_at_mut(1);
+                outcomes.extend(first.iter_mut().map(|commit| self.append_in_new_file(commit.as_mut(), files)));
+                rest = others;
+                continue;
+            }
+            let (group, others) = rest.split_at_mut(fitting);
+            let done = outcomes.len();
+            if let Err(error) = self.append_here(group, &mut outcomes) {
+                outcomes.truncate(done);
+                if let [_] = group {
+                    outcomes.push(Err(error));
+                } else {
+                    outcomes.extend(group.iter_mut().map(|commit| self.append_alone(commit.as_mut())));
+                }
+            }
+            rest = others;
+        }
+        outcomes
+    }
+
+    fn append_alone(&mut self, commit: &mut Encoded) -> Result<SeqNo> {
+        let mut outcomes = Vec::with_capacity(1);
+        self.append_here(&mut [commit], &mut outcomes)?;
+        outcomes.pop().unwrap_or(Ok(self.last_seq))
+    }
+
+    /// How many of the commits, from the first on, fit into the active file.
+    fn count_fitting<C: AsMut<Encoded>>(&self, commits: &mut [C]) -> usize {
+        let mut end = self.end;
+        commits
+            .iter_mut()
+            .map(AsMut::as_mut)
+            .take_while(|commit| {
+                let empty = end == DATA_START;
+                end = end.saturating_add(commit.log_len());
+                end <= self.config.max_file_size || (empty && !commit.is_batch())
+            })
+            .count()
+    }
+
+    /// Appends a commit that does not fit: in the next file, or, a large batch, over several.
+    fn append_in_new_file(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
+        self.check()?;
+        let fits_empty = DATA_START + commit.log_len() <= self.config.max_file_size;
+        if commit.is_batch() && !fits_empty {
+            return self.append_over_files(commit, files);
+        }
+        self.rotate(self.last_seq, files)?;
+        self.append_alone(commit)
+    }
+
+    /// Writes commits behind the end of the active file, with one write, and adds their numbers to `outcomes`.
+    fn append_here<C: AsMut<Encoded>>(&mut self, commits: &mut [C], outcomes: &mut Vec<Result<SeqNo>>) -> Result<()> {
+        self.check()?;
+        let timestamp = self.config.vfs.now();
+        let mut at = self.end;
+        let mut buf = std::mem::take(&mut self.buf);
+        buf.clear();
+        let alone = commits.len() == 1;
+        for commit in commits.iter_mut().map(AsMut::as_mut) {
+            if commit.count() > 0 {
+                self.used_seq = self.used_seq.next();
+                let place = self.place(at, self.used_seq, timestamp);
+                let bytes = commit.place(place, &mut BatchDigest::new(), true);
+                at += bytes.len() as u64;
+                if !alone {
+                    buf.extend_from_slice(bytes);
+                }
+            }
+            outcomes.push(Ok(self.used_seq));
+        }
+        let written = match commits {
+            [only] => self.write(only.as_mut().bytes()),
+            _ => self.write(&buf),
+        };
+        self.buf = buf;
+        if let Err(error) = written {
+            return Err(self.cut_back(self.end, error));
+        }
+        let mut offset = self.end;
+        let first = outcomes.len() - commits.len();
+        for (commit, seq) in commits.iter_mut().map(AsMut::as_mut).zip(&outcomes[first..]) {
+            if let Ok(seq) = seq {
+                self.note(commit, offset, *seq, timestamp);
+            }
+            offset += commit.log_len();
+        }
+        self.set_end(at);
+        self.last_seq = self.used_seq;
+        Ok(())
+    }
+
+    /// Writes a batch that no single file holds. On failure all of it is taken back, with the files made for it.
+    fn append_over_files(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
+        self.used_seq = self.used_seq.next();
+        let (seq, timestamp) = (self.used_seq, self.config.vfs.now());
+        let before = (Arc::clone(&self.active), self.end, self.seal, self.last_id);
+        let (mut digest, mut made, mut hints) = (BatchDigest::new(), NewFiles::new(), Vec::new());
+        let mut rest = commit.split_off(0);
+        let outcome = loop {
+            let room = self.config.max_file_size.saturating_sub(self.end);
+            let mut part = rest;
+            let mut fitting = part.count_fitting(room);
+            if fitting == 0 && self.end == DATA_START {
+                // A record that is larger than a file gets one for itself.
+                fitting = 1;
+            }
+            rest = part.split_off(fitting);
+            let last = rest.count() == 0;
+            if part.count() > 0 || last {
+                let place = self.place(self.end, seq, timestamp);
+                part.place(place, &mut digest, last);
+                if let Err(error) = self.write(part.bytes()) {
+                    break Err(error);
+                }
+                self.note(&part, self.end, seq, timestamp);
+                self.set_end(self.end + part.bytes().len() as u64);
+                commit.absorb(&part);
+            }
+            if last {
+                break Ok(());
+            }
+            // Hints must not cover an incomplete batch, so they wait.
+            hints.push((Arc::clone(&self.active), self.hint.take(), self.seal));
+            if let Err(error) = self.rotate_to(self.last_seq, &mut made) {
+                break Err(error);
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                for (file, hint, seal) in hints {
+                    finish_hint(hint, &file, &seal);
+                }
+                self.last_seq = seq;
+                files.append(&mut made);
+                Ok(seq)
+            }
+            Err(error) => {
+                for hint in hints.into_iter().filter_map(|(_, hint, _)| hint) {
+                    hint.discard();
+                }
+                Err(self.take_back(before, made, error))
+            }
+        }
+    }
+
+    fn take_back(&mut self, before: (Arc<DataFile>, u64, Seal, FileId), made: NewFiles, error: Error) -> Error {
+        if self.stopped.is_some() {
+            return error;
+        }
+        if let Some(hint) = self.hint.take() {
+            hint.discard();
+        }
+        let (active, end, seal, _) = before;
+        // The newest first: what a crash leaves is then a log that ends in an incomplete batch.
+        for file in made.iter().rev() {
+            if let Err(e) = self.config.vfs.remove(file.path()) {
+                return self.stop(Error::io("remove", file.path(), None, e));
+            }
+        }
+        if !made.is_empty()
+            && let Err(e) = self.config.vfs.sync_dir(&self.config.dir)
+        {
+            return self.stop(Error::io("sync", &self.config.dir, None, e));
+        }
+        self.active = active;
+        self.seal = seal;
+        self.synced = self.synced.min(LogPosition { file: self.active.id(), offset: end });
+        self.cut_back(end, error)
+    }
+
+    /// Closes the active file with a seal and begins another.
+    ///
+    /// REQUIRES: `base_seq` is the number of the last complete commit.
+    fn rotate(&mut self, base_seq: SeqNo, files: &mut NewFiles) -> Result<()> {
+        let (sealed, hint, seal) = (Arc::clone(&self.active), self.hint.take(), self.seal);
+        match self.rotate_to(base_seq, files) {
+            Ok(()) => {
+                finish_hint(hint, &sealed, &seal);
+                Ok(())
+            }
+            Err(error) => {
+                self.hint = hint;
+                Err(error)
+            }
+        }
+    }
+
+    fn rotate_to(&mut self, base_seq: SeqNo, files: &mut NewFiles) -> Result<()> {
+        self.check()?;
+        let unsealed = self.end;
+        let id = FileId(self.last_id.0.saturating_add(1));
+        if id > FileId::MAX {
+            return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
+        }
+        let seal = Seal { length: self.end, ..self.seal };
+        let mut bytes = Vec::new();
+        // The number of the last record before it, which in the midst of a batch is not a complete commit's.
+        let seq = self.seal.max_seq.max(base_seq);
+        marker(&mut bytes, RecordKind::Seal, &seal.encode(), &self.place(self.end, seq, self.config.vfs.now()));
+        if let Err(error) = self.write(&bytes) {
+            return Err(self.cut_back(unsealed, error));
+        }
+        self.set_end(self.end + bytes.len() as u64);
+        if let Err(error) = self.trim() {
+            return Err(self.cut_back(unsealed, error));
+        }
+        self.sync_active()?;
+        // A number is not used twice, also if creating the file fails half-way.
+        self.last_id = id;
+        let new = NewFile { id, kind: FileKind::Log, store_id: self.config.store_id, base_seq, earlier_synced: true };
+        let vfs = self.config.vfs.as_ref();
+        match DataFile::create(vfs, &self.config.dir, new, self.config.map_len) {
+            Ok(file) => {
+                if let Err(error) = file.sync_created(vfs, &self.config.dir) {
+                    // Open recognises the file as empty.
+                    return Err(self.stop(error));
+                }
+                let file = Arc::new(file);
+                self.hint = Some(HintWriter::new(&self.config.vfs, &self.config.dir, &file));
+                files.push(Arc::clone(&file));
+                self.active = file;
+                self.end = DATA_START;
+                self.allocated = DATA_START;
+                self.synced = LogPosition { file: id, offset: DATA_START };
+                self.seal = Seal::default();
+                Ok(())
+            }
+            Err(error) => Err(self.cut_back(unsealed, error)),
+        }
+    }
+
+    /// Brings everything appended so far to stable storage.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.check()?;
+        if self.synced == self.position() { Ok(()) } else { self.sync_active() }
+    }
+
+    fn sync_active(&mut self) -> Result<()> {
+        self.gate.sync(&self.active).map_err(|error| self.stop(error))?;
+        self.synced = self.position();
+        Ok(())
+    }
+
+    /// The sync that a thread of its own should run, if there is anything to sync.
+    pub(crate) fn background_sync(&self) -> Option<BackgroundSync> {
+        let dirty = self.stopped.is_none() && self.synced != self.position();
+        dirty.then(|| BackgroundSync {
+            gate: Arc::clone(&self.gate),
+            file: Arc::clone(&self.active),
+            position: self.position(),
+        })
+    }
+
+    /// Takes the outcome of such a sync, and writes it down in the log.
+    pub(crate) fn synced_to(&mut self, sync: &BackgroundSync, outcome: Result<()>) -> Result<()> {
+        self.check()?;
+        if let Err(error) = outcome {
+            return Err(self.stop(error));
+        }
+        if sync.position > self.synced {
+            self.synced = sync.position;
+            if self.synced != self.position() {
+                return self.mark();
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a sync mark. It is information for a later open, so that a failure is none unless the log can't be mended.
+    fn mark(&mut self) -> Result<()> {
+        let mut bytes = Vec::new();
+        let point = SyncPoint { file: self.synced.file, offset: self.synced.offset };
+        let place = self.place(self.end, self.last_seq, self.config.vfs.now());
+        marker(&mut bytes, RecordKind::SyncMark, &point.encode(), &place);
+        if let Err(error) = self.write(&bytes) {
+            self.cut_back(self.end, error);
+            return self.check();
+        }
+        self.set_end(self.end + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Syncs everything, marks it as synced, gives reserved space back and writes the hint. Whatever of this fails, the rest
+    /// is tried if it makes sense.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        let covered = self.end;
+        self.sync()?;
+        if self.marked != self.end {
+            self.mark()?;
+            if let Some(hint) = self.hint.take() {
+                // Advisory, and its errors with it.
+                let times = (self.seal.min_time, self.seal.max_time);
+                let _ = hint.finish(covered, self.last_seq, false, times);
+            }
+        }
+        self.trim()
+    }
+
+    fn position(&self) -> LogPosition {
+        LogPosition { file: self.active.id(), offset: self.end }
+    }
+
+    fn place(&self, offset: u64, seq: SeqNo, timestamp: Timestamp) -> Place<'_> {
+        let synced = self.synced == LogPosition { file: self.active.id(), offset };
+        Place { file: &self.active, offset, seq, timestamp, synced }
+    }
+
+    fn set_end(&mut self, end: u64) {
+        self.end = end;
+        self.active.set_end(end);
+    }
+
+    /// Takes records that are in the log now into the file's summary and hint.
+    fn note(&mut self, commit: &Encoded, offset: u64, seq: SeqNo, timestamp: Timestamp) {
+        for record in commit.placed(offset) {
+            self.seal.add(seq, timestamp);
+            if let Some(hint) = &mut self.hint {
+                hint.push(&HintEntry {
+                    kind: if record.is_put { RecordKind::Put } else { RecordKind::Delete },
+                    offset: record.offset,
+                    value_len: record.value_len,
+                    seq,
+                    expiry: None,
+                    key: record.key,
+                });
+            }
+        }
+    }
+
+    /// Writes at the end, reserving space ahead. Does not move the end.
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let need = self.end.saturating_add(bytes.len() as u64);
+        if need > self.allocated {
+            self.reserve(need);
+        }
+        write_all_at(self.active.file().as_ref(), bytes, self.end)
+            .map_err(|e| self.active.io_error("write", self.end, e))
+    }
+
+    /// Reserves space for the file up to `need` and some more. Only saves the file system work later, so it may fail.
+    fn reserve(&mut self, need: u64) {
+        let step = (self.config.max_file_size / 16).clamp(4096, ALLOCATION_STEP);
+        let to = need.saturating_add(step).min(self.config.max_file_size).max(need);
+        match self.active.file().allocate(self.end, to - self.end) {
+            Ok(()) => self.allocated = to,
+            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => self.allocated = u64::MAX,
+            Err(_) => {}
+        }
+    }
+
+    /// Gives reserved space back.
+    fn trim(&mut self) -> Result<()> {
+        let long = self.active.file().len().map_err(|e| self.active.io_error("stat", self.end, e))? > self.end;
+        if long {
+            self.active.file().set_len(self.end).map_err(|e| self.active.io_error("truncate", self.end, e))?;
+        }
+        self.allocated = self.allocated.max(self.end);
+        if self.allocated != u64::MAX {
+            self.allocated = self.end;
+        }
+        Ok(())
+    }
+
+    /// Takes the log back to `end` after `error`, for good: what was written of the failed append must not come back after a crash.
+    fn cut_back(&mut self, end: u64, error: Error) -> Error {
+        if self.stopped.is_some() {
+            return error;
+        }
+        self.set_end(end);
+        self.allocated = end;
+        let here = LogPosition { file: self.active.id(), offset: end };
+        if let Err(e) = self.active.file().set_len(end) {
+            let cause = self.active.io_error("truncate", end, e);
+            return self.stop(cause);
+        }
+        if let Err(cause) = self.gate.sync(&self.active) {
+            return self.stop(cause);
+        }
+        // The sync covered all that is there.
+        self.synced = here;
+        error
+    }
+}
+
+fn finish_hint(hint: Option<HintWriter>, file: &DataFile, seal: &Seal) {
+    if let Some(hint) = hint {
+        // Advisory: a file without hint is scanned.
+        let _ = hint.finish(file.end(), seal.max_seq, true, (seal.min_time, seal.max_time));
+    }
+}

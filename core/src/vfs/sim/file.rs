@@ -1,0 +1,134 @@
+//! Open files and locks of a simulated disk.
+//!
+//! An open file is a number of an inode, so it goes on working when its name is changed or removed.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Disk;
+use super::history::Op;
+use super::image::Ino;
+use crate::vfs::{LockGuard, Mapping, VfsFile};
+
+// As on Linux; the standard library has no names for two of them.
+const EBADF: i32 = 9;
+const EINVAL: i32 = 22;
+const ENOSPC: i32 = 28;
+
+/// An open file.
+pub(super) struct SimFile {
+    pub(super) disk: Arc<Mutex<Disk>>,
+    pub(super) ino: Ino,
+    pub(super) writable: bool,
+}
+
+impl SimFile {
+    fn check_writable(&self, errno: i32) -> io::Result<()> {
+        if self.writable { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
+    }
+}
+
+/// The end of a range, if a file can be that long.
+fn end(offset: u64, len: u64) -> io::Result<u64> {
+    let end = offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
+    end.ok_or_else(|| io::Error::from_raw_os_error(EINVAL))
+}
+
+fn len_of(disk: &Disk, ino: Ino) -> u64 {
+    disk.visible.content(ino).map_or(0, |content| content.len())
+}
+
+impl VfsFile for SimFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        end(offset, 0)?;
+        let disk = self.disk.lock();
+        Ok(disk.visible.content(self.ino).map_or(0, |content| content.read(buf, offset)))
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.check_writable(EBADF)?;
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let end = end(offset, buf.len() as u64)?;
+        let mut disk = self.disk.lock();
+        let len = len_of(&disk, self.ino);
+        let grow = end.saturating_sub(len);
+        let missing = usize::try_from(grow - disk.room(grow)).unwrap_or(usize::MAX);
+        let fits = buf.len().saturating_sub(missing);
+        if fits == 0 {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
+        disk.record(Op::Write { ino: self.ino, offset, bytes: Arc::from(&buf[..fits]) });
+        Ok(fits)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(len_of(&self.disk.lock(), self.ino))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check_writable(EINVAL)?;
+        end(0, len)?;
+        let mut disk = self.disk.lock();
+        let grow = len.saturating_sub(len_of(&disk, self.ino));
+        if disk.room(grow) < grow {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
+        disk.record(Op::SetLen { ino: self.ino, len });
+        Ok(())
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.check_writable(EBADF)?;
+        let end = end(offset, len)?;
+        let mut disk = self.disk.lock();
+        let grow = end.saturating_sub(len_of(&disk, self.ino));
+        if disk.room(grow) < grow {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
+        disk.record(Op::Allocate { ino: self.ino, offset, end });
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.lock().record(Op::SyncData { ino: self.ino });
+        Ok(())
+    }
+
+    fn map(&self, _len: u64) -> io::Result<Arc<dyn Mapping>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimFile").field("ino", &self.ino).finish_non_exhaustive()
+    }
+}
+
+/// A lock on an inode.
+pub(super) struct SimLock {
+    pub(super) disk: Arc<Mutex<Disk>>,
+    pub(super) ino: Ino,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.disk.lock().locks.remove(&self.ino);
+    }
+}
+
+impl LockGuard for SimLock {}
+
+impl fmt::Debug for SimLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimLock").field("ino", &self.ino).finish_non_exhaustive()
+    }
+}
