@@ -22,7 +22,7 @@
 //! fingerprint by position alone; the whole bytes among them are not stored: an entry takes 23 bytes from 16 segments
 //! on, 22 from 4,096 on (262,144 keys), 21 from 2^20 on. A lookup misses the cache twice: descriptor and group.
 //!
-//! Blocks are whole pairs of cache lines, in chunks by size ([`slab`]'s comment), named by number: nothing is a pointer and
+//! Blocks are whole pairs of cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
 //! nothing is larger than a page of descriptors or a chunk, so growing copies some KiB at a time, at any size.
 //!
 //! # Collisions
