@@ -13,7 +13,7 @@ use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
 use crate::stats::{Damage, OpenReport, TornTail};
-use crate::types::{Location, OnDamage, SeqNo};
+use crate::types::{FileId, Location, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
 use super::apply::Applier;
@@ -66,6 +66,7 @@ pub(crate) struct LogEndFound {
 /// A finished collection for a sealed file.
 #[derive(Debug)]
 pub(crate) struct SealedHint {
+    pub(crate) file: FileId,
     pub(crate) writer: HintWriter,
     pub(crate) covered: u64,
     pub(crate) seal: Seal,
@@ -87,7 +88,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
         applier: Applier::new(index, merged),
-        stable: LogPosition { file: crate::types::FileId(0), offset: 0 },
+        stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         open_batch: None,
         last_seq: SeqNo::ZERO,
@@ -153,6 +154,8 @@ impl Replay<'_> {
             end.torn = true;
             let moved = batch.start.file != end.position.file;
             end.position = batch.start;
+            // Those of files that are cut off or removed now.
+            self.hints.retain(|hint| hint.file < batch.start.file);
             end.sealed = false;
             end.is_marked = false;
             end.hint = None;
@@ -238,7 +241,7 @@ impl Replay<'_> {
     /// Takes a hint of a sealed file that had none.
     fn collect(&mut self, file: &DataFile, progress: Progress) {
         if let Some(writer) = progress.hint {
-            self.hints.push(SealedHint { writer, covered: file.end(), seal: progress.seal });
+            self.hints.push(SealedHint { file: file.id(), writer, covered: file.end(), seal: progress.seal });
         }
     }
 
