@@ -252,6 +252,7 @@ impl LogWriter {
                 }
                 self.note(&part, self.end, seq, timestamp);
                 self.set_end(self.end + part.bytes().len() as u64);
+                // The caller tells the index.
                 commit.absorb(&part);
             }
             if last {
@@ -265,11 +266,15 @@ impl LogWriter {
         };
         match outcome {
             Ok(()) => {
+                self.last_seq = seq;
+                files.append(&mut made);
+                if !hints.is_empty() {
+                    // A hint says of the batch that it is complete, so its end has to be there for good first.
+                    self.sync_active()?;
+                }
                 for (file, hint, seal) in hints {
                     finish_hint(hint, &file, &seal);
                 }
-                self.last_seq = seq;
-                files.append(&mut made);
                 Ok(seq)
             }
             Err(error) => {
