@@ -161,13 +161,12 @@ fn measure(name: &str, count: usize, sorted: bool, make: MakeKey) {
     assert!(tree.is_empty());
 
     let per_key = bytes as f64 / count as f64;
-    println!(
-        "{name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {scan:>9.1} {remove:>9.0} {per_key:>10.2}"
-    );
+    println!("{name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {scan:>9.1} {remove:>9.0} {per_key:>10.2}");
 }
 
 fn main() {
-    let (counts, names): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.parse::<usize>().is_ok());
+    let (counts, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.parse::<usize>().is_ok());
     let counts: Vec<usize> = counts.iter().filter_map(|a| a.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![1_000_000, 3_000_000] } else { counts };
     println!("keys                 count  len B insert ns  get ns  scan/key remove ns  bytes/key");

@@ -136,7 +136,8 @@ impl Arena {
     /// Bytes allocated.
     pub(crate) fn memory(&self) -> u64 {
         let chunks = self.chunks.len() - self.absent.len() + usize::from(self.spare.is_some());
-        let tables = self.chunks.capacity() * size_of::<Chunk>() + self.room.capacity() * 8 + self.absent.capacity() * 4;
+        let tables =
+            self.chunks.capacity() * size_of::<Chunk>() + self.room.capacity() * 8 + self.absent.capacity() * 4;
         (chunks * CHUNK_BYTES + tables) as u64
     }
 

@@ -17,8 +17,7 @@ fn location(n: u64) -> Location {
 
 /// Applies to both and compares what they found.
 fn apply(tree: &BTree, model: &mut Model, changes: &[(Vec<u8>, Option<Location>)]) {
-    let mut batch: Vec<Change<'_>> =
-        changes.iter().map(|(key, new)| Change { key, new: *new, old: None }).collect();
+    let mut batch: Vec<Change<'_>> = changes.iter().map(|(key, new)| Change { key, new: *new, old: None }).collect();
     tree.apply(&mut batch).unwrap();
     for (change, (key, new)) in batch.iter().zip(changes) {
         let old = match new {
@@ -124,11 +123,21 @@ enum Order {
 #[derive(Clone, Debug)]
 enum Step {
     /// Changes of a range of a family's keys; removals if not `put`.
-    Range { family: u8, from: u32, count: u32, order: Order, put: bool },
+    Range {
+        family: u8,
+        from: u32,
+        count: u32,
+        order: Order,
+        put: bool,
+    },
     /// Mixed changes of one call, keys repeated.
     Batch(Vec<(u8, u32, bool)>),
     Gets(Vec<(u8, u32)>),
-    Scan { start: Option<(u8, u32, bool)>, reverse: bool, max: usize },
+    Scan {
+        start: Option<(u8, u32, bool)>,
+        reverse: bool,
+        max: usize,
+    },
     DeleteAll,
 }
 
@@ -325,8 +334,7 @@ fn sorted_inserts_fill_pages() {
 fn old_locations_see_earlier_changes_of_the_call() {
     let (tree, mut model) = (BTree::new(), Model::new());
     let key = b"k".to_vec();
-    let changes =
-        [Some(location(1)), Some(location(2)), None, None, Some(location(3))].map(|new| (key.clone(), new));
+    let changes = [Some(location(1)), Some(location(2)), None, None, Some(location(3))].map(|new| (key.clone(), new));
     apply(&tree, &mut model, &changes);
     assert_same(&tree, &model);
     assert_eq!(tree.get(b"k").unwrap(), Some(location(3)));
