@@ -12,7 +12,9 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bitcask::{Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions};
+use bitcask::{
+    Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions,
+};
 use language::{Case, Item, Op, bytes, generated, word};
 
 #[test]
@@ -70,7 +72,6 @@ type Outcome = Result<Vec<Item>, Error>;
 struct Open {
     db: Db,
     closed: bool,
-    dir: String,
     options: Vec<(String, String)>,
 }
 
@@ -169,7 +170,7 @@ impl Runner {
             }
             _ => {}
         }
-        let name = op.option("of").filter(|_| op.name == "hold").unwrap_or(op.object("db"));
+        let name = if op.name == "hold" { op.option("of").unwrap_or("db") } else { op.object("db") };
         let db = self.stores.get(name).ok_or("no such store")?.db.clone();
         let sync = WriteOptions::new().sync(true);
         Ok(match op.name.as_str() {
@@ -180,9 +181,9 @@ impl Runner {
             }
             "put" => return ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put(k, v))),
             "put_sync" => return ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put_with(k, v, sync))),
-            "get" => self.lend(op.bytes(0)?, |k| db.get(k)).map(|v| {
-                vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]
-            }),
+            "get" => self
+                .lend(op.bytes(0)?, |k| db.get(k))
+                .map(|v| vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]),
             "hold" => match self.lend(op.bytes(0)?, |k| db.get(k)) {
                 Ok(Some(value)) => {
                     self.values.insert(op.object("v").to_owned(), value);
@@ -291,10 +292,9 @@ impl Runner {
             (None, None) => {}
             _ => return Err("interval_ms and interval_bytes go together".to_owned()),
         }
-        let dir = dir.to_owned();
-        match Db::open(self.root.join(&dir), &options) {
+        match Db::open(self.root.join(dir), &options) {
             Ok(db) => {
-                self.stores.insert(op.object("db").to_owned(), Open { db, closed: false, dir, options: chosen });
+                self.stores.insert(op.object("db").to_owned(), Open { db, closed: false, options: chosen.clone() });
                 ok(Ok(()))
             }
             Err(error) => Ok(Err(error)),
@@ -465,4 +465,3 @@ fn list(items: impl Iterator<Item = Item>) -> Vec<Item> {
 fn filled_key(prefix: &[u8], i: usize) -> Vec<u8> {
     [prefix, &(i as u32).to_be_bytes()].concat()
 }
-
