@@ -7,7 +7,8 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:?usage: run.sh BUILD_DIR}
 mkdir -p "$build"
-build=$(cd "$build" && pwd)
+build=$(cd "$build" && pwd)/c
+mkdir -p "$build"
 passed=0 failed=0
 
 # check NAME COMMAND...: runs it quietly, shows its output if it fails.
