@@ -9,7 +9,7 @@ use std::process::Command;
 use bitcask::format::header::{DATA_START, DataHeader, FileKind};
 use bitcask::format::hint::{HINT_HEADER_LEN, HintBlock, HintBlockBuilder, HintEntry, HintHeader};
 use bitcask::format::names::{self, FileName};
-use bitcask::format::payload::{BatchCommit, BatchDigest, Seal};
+use bitcask::format::payload::{BatchCommit, BatchDigest, Seal, SyncPoint};
 use bitcask::format::record::{Invalid, Placer, Record, RecordFields, RecordKind};
 use bitcask::format::record::{decode_record, encode_record, peek_header};
 use bitcask::{FileId, SeqNo, Timestamp};
@@ -241,6 +241,25 @@ fn seals_and_commits_say_what_the_records_amount_to() {
     assert_eq!(commits, 2, "one within a file, one across two");
 }
 
+/// That a mark's fields are read as they are meant shows in this: places in the vectors are where a record begins, and
+/// not behind the mark.
+#[test]
+fn marks_speak_of_places_in_the_log_before_them() {
+    let manifest = manifest();
+    let mut found = Vec::new();
+    for (id, told) in &manifest.data {
+        for r in told.records.iter().filter(|r| r.fields.kind == RecordKind::SyncMark) {
+            let point = SyncPoint::decode(&r.value).unwrap();
+            assert_eq!(point.encode(), r.value[..]);
+            assert!(point <= SyncPoint { file: *id, offset: r.offset });
+            assert!(manifest.data[&point.file].records.iter().any(|r| r.offset == point.offset));
+            found.push((r.fields.synced, point.file == *id));
+        }
+    }
+    found.sort();
+    assert_eq!(found, [(false, false), (false, true), (true, false), (true, true)]);
+}
+
 #[test]
 fn hints_read_as_the_manifest_says() {
     let manifest = manifest();
@@ -250,7 +269,8 @@ fn hints_read_as_the_manifest_says() {
         assert_eq!(file.len(), told.len);
         let hint = HintHeader::decode(&file).unwrap();
         assert_eq!(hint.data, data.header);
-        let numbers = [hint.covered, u64::from(hint.sealed), hint.entries, hint.min_seq.0, hint.max_seq.0, hint.blocks];
+        let counts = [hint.covered, u64::from(hint.sealed), hint.entries, hint.min_seq.0, hint.max_seq.0, hint.blocks];
+        let numbers = [&counts[..], &[hint.min_time.0, hint.max_time.0]].concat();
         assert_eq!(numbers, told.numbers[..], "{id}");
         let (mut rest, mut from, mut found) = (&file[HINT_HEADER_LEN..], DATA_START, Vec::new());
         for n in 0..hint.blocks {
@@ -280,7 +300,11 @@ fn hints_are_written_as_the_script_writes_them() {
         }
         blocks.extend(builder.finish());
         let max_seq = data.records.iter().filter(|r| r.offset < covered).map(|r| r.fields.seq).max().unwrap();
-        let mut file = builder.header(covered, max_seq, sealed).encode().to_vec();
+        let covering = data.records.iter().filter(|r| r.fields.kind.has_key() && r.offset < covered);
+        let all_times: Vec<Timestamp> = covering.map(|r| r.fields.timestamp).collect();
+        let times = all_times.iter().min().zip(all_times.iter().max());
+        let times = times.map_or((Timestamp(0), Timestamp(0)), |(min, max)| (*min, *max));
+        let mut file = builder.header(covered, max_seq, sealed, times).encode().to_vec();
         file.extend(blocks);
         assert!(file == golden_file(&names::hint(*id)), "{id}");
     }

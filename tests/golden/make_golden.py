@@ -12,7 +12,7 @@ manifest.txt has one line for each file and each record, fields separated by one
 
     data NAME LENGTH KIND EARLIER_SYNCED OPTIONAL STORE_ID NONCE CREATED BASE_SEQ
     record NAME OFFSET KIND SYNCED SEQ TIMESTAMP EXPIRY KEY VALUE
-    hint NAME LENGTH COVERED SEALED ENTRIES MIN_SEQ MAX_SEQ BLOCKS
+    hint NAME LENGTH COVERED SEALED ENTRIES MIN_SEQ MAX_SEQ BLOCKS MIN_TIME MAX_TIME
 """
 
 import struct
@@ -104,6 +104,10 @@ class DataFile:
         self.log.batch = []
         return self.add(BATCH_COMMIT, seq, timestamp, value=value)
 
+    def mark(self, timestamp, file_id, offset, synced=False):
+        value = struct.pack("<QII", offset, file_id, 0)
+        return self.add(SYNC_MARK, self.log.seq, timestamp, value=value, synced=synced)
+
     def keyed(self, covered=None):
         """The put and delete records of both sorts."""
         covered = len(self.bytes) if covered is None else covered
@@ -152,14 +156,16 @@ class HintFile:
         min_seq = min([r[4] for r in entries], default=0)
         max_seq = max([r[4] for r in data.records if r[1] <= covered], default=0)
         counts = (covered, len(entries), min_seq, max_seq, len(blocks))
+        times = [r[5] for r in entries] or [0]
+        times = (min(times), max(times))
 
         def header(crc):
-            start = struct.pack("<8sHHI", b"BITCASKh", 1, 64, crc)
-            return start + struct.pack("<QQQQQII", *counts, int(sealed), 0) + data.header
+            start = struct.pack("<8sHHI", b"BITCASKh", 1, 80, crc)
+            return start + struct.pack("<QQQQQIIQQ", *counts, int(sealed), 0, *times) + data.header
 
         self.name = data.hint_name
         self.bytes = header(zlib.crc32(header(0))) + b"".join(blocks)
-        numbers = " ".join(map(str, counts[1:]))
+        numbers = " ".join(map(str, counts[1:] + times))
         self.line = f"hint {self.name} {len(self.bytes)} {covered} {int(sealed)} {numbers}"
 
     @staticmethod
@@ -221,8 +227,8 @@ def store():
     one.add(BATCH_PUT, 13, now + 10, b"batch 2", b"two", expiry=now + 10**9)
     one.add(BATCH_DELETE, 13, now + 10, b"abcd")
     one.commit(13, now + 10)
-    one.add(SYNC_MARK, 13, now + 11, synced=True)
-    one.add(SYNC_MARK, 13, now + 12)
+    one.mark(now + 11, 1, len(one.bytes), synced=True)
+    one.mark(now + 12, 1, one.records[5][0])
     one.add(PUT, 15, now + 13, b"overwritten", b"first")
     one.add(PUT, 16, now + 14, b"overwritten", b"second")
     one.seal(now + 15, synced=True)
@@ -250,8 +256,9 @@ def store():
     five.add(BATCH_PUT, 18, now + 21, b"crossing 2", b"in the second file")
     five.commit(18, now + 21)
     covered = len(five.bytes)
-    five.add(SYNC_MARK, 18, now + 22, synced=True)
+    five.mark(now + 22, 4, four.records[0][0], synced=True)
     five.add(PUT, 2**40, now + 23, b"last", b"a number far ahead")
+    five.mark(now + 24, 4, four.records[-1][0])
     five.preallocated(4096)
 
     # Hints of more than one block: keys of every length around the limits of varints, and the longest.

@@ -1,12 +1,14 @@
-//! What is in the values of commit and seal records (FORMAT 3.1, 3.4).
+//! What is in the values of commit, sync mark and seal records (FORMAT 3.1, 3.4).
 
 use crc32fast::Hasher;
 
 use super::bytes::{Reader, Writer};
-use crate::types::{SeqNo, Timestamp};
+use crate::types::{FileId, SeqNo, Timestamp};
 
 /// Length of a commit record's value, in bytes.
 pub const COMMIT_LEN: usize = 16;
+/// Length of a sync mark's value, in bytes.
+pub const SYNC_POINT_LEN: usize = 16;
 /// Length of a seal's value, in bytes.
 pub const SEAL_LEN: usize = 48;
 
@@ -61,6 +63,37 @@ impl BatchDigest {
     #[must_use]
     pub fn commit(&self) -> BatchCommit {
         BatchCommit { count: self.count, digest: self.hasher.clone().finalize() }
+    }
+}
+
+/// The value of a sync mark: every byte of the log before this place was on stable storage when the mark was written.
+///
+/// Ordered as places of the log are: file first. A mark can speak of no place behind its own; readers take the
+/// smaller of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SyncPoint {
+    /// The log file that the place is in.
+    pub file: FileId,
+    /// Its offset in that file.
+    pub offset: u64,
+}
+
+impl SyncPoint {
+    /// The 16 bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; SYNC_POINT_LEN] {
+        let mut out = [0; SYNC_POINT_LEN];
+        Writer::new(&mut out).put(&self.offset.to_le_bytes()).put(&self.file.0.to_le_bytes());
+        out
+    }
+
+    /// `None` if the length is not 16, the file id is none, or the reserved bytes are not zero.
+    #[must_use]
+    pub fn decode(value: &[u8]) -> Option<SyncPoint> {
+        let mut r = Reader(value);
+        let (offset, file) = (r.u64()?, FileId(r.u32()?));
+        let ends = r.u32()? == 0 && r.0.is_empty();
+        (ends && file.0 != 0 && file <= FileId::MAX).then_some(SyncPoint { file, offset })
     }
 }
 
@@ -154,6 +187,41 @@ mod tests {
     }
 
     #[test]
+    fn a_sync_point_is_offset_file_and_zeros() {
+        let point = SyncPoint { file: FileId(0x0403_0201), offset: 0x0C0B_0A09_0807_0605 };
+        let bytes = [5, 6, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 0, 0, 0, 0];
+        assert_eq!(point.encode(), bytes);
+        assert_eq!(SyncPoint::decode(&bytes), Some(point));
+        for (file, offset) in [(1, 0), (1, u64::MAX), (FileId::MAX.0, 128)] {
+            let point = SyncPoint { file: FileId(file), offset };
+            assert_eq!(SyncPoint::decode(&point.encode()), Some(point));
+        }
+    }
+
+    #[test]
+    fn a_sync_point_of_another_shape_is_none() {
+        let good = SyncPoint { file: FileId(2), offset: 128 }.encode();
+        for len in 0..good.len() {
+            assert_eq!(SyncPoint::decode(&good[..len]), None);
+        }
+        assert_eq!(SyncPoint::decode(&[&good[..], &[0]].concat()), None);
+        for at in 12..16 {
+            let mut bad = good;
+            bad[at] = 1;
+            assert_eq!(SyncPoint::decode(&bad), None);
+        }
+        for file in [0, FileId::MAX.0 + 1, u32::MAX] {
+            assert_eq!(SyncPoint::decode(&SyncPoint { file: FileId(file), offset: 128 }.encode()), None);
+        }
+    }
+
+    #[test]
+    fn sync_points_are_ordered_as_the_log_is() {
+        let at = |file, offset| SyncPoint { file: FileId(file), offset };
+        assert!(at(1, u64::MAX) < at(2, 0) && at(2, 0) < at(2, 4));
+    }
+
+    #[test]
     fn a_seal_sums_up_puts_and_deletes() {
         let mut seal = Seal { length: 128, ..Seal::default() };
         assert_eq!(Seal::decode(&seal.encode()), Some(seal));
@@ -170,6 +238,9 @@ mod tests {
             prop_assert_eq!(Seal::decode(&bytes).map(|s| s.encode().to_vec()), (bytes.len() == 48).then_some(bytes.clone()));
             if let Some(commit) = BatchCommit::decode(&bytes) {
                 prop_assert_eq!(&commit.encode()[..], &bytes[..]);
+            }
+            if let Some(point) = SyncPoint::decode(&bytes) {
+                prop_assert_eq!(&point.encode()[..], &bytes[..]);
             }
         }
     }

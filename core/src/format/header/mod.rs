@@ -3,6 +3,8 @@
 //! A copy counts if its magic and checksum are right; only then are version, features and fields looked at, so that a
 //! damaged sector is never taken for a newer version.
 
+use std::fmt;
+
 use super::bytes::{Reader, Writer};
 use crate::types::{FileId, SeqNo, Timestamp};
 
@@ -87,6 +89,17 @@ pub enum HeaderError {
     Feature(String),
     /// The checksum is right and this field has a value that the format does not allow.
     BadField(&'static str),
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderError::NotAHeader => f.write_str("no intact data file header"),
+            HeaderError::Version(version) => write!(f, "unknown version {version} of the format"),
+            HeaderError::Feature(name) => write!(f, "unknown required feature: {name}"),
+            HeaderError::BadField(field) => write!(f, "{field} in the header that is not allowed"),
+        }
+    }
 }
 
 impl DataHeader {

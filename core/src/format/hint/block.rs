@@ -6,7 +6,7 @@ use super::entries::Cursor;
 use super::{HintEntries, HintEntry, HintError, HintHeader};
 use crate::format::bytes::{Reader, Writer};
 use crate::format::header::DataHeader;
-use crate::types::SeqNo;
+use crate::types::{SeqNo, Timestamp};
 
 /// Length of a block's header in bytes.
 pub const BLOCK_HEADER_LEN: usize = 28;
@@ -50,6 +50,23 @@ impl HintBlockBuilder {
             blocks: 0,
             min_seq: SeqNo::ZERO,
             max_seq: SeqNo::ZERO,
+        }
+    }
+
+    /// Goes on behind the blocks of the hint with this header, so that they can be copied as they are, their bytes unread, and blocks
+    /// for what the data file has got since then be appended.
+    ///
+    /// `end` is where the last record of the old entries ends in the data file, or anything from there up to where the
+    /// next entry begins, such as the old `covered`.
+    #[must_use]
+    pub fn resume(header: &HintHeader, end: u64) -> HintBlockBuilder {
+        HintBlockBuilder {
+            cursor: Cursor { end, seq: SeqNo::ZERO },
+            entries: header.entries,
+            blocks: header.blocks,
+            min_seq: header.min_seq,
+            max_seq: header.max_seq,
+            ..HintBlockBuilder::new(&header.data)
         }
     }
 
@@ -116,17 +133,22 @@ impl HintBlockBuilder {
     }
 
     /// The header for the blocks finished so far. `max_seq` is the largest of all records covered, if larger than that of the
-    /// entries.
+    /// entries; `times` are the smallest and the largest timestamp of the entries' records, those of a resumed hint
+    /// among them, and count for nothing if there are no entries.
     #[must_use]
-    pub fn header(&self, covered: u64, max_seq: SeqNo, sealed: bool) -> HintHeader {
+    pub fn header(&self, covered: u64, max_seq: SeqNo, sealed: bool, times: (Timestamp, Timestamp)) -> HintHeader {
+        let entries = self.entries - u64::from(self.count);
+        let (min_time, max_time) = if entries == 0 { Default::default() } else { times };
         HintHeader {
             data: self.data,
             covered,
-            entries: self.entries - u64::from(self.count),
+            entries,
             min_seq: self.min_seq,
             max_seq: self.max_seq.max(max_seq),
             blocks: self.blocks,
             sealed,
+            min_time,
+            max_time,
         }
     }
 }

@@ -9,16 +9,20 @@ mod entries;
 mod tests;
 mod varint;
 
+use std::fmt;
+
 pub use block::{BLOCK_HEADER_LEN, BLOCK_TARGET, HintBlock, HintBlockBuilder, MAX_BLOCK_LEN, block_len};
 pub use entries::{HintEntries, HintEntry};
 
 use super::bytes::{Reader, Writer};
 use super::header::{DATA_START, DataHeader, HEADER_LEN, HeaderError};
-use crate::types::SeqNo;
+use crate::types::{SeqNo, Timestamp};
 
 /// Length of a hint file's header with the copy of the data file's header, in bytes: where the first block begins.
-pub const HINT_HEADER_LEN: usize = 128;
+pub const HINT_HEADER_LEN: usize = OWN_HEADER_LEN + HEADER_LEN;
 
+/// Length of the header alone: what its length field says.
+const OWN_HEADER_LEN: usize = 80;
 const MAGIC: [u8; 8] = *b"BITCASKh";
 const VERSION: u16 = 1;
 const CRC_AT: usize = 12;
@@ -43,6 +47,20 @@ pub enum HintError {
     BadEntry(&'static str),
 }
 
+impl fmt::Display for HintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HintError::NotAHint => f.write_str("no intact hint header"),
+            HintError::Version(version) => write!(f, "unknown version {version} of the hint format"),
+            HintError::DataHeader(e) => write!(f, "copy of the data file's header: {e}"),
+            HintError::BadField(field) => write!(f, "{field} in a hint that is not allowed"),
+            HintError::Truncated => f.write_str("a hint block is cut off by the end of the file"),
+            HintError::BadCrc => f.write_str("wrong checksum of a hint block"),
+            HintError::BadEntry(part) => write!(f, "{part} of a hint entry that is not allowed"),
+        }
+    }
+}
+
 /// What a hint says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HintHeader {
@@ -60,17 +78,21 @@ pub struct HintHeader {
     pub blocks: u64,
     /// The data file is sealed and `covered` is its length.
     pub sealed: bool,
+    /// Smallest timestamp of the entries' records; zero if there are none.
+    pub min_time: Timestamp,
+    /// Largest timestamp of the entries' records; zero if there are none.
+    pub max_time: Timestamp,
 }
 
 impl HintHeader {
-    /// The first 128 bytes of the hint file.
+    /// The first 144 bytes of the hint file.
     #[must_use]
     pub fn encode(&self) -> [u8; HINT_HEADER_LEN] {
         let mut out = [0; HINT_HEADER_LEN];
         Writer::new(&mut out)
             .put(&MAGIC)
             .put(&VERSION.to_le_bytes())
-            .put(&(HEADER_LEN as u16).to_le_bytes())
+            .put(&(OWN_HEADER_LEN as u16).to_le_bytes())
             .put(&[0; 4])
             .put(&self.covered.to_le_bytes())
             .put(&self.entries.to_le_bytes())
@@ -79,13 +101,15 @@ impl HintHeader {
             .put(&self.blocks.to_le_bytes())
             .put(&(u32::from(self.sealed) * FLAG_SEALED).to_le_bytes())
             .put(&[0; 4])
+            .put(&self.min_time.0.to_le_bytes())
+            .put(&self.max_time.0.to_le_bytes())
             .put(&self.data.encode());
         let crc = crc32fast::hash(&out);
         Writer::new(&mut out[CRC_AT..]).put(&crc.to_le_bytes());
         out
     }
 
-    /// Reads the first 128 bytes of a hint file (more are ignored).
+    /// Reads the first 144 bytes of a hint file (more are ignored).
     ///
     /// That [`data`](HintHeader::data) is the data file's header, and that the file is long enough, is the caller's
     /// to check.
@@ -113,13 +137,14 @@ fn read_fields(r: &mut Reader<'_>) -> Option<Result<HintHeader, HintError>> {
     let (min_seq, max_seq) = (SeqNo(r.u64()?), SeqNo(r.u64()?));
     let blocks = r.u64()?;
     let (flags, reserved) = (r.u32()?, r.u32()?);
+    let (min_time, max_time) = (Timestamp(r.u64()?), Timestamp(r.u64()?));
     let data = match DataHeader::decode(&r.array()?) {
         Ok(data) => data,
         Err(e) => return Some(Err(HintError::DataHeader(e))),
     };
 
     let bad = |field| Some(Err(HintError::BadField(field)));
-    if usize::from(header_len) != HEADER_LEN {
+    if usize::from(header_len) != OWN_HEADER_LEN {
         return bad("header length");
     }
     if covered < DATA_START || !covered.is_multiple_of(4) {
@@ -131,6 +156,9 @@ fn read_fields(r: &mut Reader<'_>) -> Option<Result<HintHeader, HintError>> {
     if min_seq > max_seq || (entries == 0 && min_seq != SeqNo::ZERO) {
         return bad("smallest sequence number");
     }
+    if min_time > max_time || (entries == 0 && max_time != Timestamp(0)) {
+        return bad("timestamps");
+    }
     if flags & !FLAG_SEALED != 0 {
         return bad("flags");
     }
@@ -138,5 +166,5 @@ fn read_fields(r: &mut Reader<'_>) -> Option<Result<HintHeader, HintError>> {
         return bad("reserved");
     }
     let sealed = flags & FLAG_SEALED != 0;
-    Some(Ok(HintHeader { data, covered, entries, min_seq, max_seq, blocks, sealed }))
+    Some(Ok(HintHeader { data, covered, entries, min_seq, max_seq, blocks, sealed, min_time, max_time }))
 }

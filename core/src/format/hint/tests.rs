@@ -7,6 +7,8 @@ use crate::format::header::FileKind;
 use crate::format::record::RecordKind;
 use crate::types::{FileId, Timestamp};
 
+const TIMES: (Timestamp, Timestamp) = (Timestamp(50), Timestamp(60));
+
 fn data_header() -> DataHeader {
     DataHeader {
         required: 0,
@@ -43,7 +45,7 @@ fn built(entries: &[HintEntry<'_>]) -> (HintHeader, Vec<u8>) {
         covered = entry.end();
     }
     let block = builder.finish();
-    (builder.header(covered, SeqNo::ZERO, false), block)
+    (builder.header(covered, SeqNo::ZERO, false, TIMES), block)
 }
 
 fn read_all(hint: &HintHeader, block: &[u8]) -> Result<Vec<(RecordKind, u64, u64)>, HintError> {
@@ -83,6 +85,94 @@ fn the_bytes_are_those_of_the_definition() {
     assert_eq!(block[4..], rest);
     let crc = crc32fast::hash(&[&22u64.to_le_bytes()[..], &[0; 4], &rest].concat());
     assert_eq!(block[..4], crc.to_le_bytes());
+}
+
+#[test]
+fn the_header_is_that_of_the_definition() {
+    let (hint, _) = built(&sample_entries()[..2]);
+    let bytes = hint.encode();
+    let numbers = [hint.covered, 2, 45, 46, 1, 0, 50, 60].map(u64::to_le_bytes);
+    assert_eq!(bytes[..12], *b"BITCASKh\x01\0\x50\0");
+    assert_eq!(bytes[16..80], *numbers.as_flattened());
+    assert_eq!(bytes[80..], hint.data.encode());
+    let crc = crc32fast::hash(&[&bytes[..12], &[0; 4], &bytes[16..]].concat());
+    assert_eq!(bytes[12..16], crc.to_le_bytes());
+}
+
+#[test]
+fn errors_are_said_in_short() {
+    for (error, said) in [
+        (HintError::Version(2), "unknown version 2 of the hint format"),
+        (HintError::DataHeader(HeaderError::NotAHeader), "copy of the data file's header: no intact data file header"),
+        (HintError::BadField("flags"), "flags in a hint that is not allowed"),
+        (HintError::BadEntry("place"), "place of a hint entry that is not allowed"),
+    ] {
+        assert_eq!(error.to_string(), said);
+    }
+}
+
+/// The entries of all blocks.
+fn decoded<'a>(hint: &HintHeader, mut bytes: &'a [u8]) -> Vec<HintEntry<'a>> {
+    let (mut from, mut all) = (128, Vec::new());
+    for number in 0..hint.blocks {
+        let block = HintBlock::decode(bytes, hint, number).unwrap();
+        from = block.check(from).unwrap();
+        all.extend(block.entries().map(Result::unwrap));
+        bytes = &bytes[block.byte_len()..];
+    }
+    assert!(bytes.is_empty());
+    assert_eq!(all.len() as u64, hint.entries);
+    all
+}
+
+/// The blocks of these entries, appended.
+fn push_all(builder: &mut HintBlockBuilder, entries: &[HintEntry<'_>], out: &mut Vec<u8>) {
+    for entry in entries {
+        assert!(builder.push(entry), "{entry:?}");
+        if builder.is_full() {
+            out.extend(builder.finish());
+        }
+    }
+    out.extend(builder.finish());
+}
+
+#[test]
+fn a_hint_that_is_gone_on_with_says_what_one_made_at_once_says() {
+    let key = [9; 30_000];
+    let mut entries = sample_entries();
+    for n in 0..8 {
+        let last = entries[entries.len() - 1].end();
+        entries.push(put(last + 4 * (n % 3), 500 - n, &key));
+    }
+    let covered = entries[entries.len() - 1].end();
+    let (mut builder, mut whole) = (HintBlockBuilder::new(&data_header()), Vec::new());
+    push_all(&mut builder, &entries, &mut whole);
+    let at_once = builder.header(covered, SeqNo(1), true, TIMES);
+    for cut in 0..=entries.len() {
+        let (mut older, mut bytes) = (HintBlockBuilder::new(&data_header()), Vec::new());
+        push_all(&mut older, &entries[..cut], &mut bytes);
+        let end = entries[..cut].last().map_or(128, HintEntry::end);
+        let older = HintHeader::decode(&older.header(end, SeqNo::ZERO, false, TIMES).encode()).unwrap();
+        let mut newer = HintBlockBuilder::resume(&older, end);
+        assert!(newer.is_empty() && newer.finish().is_empty());
+        push_all(&mut newer, &entries[cut..], &mut bytes);
+        let hint = newer.header(covered, SeqNo::ZERO, true, TIMES);
+        assert_eq!(HintHeader { blocks: at_once.blocks, ..hint }, at_once, "{cut}");
+        assert_eq!(decoded(&hint, &bytes), decoded(&at_once, &whole), "{cut}");
+    }
+}
+
+#[test]
+fn a_resumed_hint_begins_behind_the_old_one() {
+    let entries = sample_entries();
+    let (older, _) = built(&entries);
+    let end = older.covered;
+    let mut builder = HintBlockBuilder::resume(&older, end);
+    assert!(!builder.push(&put(end - 4, 99, b"k")));
+    assert!(builder.push(&put(end, 99, b"k")));
+    // With nothing new it is the old hint.
+    let same = HintBlockBuilder::resume(&older, end).header(end, SeqNo::ZERO, false, TIMES);
+    assert_eq!(same, older);
 }
 
 #[test]
@@ -138,7 +228,7 @@ fn blocks_close_at_64_kib_and_never_exceed_the_limit() {
     }
     blocks.push(builder.finish());
     assert!(builder.is_empty() && builder.finish().is_empty());
-    let hint = builder.header(offset, SeqNo(99), true);
+    let hint = builder.header(offset, SeqNo(99), true, TIMES);
     assert_eq!((hint.entries, hint.blocks, hint.max_seq), (41, blocks.len() as u64, SeqNo(99)));
     let mut count = 0;
     for (number, bytes) in blocks.iter().enumerate() {
@@ -187,7 +277,7 @@ fn the_builder_refuses_what_no_reader_would_take() {
     let block = builder.finish();
     assert!(!builder.push(&good), "behind the end of the block before");
     assert!(builder.is_empty());
-    let hint = builder.header(delete.end(), SeqNo::ZERO, false);
+    let hint = builder.header(delete.end(), SeqNo::ZERO, false, TIMES);
     assert_eq!(read_all(&hint, &block).unwrap().len(), 2);
 }
 
@@ -265,6 +355,7 @@ fn header_fields_that_the_format_does_not_allow_are_named() {
     assert_eq!(bad(HintHeader { blocks: 0, ..good }), HintError::BadField("number of blocks"));
     assert_eq!(bad(HintHeader { blocks: 2, ..good }), HintError::BadField("number of blocks"));
     assert_eq!(bad(HintHeader { min_seq: SeqNo(46), ..good }), HintError::BadField("smallest sequence number"));
+    assert_eq!(bad(HintHeader { min_time: Timestamp(61), ..good }), HintError::BadField("timestamps"));
     let forge = |at: usize, byte| {
         let mut bytes = good.encode();
         bytes[at] = byte;
@@ -274,12 +365,14 @@ fn header_fields_that_the_format_does_not_allow_are_named() {
         HintHeader::decode(&bytes).unwrap_err()
     };
     assert_eq!(forge(8, 2), HintError::Version(2));
-    assert_eq!(forge(10, 63), HintError::BadField("header length"));
+    assert_eq!(forge(10, 64), HintError::BadField("header length"));
     assert_eq!(forge(56, 2), HintError::BadField("flags"));
     assert_eq!(forge(60, 1), HintError::BadField("reserved"));
-    assert_eq!(forge(64 + 24, 4), HintError::DataHeader(HeaderError::NotAHeader));
-    let empty = HintBlockBuilder::new(&data_header()).header(128, SeqNo(7), true);
+    assert_eq!(forge(80 + 24, 4), HintError::DataHeader(HeaderError::NotAHeader));
+    let empty = HintBlockBuilder::new(&data_header()).header(128, SeqNo(7), true, TIMES);
+    assert_eq!((empty.min_time, empty.max_time), (Timestamp(0), Timestamp(0)));
     assert_eq!(HintHeader::decode(&empty.encode()), Ok(empty));
+    assert_eq!(bad(HintHeader { max_time: Timestamp(1), ..empty }), HintError::BadField("timestamps"));
 }
 
 /// Is it a put, gap, value length, seq, expiry, key.

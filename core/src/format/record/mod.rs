@@ -14,7 +14,7 @@ pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
 
 use crc32fast::Hasher;
 
-use super::payload::{COMMIT_LEN, SEAL_LEN};
+use super::payload::{COMMIT_LEN, SEAL_LEN, SYNC_POINT_LEN};
 
 /// Length of a record's header without expiry, in bytes.
 pub const HEADER_LEN: usize = 28;
@@ -43,7 +43,8 @@ pub enum RecordKind {
     BatchDelete = 4,
     /// The end of a batch ([`BatchCommit`](super::payload::BatchCommit)).
     BatchCommit = 5,
-    /// Carries the SYNCED flag when there is nothing else to carry it.
+    /// How far the log is on stable storage ([`SyncPoint`](super::payload::SyncPoint)); and it carries the SYNCED flag when
+    /// there is nothing else to carry it.
     SyncMark = 6,
     /// The last record of a file ([`Seal`](super::payload::Seal)).
     Seal = 7,
@@ -98,8 +99,9 @@ impl RecordKind {
         }
         match self {
             RecordKind::Put | RecordKind::BatchPut => true,
-            RecordKind::Delete | RecordKind::BatchDelete | RecordKind::SyncMark => value_len == 0,
+            RecordKind::Delete | RecordKind::BatchDelete => value_len == 0,
             RecordKind::BatchCommit => value_len as usize == COMMIT_LEN,
+            RecordKind::SyncMark => value_len as usize == SYNC_POINT_LEN,
             RecordKind::Seal => value_len as usize == SEAL_LEN,
         }
     }

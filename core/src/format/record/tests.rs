@@ -15,7 +15,7 @@ fn body_of(kind: RecordKind) -> (&'static [u8], &'static [u8]) {
         RecordKind::Put | RecordKind::BatchPut => (b"key", b"value"),
         RecordKind::Delete | RecordKind::BatchDelete => (b"key", b""),
         RecordKind::BatchCommit => (b"", &[0; COMMIT_LEN]),
-        RecordKind::SyncMark => (b"", b""),
+        RecordKind::SyncMark => (b"", &[2; SYNC_POINT_LEN]),
         RecordKind::Seal => (b"", &[1; SEAL_LEN]),
     }
 }
@@ -179,6 +179,10 @@ fn what_the_format_does_not_allow_is_invalid_even_with_right_checksums() {
         if !kind.is_put() {
             assert_eq!(peek(&forged(key_len, value_len + 1, set)), Err(Invalid::BadLengths));
             assert_eq!(peek(&forged(key_len, u32::MAX, set)), Err(Invalid::BadLengths));
+            if value_len != 0 {
+                assert_eq!(peek(&forged(key_len, value_len - 1, set)), Err(Invalid::BadLengths));
+                assert_eq!(peek(&forged(key_len, 0, set)), Err(Invalid::BadLengths));
+            }
             let expiring = |b: &mut [u8]| (b[6], b[7]) = (kind as u8, 1);
             assert_eq!(peek(&forged(key_len, value_len, expiring)), Err(Invalid::BadFlags));
         }
@@ -213,7 +217,7 @@ fn a_later_time_than_48_bits_hold_is_stored_as_the_greatest() {
     let placer = Placer::new(42);
     for late in [Timestamp::MAX.0, Timestamp::MAX.0 + 1, Timestamp::MAX.0 + 5, u64::MAX] {
         let late = RecordFields { timestamp: Timestamp(late), ..fields(RecordKind::SyncMark) };
-        let bytes = encoded(&late, b"", b"", placer, 128);
+        let bytes = encoded(&late, b"", body_of(RecordKind::SyncMark).1, placer, 128);
         assert_eq!(decode_record(&bytes, placer, 128).unwrap().header.timestamp, Timestamp::MAX);
     }
 }
