@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
 use crate::options::OnDamage;
 use crate::stats::{Damage, OpenReport, TornTail};
-use crate::types::{Location, SeqNo};
+use crate::types::{FileId, Location, SeqNo};
 use crate::vfs::Vfs;
 
 use super::apply::Applier;
@@ -74,6 +74,7 @@ pub(crate) struct TornAt {
 /// A finished collection for a sealed file.
 #[derive(Debug)]
 pub(crate) struct SealedHint {
+    pub(crate) file: FileId,
     pub(crate) writer: HintWriter,
     pub(crate) covered: u64,
     pub(crate) seal: Seal,
@@ -95,7 +96,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
         applier: Applier::new(index, merged),
-        stable: LogPosition { file: crate::types::FileId(0), offset: 0 },
+        stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         open_batch: None,
         last_seq: SeqNo::ZERO,
@@ -162,6 +163,8 @@ impl Replay<'_> {
             end.torn = Some(TornAt { position: end.torn.map_or(end.position, |torn| torn.position), why });
             let moved = batch.start.file != end.position.file;
             end.position = batch.start;
+            // Those of files that are cut off or removed now.
+            self.hints.retain(|hint| hint.file < batch.start.file);
             end.sealed = false;
             end.is_marked = false;
             end.hint = None;
@@ -247,7 +250,7 @@ impl Replay<'_> {
     /// Takes a hint of a sealed file that had none.
     fn collect(&mut self, file: &DataFile, progress: Progress) {
         if let Some(writer) = progress.hint {
-            self.hints.push(SealedHint { writer, covered: file.end(), seal: progress.seal });
+            self.hints.push(SealedHint { file: file.id(), writer, covered: file.end(), seal: progress.seal });
         }
     }
 
