@@ -125,6 +125,14 @@ impl Encoded {
         Encoded { bytes, spans, is_batch: self.is_batch }
     }
 
+    /// Puts back what was split off.
+    pub(crate) fn join(&mut self, rest: &Encoded) {
+        let start = self.content_len();
+        self.bytes.truncate(start);
+        self.bytes.extend_from_slice(&rest.bytes[..rest.content_len()]);
+        self.spans.extend(rest.spans.iter().map(|span| Span { start: start + span.start, ..*span }));
+    }
+
     /// Bytes of the puts and deletes.
     fn content_len(&self) -> usize {
         self.spans.last().map_or(0, |span| span.start + span.len())

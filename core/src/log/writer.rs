@@ -238,7 +238,7 @@ impl LogWriter {
         let before = (Arc::clone(&self.active), self.end, self.seal, self.last_id);
         let (mut digest, mut made, mut hints) = (BatchDigest::new(), NewFiles::new(), Vec::new());
         let mut locations = Vec::with_capacity(commit.count());
-        let mut rest = std::mem::take(commit);
+        let mut rest = commit.split_off(0);
         let outcome = loop {
             let room = self.config.max_file_size.saturating_sub(self.end);
             let mut part = rest;
@@ -257,6 +257,8 @@ impl LogWriter {
                 }
                 locations.extend(self.note(&part, self.end, seq, timestamp));
                 self.set_end(self.end + part.bytes().len() as u64);
+                // The caller tells the index.
+                commit.join(&part);
             }
             if last {
                 break Ok(());
@@ -269,11 +271,15 @@ impl LogWriter {
         };
         match outcome {
             Ok(()) => {
+                self.last_seq = seq;
+                files.append(&mut made);
+                if !hints.is_empty() {
+                    // A hint says of the batch that it is complete, so its end has to be there for good first.
+                    self.sync_active()?;
+                }
                 for (file, hint, seal) in hints {
                     finish_hint(hint, &file, &seal);
                 }
-                self.last_seq = seq;
-                files.append(&mut made);
                 Ok(Appended { seq, locations })
             }
             Err(error) => {

@@ -101,6 +101,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
         open_batch: None,
         last_seq: SeqNo::ZERO,
         log_seq: SeqNo::ZERO,
+        complete_seq: SeqNo::ZERO,
         hints: Vec::new(),
         report: OpenReport { files: survey.files.len() as u64, ..OpenReport::default() },
         config,
@@ -127,6 +128,8 @@ struct Replay<'a> {
     last_seq: SeqNo,
     /// The number below which none may follow in the log.
     log_seq: SeqNo,
+    /// Batches up to this number are complete, for a hint covers a part of the last one at least.
+    complete_seq: SeqNo,
     hints: Vec<SealedHint>,
     report: OpenReport,
 }
@@ -273,7 +276,7 @@ impl Replay<'_> {
         }
         match header.kind {
             RecordKind::Put | RecordKind::Delete => self.change(file, offset, header, key)?,
-            RecordKind::BatchPut | RecordKind::BatchDelete if offset < progress.complete_to => {
+            RecordKind::BatchPut | RecordKind::BatchDelete if header.seq <= self.complete_seq => {
                 self.change(file, offset, header, key)?;
             }
             RecordKind::BatchPut | RecordKind::BatchDelete => {
@@ -428,6 +431,7 @@ impl Replay<'_> {
         if file.header().kind == FileKind::Log {
             // A hint never covers an incomplete batch: those of earlier files that reach into it are complete too.
             self.proves(header.max_seq)?;
+            self.complete_seq = self.complete_seq.max(header.max_seq);
         }
         progress.complete_to = header.covered;
         let mut entries = 0;
