@@ -21,9 +21,8 @@ use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
 use crate::log::{DataFile, LogConfig, LogWriter};
-use crate::options::{Durability, OnDamage};
 use crate::stats::{OpenReport, Stats};
-use crate::types::{FileId, SeqNo};
+use crate::types::{Durability, FileId, OnDamage, SeqNo};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
 use super::history::History;

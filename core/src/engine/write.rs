@@ -8,9 +8,8 @@ use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::index::Change;
-use crate::log::{Appended, Encoded, LogWriter, NewFiles};
-use crate::options::Durability;
-use crate::types::{Location, MAX_VALUE_LEN, SeqNo};
+use crate::log::{Encoded, NewFiles};
+use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo};
 
 use super::pending::Pending;
 use super::store::Store;
@@ -20,6 +19,12 @@ use super::store::Store;
 pub(crate) struct Job {
     commit: Encoded,
     sync: bool,
+}
+
+impl AsMut<Encoded> for Job {
+    fn as_mut(&mut self) -> &mut Encoded {
+        &mut self.commit
+    }
 }
 
 /// What became of it: whether the key of a single delete was there.
@@ -67,110 +72,88 @@ impl Store {
         answer.unwrap_or_else(|| Err(Error::invalid("another thread's write ended in a bug of this library")))
     }
 
-    fn commit_group(&self, jobs: Vec<Job>) -> Vec<Outcome> {
-        let Some(log) = &self.log else { return jobs.iter().map(|_| Err(Error::ReadOnly)).collect() };
+    fn commit_group(&self, mut jobs: Vec<Job>) -> Vec<Outcome> {
+        let fail = |error: &Error, jobs: &[Job]| jobs.iter().map(|_| Err(error.clone())).collect();
+        let Some(log) = &self.log else { return fail(&Error::ReadOnly, &jobs) };
         let mut log = log.lock();
         // Closed while they waited.
-        if let Err(error) = self.check_usable().and_then(|()| log.check()) {
-            return jobs.iter().map(|_| Err(error.clone())).collect();
+        let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.drop_idle_deletes(&mut jobs));
+        if let Err(error) = ready {
+            return fail(&error, &jobs);
+        }
+        let mut files = NewFiles::new();
+        let appended = log.append(&mut jobs, &mut files);
+        if !files.is_empty() {
+            self.files.add(files);
         }
         let sync = jobs.iter().any(|job| job.sync);
-        let mut commits: Vec<Encoded> = jobs.into_iter().map(|job| job.commit).collect();
-        let existed = match self.drop_idle_deletes(&mut commits) {
-            Ok(existed) => existed,
-            Err(error) => return commits.iter().map(|_| Err(error.clone())).collect(),
-        };
-        self.write_group(&mut log, &mut commits, sync)
-            .into_iter()
-            .zip(existed)
-            .map(|(outcome, existed)| outcome.map(|()| existed))
-            .collect()
+        let done = if sync { log.sync() } else { Ok(()) }.and_then(|()| {
+            // Index and log would tell different stories; a reopen makes them one.
+            self.publish(&jobs, &appended).map_err(|error| log.stop(error))
+        });
+        if let Err(error) = done {
+            return fail(&error, &jobs);
+        }
+        if !sync {
+            self.count_unsynced(jobs.iter().map(|job| job.commit.log_len()).sum());
+        }
+        jobs.iter().zip(appended).map(|(job, outcome)| outcome.map(|_| job.commit.count() > 0)).collect()
     }
 
-    /// Takes deletes of keys that are not there out of the commits, and says of each commit whether it has changes left.
-    fn drop_idle_deletes(&self, commits: &mut [Encoded]) -> Result<Vec<bool>> {
+    /// Takes deletes of keys that are not there out of the commits.
+    fn drop_idle_deletes(&self, jobs: &mut [Job]) -> Result<()> {
+        if !jobs.iter().any(|job| job.commit.has_deletes()) {
+            return Ok(());
+        }
+        // What earlier commits of the group make of keys. Within a commit keys differ.
         let mut changed: HashMap<Box<[u8]>, bool> = HashMap::new();
-        let track = commits.len() > 1;
-        let mut existed = Vec::with_capacity(commits.len());
-        for commit in commits.iter_mut() {
-            let mut keep = Vec::new();
-            for i in 0..commit.count() {
-                let (key, is_put) = commit.write(i);
+        let track = jobs.len() > 1;
+        for job in jobs {
+            let mut keep = Vec::with_capacity(job.commit.count());
+            for (key, is_put) in job.commit.writes() {
                 let kept = is_put
                     || match changed.get(key) {
                         Some(&there) => there,
                         None => self.index.get(key)?.is_some(),
                     };
-                // Within a commit keys differ; only earlier commits of the group can have changed this one.
-                if track && kept {
-                    changed.insert(key.into(), is_put);
-                }
                 keep.push(kept);
             }
-            if keep.contains(&false) {
-                commit.retain(&keep);
+            if track {
+                for ((key, is_put), _) in job.commit.writes().zip(&keep).filter(|(_, kept)| **kept) {
+                    changed.insert(key.into(), is_put);
+                }
             }
-            existed.push(commit.count() > 0);
+            if keep.contains(&false) {
+                job.commit.retain(&keep);
+            }
         }
-        Ok(existed)
-    }
-
-    fn write_group(&self, log: &mut LogWriter, commits: &mut [Encoded], sync: bool) -> Vec<Result<()>> {
-        let mut files = NewFiles::new();
-        let idle: Vec<bool> = commits.iter().map(|commit| commit.count() == 0).collect();
-        let mut writing: Vec<Encoded> = commits.iter_mut().filter(|c| c.count() > 0).map(std::mem::take).collect();
-        let appended = log.append(&mut writing, &mut files);
-        self.files.add(files);
-        let synced = if sync { log.sync() } else { log.check() };
-        let outcomes = match synced {
-            Err(error) => appended.iter().map(|_| Err(error.clone())).collect(),
-            Ok(()) => self.publish(log, &writing, appended),
-        };
-        if !sync {
-            self.count_unsynced(writing.iter().map(|commit| commit.bytes().len() as u64).sum());
-        }
-        let after = log.check();
-        let mut outcomes = outcomes.into_iter();
-        idle.into_iter()
-            .map(|idle| if idle { after.clone() } else { outcomes.next().unwrap_or(Err(Error::Closed)) })
-            .collect()
+        Ok(())
     }
 
     /// Puts what was appended into the index and makes it visible, all at once.
-    fn publish(&self, log: &mut LogWriter, commits: &[Encoded], appended: Vec<Result<Appended>>) -> Vec<Result<()>> {
-        let mut changes = Vec::new();
-        for (commit, appended) in commits.iter().zip(&appended) {
-            let Ok(appended) = appended else { continue };
-            let mut locations = appended.locations.iter();
-            for i in 0..commit.count() {
-                let (key, is_put) = commit.write(i);
-                let location = locations.next().copied();
-                changes.push((appended.seq, Change { key, new: location.filter(|_| is_put), old: None }));
-            }
+    fn publish(&self, jobs: &[Job], appended: &[Result<SeqNo>]) -> Result<()> {
+        let mut changes = Vec::with_capacity(jobs.len());
+        let mut last = None;
+        let written = jobs.iter().zip(appended).filter_map(|(job, outcome)| Some((job, *outcome.as_ref().ok()?)));
+        for (job, seq) in written.clone().filter(|(job, _)| job.commit.count() > 0) {
+            changes.extend(job.commit.changes().map(|(key, new)| Change { key, new, old: None }));
+            last = Some(seq);
         }
-        if let Err(error) = self.apply(changes) {
-            // Index and log would tell different stories; a reopen makes them one.
-            let error = log.stop(error);
-            return appended.iter().map(|_| Err(error.clone())).collect();
-        }
-        appended.into_iter().map(|outcome| outcome.map(|_| ())).collect()
-    }
-
-    fn apply(&self, changes: Vec<(SeqNo, Change<'_>)>) -> Result<()> {
-        let Some(&(last, _)) = changes.last() else { return Ok(()) };
+        let Some(last) = last else { return Ok(()) };
         let _gate = self.gate.write();
         if self.history.is_needed() {
             let mut before: HashMap<&[u8], Option<Location>> = HashMap::new();
-            for (seq, change) in &changes {
-                let old = match before.get(change.key) {
-                    Some(&old) => old,
-                    None => self.index.get(change.key)?,
-                };
-                self.history.announce(*seq, change.key, old);
-                before.insert(change.key, change.new);
+            for (job, seq) in written {
+                for (key, new) in job.commit.changes() {
+                    let old = match before.get(key) {
+                        Some(&old) => old,
+                        None => self.index.get(key)?,
+                    };
+                    self.history.announce(seq, key, old);
+                    before.insert(key, new);
+                }
             }
         }
-        let mut changes: Vec<Change<'_>> = changes.into_iter().map(|(_, change)| change).collect();
         self.index.apply(&mut changes)?;
         self.visible.store(last.0, Ordering::Release);
         Ok(())

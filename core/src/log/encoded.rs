@@ -5,7 +5,7 @@
 
 use crate::format::payload::{BatchDigest, COMMIT_LEN};
 use crate::format::record::{Body, HEADER_LEN, RecordFields, RecordKind, encode_header};
-use crate::types::{FileId, Location, SeqNo, Timestamp};
+use crate::types::{Location, SeqNo, Timestamp};
 
 use super::data_file::DataFile;
 
@@ -16,6 +16,8 @@ struct Span {
     start: usize,
     is_put: bool,
     body: Body,
+    /// Set when it is placed.
+    location: Option<Location>,
 }
 
 impl Span {
@@ -30,6 +32,7 @@ pub(crate) struct Encoded {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     is_batch: bool,
+    has_deletes: bool,
 }
 
 /// One record of a placed commit.
@@ -39,13 +42,11 @@ pub(crate) struct Placed<'a> {
     pub(crate) is_put: bool,
     pub(crate) value_len: u32,
     pub(crate) offset: u64,
-    pub(crate) len: u64,
 }
 
-impl Placed<'_> {
-    /// The location in this file; `None` if the record begins beyond what the format allows.
-    pub(crate) fn location(&self, file: FileId) -> Option<Location> {
-        Location::new(file, self.offset, self.len)
+impl AsMut<Encoded> for Encoded {
+    fn as_mut(&mut self) -> &mut Encoded {
+        self
     }
 }
 
@@ -76,7 +77,8 @@ impl Encoded {
         for part in [key, value.unwrap_or_default(), body.padding()] {
             self.bytes.extend_from_slice(part);
         }
-        self.spans.push(Span { start, is_put: value.is_some(), body });
+        self.has_deletes |= value.is_none();
+        self.spans.push(Span { start, is_put: value.is_some(), body, location: None });
         Some(())
     }
 
@@ -89,20 +91,29 @@ impl Encoded {
         self.is_batch
     }
 
-    /// Bytes that the commit takes in the log.
+    /// Bytes that the commit takes in the log: none if it has no records.
     pub(crate) fn log_len(&self) -> u64 {
-        let commit = if self.is_batch { (HEADER_LEN + COMMIT_LEN) as u64 } else { 0 };
+        let commit = if self.is_batch && !self.spans.is_empty() { (HEADER_LEN + COMMIT_LEN) as u64 } else { 0 };
         self.content_len() as u64 + commit
     }
 
-    /// Key of the record at `i`, and whether it is a put.
-    pub(crate) fn write(&self, i: usize) -> (&[u8], bool) {
-        self.spans.get(i).map_or((&[], false), |span| (self.key(span), span.is_put))
+    pub(crate) fn has_deletes(&self) -> bool {
+        self.has_deletes
+    }
+
+    /// Key of each record, and whether it is a put.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        self.spans.iter().map(|span| (self.key(span), span.is_put))
+    }
+
+    /// Key of each record, and where it was placed if it is a put.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&[u8], Option<Location>)> {
+        self.spans.iter().map(|span| (self.key(span), span.location.filter(|_| span.is_put)))
     }
 
     /// Drops the records at which `keep` is false.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
-        let mut kept = Encoded { is_batch: self.is_batch, ..Encoded::default() };
+        let mut kept = Encoded { is_batch: self.is_batch, has_deletes: self.has_deletes, ..Encoded::default() };
         for (span, _) in self.spans.iter().zip(keep).filter(|(_, keep)| **keep) {
             let start = kept.bytes.len();
             kept.bytes.extend_from_slice(&self.bytes[span.start..span.start + span.len()]);
@@ -122,15 +133,15 @@ impl Encoded {
         let bytes = self.bytes.split_off(start);
         let spans = self.spans.split_off(at.min(self.spans.len()));
         let spans = spans.into_iter().map(|span| Span { start: span.start - start, ..span }).collect();
-        Encoded { bytes, spans, is_batch: self.is_batch }
+        Encoded { bytes, spans, is_batch: self.is_batch, has_deletes: self.has_deletes }
     }
 
-    /// Puts back what was split off.
-    pub(crate) fn join(&mut self, rest: &Encoded) {
-        let start = self.content_len();
-        self.bytes.truncate(start);
-        self.bytes.extend_from_slice(&rest.bytes[..rest.content_len()]);
-        self.spans.extend(rest.spans.iter().map(|span| Span { start: start + span.start, ..*span }));
+    /// Takes back what was split off.
+    pub(crate) fn absorb(&mut self, other: &Encoded) {
+        let shift = self.content_len();
+        self.bytes.truncate(shift);
+        self.bytes.extend_from_slice(&other.bytes[..other.content_len()]);
+        self.spans.extend(other.spans.iter().map(|span| Span { start: span.start + shift, ..*span }));
     }
 
     /// Bytes of the puts and deletes.
@@ -147,7 +158,7 @@ impl Encoded {
             false => (RecordKind::Put, RecordKind::Delete),
             true => (RecordKind::BatchPut, RecordKind::BatchDelete),
         };
-        for (i, span) in self.spans.iter().enumerate() {
+        for (i, span) in self.spans.iter_mut().enumerate() {
             let fields = RecordFields {
                 kind: if span.is_put { kinds.0 } else { kinds.1 },
                 seq: at.seq,
@@ -157,7 +168,10 @@ impl Encoded {
             };
             let header = encode_header(&fields, &span.body, at.file.placer(), at.offset + span.start as u64);
             self.bytes[span.start..span.start + HEADER_LEN].copy_from_slice(header.as_slice());
-            digest.push(header.crc());
+            span.location = Location::new(at.file.id(), at.offset + span.start as u64, span.len() as u64);
+            if self.is_batch {
+                digest.push(header.crc());
+            }
         }
         if self.is_batch && last {
             let synced = at.synced && self.spans.is_empty();
@@ -175,7 +189,6 @@ impl Encoded {
             is_put: span.is_put,
             value_len: span.body.value_len,
             offset: offset + span.start as u64,
-            len: span.len() as u64,
         })
     }
 

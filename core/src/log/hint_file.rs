@@ -168,7 +168,6 @@ pub(crate) struct HintReader {
     number: u64,
     /// Up to where in the data file the blocks read so far speak.
     end: u64,
-    last_seq: SeqNo,
     buf: Vec<u8>,
 }
 
@@ -191,15 +190,7 @@ impl HintReader {
         if header.covered > len || (header.sealed && header.covered != len) || header.covered < DATA_START {
             return Err(format!("it covers {} bytes, the data file has {len}", header.covered));
         }
-        Ok(Some(HintReader {
-            file,
-            header,
-            at: HINT_HEADER_LEN as u64,
-            number: 0,
-            end: DATA_START,
-            last_seq: SeqNo::ZERO,
-            buf: Vec::new(),
-        }))
+        Ok(Some(HintReader { file, header, at: HINT_HEADER_LEN as u64, number: 0, end: DATA_START, buf: Vec::new() }))
     }
 
     pub(crate) fn path_of(dir: &Path, id: FileId) -> PathBuf {
@@ -210,21 +201,10 @@ impl HintReader {
         &self.header
     }
 
-    /// Up to where in the data file everything was told: behind the last good block, or what the hint covers once it was read to its end.
-    pub(crate) fn end(&self) -> u64 {
-        self.end
-    }
-
-    /// The sequence number of the last entry told.
-    pub(crate) fn last_seq(&self) -> SeqNo {
-        self.last_seq
-    }
-
     /// The next block, checked in full; `None` after the last.
     pub(crate) fn next_block(&mut self) -> Result<Option<HintBlock<'_>>, String> {
         if self.number == self.header.blocks {
             self.end = self.header.covered;
-            self.last_seq = self.last_seq.max(self.header.max_seq);
             return Ok(None);
         }
         self.buf.resize(BLOCK_HEADER_LEN, 0);
@@ -234,9 +214,6 @@ impl HintReader {
         self.read(len)?;
         let block = HintBlock::decode(&self.buf, &self.header, self.number).map_err(|e| e.to_string())?;
         self.end = block.check(self.end).map_err(|e| e.to_string())?;
-        if let Some(last) = block.entries().filter_map(|entry| entry.ok()).last() {
-            self.last_seq = last.seq;
-        }
         self.at += len as u64;
         self.number += 1;
         Ok(Some(block))

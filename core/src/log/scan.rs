@@ -23,8 +23,8 @@ pub(crate) enum Item {
     Record { offset: u64, header: RecordHeader },
     /// No valid record up to the next item.
     Damage { offset: u64, len: u64, why: Invalid },
-    /// The end of the records; `zeros` of preallocated space follow.
-    End { offset: u64, zeros: u64 },
+    /// The end of the records; nothing but preallocated space follows.
+    End { offset: u64 },
 }
 
 /// Reads items from a position on.
@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
                 }
                 Ok(Item::Record { offset, header })
             }
-            Err(_) if self.is_zero_from(offset)? => Ok(Item::End { offset, zeros: self.len.saturating_sub(offset) }),
+            Err(_) if self.is_zero_from(offset)? => Ok(Item::End { offset }),
             Err(why) => {
                 self.at = self.resync(offset, why)?;
                 Ok(Item::Damage { offset, len: self.at - offset, why })

@@ -19,7 +19,7 @@ use crate::format::header::{DATA_START, FileKind};
 use crate::format::hint::HintEntry;
 use crate::format::payload::{BatchDigest, Seal, SyncPoint};
 use crate::format::record::RecordKind;
-use crate::types::{FileId, Location, SeqNo, Timestamp};
+use crate::types::{FileId, SeqNo, Timestamp};
 use crate::vfs::{Vfs, write_all_at};
 
 use super::data_file::{DataFile, NewFile};
@@ -85,14 +85,6 @@ pub(crate) struct LogWriter {
     buf: Vec<u8>,
 }
 
-/// What an append did.
-#[derive(Debug)]
-pub(crate) struct Appended {
-    pub(crate) seq: SeqNo,
-    /// Of the commit's puts and deletes, in order.
-    pub(crate) locations: Vec<Location>,
-}
-
 /// Files that came into being or were sealed during a call, for the table of files.
 pub(crate) type NewFiles = Vec<Arc<DataFile>>;
 
@@ -118,10 +110,6 @@ impl LogWriter {
         }
     }
 
-    pub(crate) fn last_seq(&self) -> SeqNo {
-        self.last_seq
-    }
-
     /// The failure since which nothing is written any more.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.stopped {
@@ -139,28 +127,27 @@ impl LogWriter {
         Error::WritesStopped { cause: Arc::clone(self.stopped.get_or_insert(cause)) }
     }
 
-    /// Appends commits in order with as few writes as possible, and gives the outcome of each. Where a write of several fails,
-    /// they are tried one by one. New files are added to `files` before a location in them is given out.
-    pub(crate) fn append(&mut self, commits: &mut [Encoded], files: &mut NewFiles) -> Vec<Result<Appended>> {
+    /// Appends commits in order with as few writes as possible, and gives for each its sequence number or why it failed. Where a
+    /// write of several fails, they are tried one by one. Commits without records are passed over. New files are added to `files`.
+    pub(crate) fn append<C: AsMut<Encoded>>(&mut self, commits: &mut [C], files: &mut NewFiles) -> Vec<Result<SeqNo>> {
         let mut outcomes = Vec::with_capacity(commits.len());
         let mut rest = commits;
         while !rest.is_empty() {
             let fitting = self.count_fitting(rest);
             if fitting == 0 {
                 let (first, others) = rest.split_at_mut(1);
-                outcomes.push(self.append_in_new_file(&mut first[0], files));
+                outcomes.extend(first.iter_mut().map(|commit| self.append_in_new_file(commit.as_mut(), files)));
                 rest = others;
                 continue;
             }
             let (group, others) = rest.split_at_mut(fitting);
-            match self.append_here(group) {
-                Ok(appended) => outcomes.extend(appended.into_iter().map(Ok)),
-                Err(error) if group.len() == 1 => outcomes.push(Err(error)),
-                Err(_) => {
-                    for commit in group {
-                        let alone = std::slice::from_mut(commit);
-                        outcomes.push(self.append_here(alone).and_then(|mut done| done.pop().ok_or(Error::Closed)));
-                    }
+            let done = outcomes.len();
+            if let Err(error) = self.append_here(group, &mut outcomes) {
+                outcomes.truncate(done);
+                if let [_] = group {
+                    outcomes.push(Err(error));
+                } else {
+                    outcomes.extend(group.iter_mut().map(|commit| self.append_alone(commit.as_mut())));
                 }
             }
             rest = others;
@@ -168,11 +155,18 @@ impl LogWriter {
         outcomes
     }
 
+    fn append_alone(&mut self, commit: &mut Encoded) -> Result<SeqNo> {
+        let mut outcomes = Vec::with_capacity(1);
+        self.append_here(&mut [commit], &mut outcomes)?;
+        outcomes.pop().unwrap_or(Ok(self.last_seq))
+    }
+
     /// How many of the commits, from the first on, fit into the active file.
-    fn count_fitting(&self, commits: &[Encoded]) -> usize {
+    fn count_fitting<C: AsMut<Encoded>>(&self, commits: &mut [C]) -> usize {
         let mut end = self.end;
         commits
-            .iter()
+            .iter_mut()
+            .map(AsMut::as_mut)
             .take_while(|commit| {
                 let empty = end == DATA_START;
                 end = end.saturating_add(commit.log_len());
@@ -182,62 +176,63 @@ impl LogWriter {
     }
 
     /// Appends a commit that does not fit: in the next file, or, a large batch, over several.
-    fn append_in_new_file(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<Appended> {
+    fn append_in_new_file(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
         self.check()?;
         let fits_empty = DATA_START + commit.log_len() <= self.config.max_file_size;
-        if !commit.is_batch() || fits_empty {
-            self.rotate(self.last_seq, files)?;
-            return self.append_here(std::slice::from_mut(commit))?.pop().ok_or(Error::Closed);
+        if commit.is_batch() && !fits_empty {
+            return self.append_over_files(commit, files);
         }
-        self.append_over_files(commit, files)
+        self.rotate(self.last_seq, files)?;
+        self.append_alone(commit)
     }
 
-    /// Writes commits behind the end of the active file, with one write.
-    fn append_here(&mut self, commits: &mut [Encoded]) -> Result<Vec<Appended>> {
+    /// Writes commits behind the end of the active file, with one write, and adds their numbers to `outcomes`.
+    fn append_here<C: AsMut<Encoded>>(&mut self, commits: &mut [C], outcomes: &mut Vec<Result<SeqNo>>) -> Result<()> {
         self.check()?;
         let timestamp = self.config.vfs.now();
-        let (mut at, mut done) = (self.end, Vec::with_capacity(commits.len()));
-        self.buf.clear();
+        let mut at = self.end;
+        let mut buf = std::mem::take(&mut self.buf);
+        buf.clear();
         let alone = commits.len() == 1;
-        for commit in commits.iter_mut() {
-            self.used_seq = self.used_seq.next();
-            let place = self.place(at, self.used_seq, timestamp);
-            let bytes = commit.place(place, &mut BatchDigest::new(), true);
-            at += bytes.len() as u64;
-            if !alone {
-                self.buf.extend_from_slice(bytes);
+        for commit in commits.iter_mut().map(AsMut::as_mut) {
+            if commit.count() > 0 {
+                self.used_seq = self.used_seq.next();
+                let place = self.place(at, self.used_seq, timestamp);
+                let bytes = commit.place(place, &mut BatchDigest::new(), true);
+                at += bytes.len() as u64;
+                if !alone {
+                    buf.extend_from_slice(bytes);
+                }
             }
-            done.push(Appended { seq: self.used_seq, locations: Vec::new() });
+            outcomes.push(Ok(self.used_seq));
         }
         let written = match commits {
-            [only] => self.write(only.bytes()),
-            _ => {
-                let buf = std::mem::take(&mut self.buf);
-                let written = self.write(&buf);
-                self.buf = buf;
-                written
-            }
+            [only] => self.write(only.as_mut().bytes()),
+            _ => self.write(&buf),
         };
+        self.buf = buf;
         if let Err(error) = written {
             return Err(self.cut_back(self.end, error));
         }
         let mut offset = self.end;
-        for (commit, done) in commits.iter().zip(&mut done) {
-            done.locations = self.note(commit, offset, done.seq, timestamp);
-            offset += commit.bytes().len() as u64;
+        let first = outcomes.len() - commits.len();
+        for (commit, seq) in commits.iter_mut().map(AsMut::as_mut).zip(&outcomes[first..]) {
+            if let Ok(seq) = seq {
+                self.note(commit, offset, *seq, timestamp);
+            }
+            offset += commit.log_len();
         }
         self.set_end(at);
         self.last_seq = self.used_seq;
-        Ok(done)
+        Ok(())
     }
 
     /// Writes a batch that no single file holds. On failure all of it is taken back, with the files made for it.
-    fn append_over_files(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<Appended> {
+    fn append_over_files(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
         self.used_seq = self.used_seq.next();
         let (seq, timestamp) = (self.used_seq, self.config.vfs.now());
         let before = (Arc::clone(&self.active), self.end, self.seal, self.last_id);
         let (mut digest, mut made, mut hints) = (BatchDigest::new(), NewFiles::new(), Vec::new());
-        let mut locations = Vec::with_capacity(commit.count());
         let mut rest = commit.split_off(0);
         let outcome = loop {
             let room = self.config.max_file_size.saturating_sub(self.end);
@@ -255,10 +250,9 @@ impl LogWriter {
                 if let Err(error) = self.write(part.bytes()) {
                     break Err(error);
                 }
-                locations.extend(self.note(&part, self.end, seq, timestamp));
+                self.note(&part, self.end, seq, timestamp);
                 self.set_end(self.end + part.bytes().len() as u64);
-                // The caller tells the index.
-                commit.join(&part);
+                commit.absorb(&part);
             }
             if last {
                 break Ok(());
@@ -280,7 +274,7 @@ impl LogWriter {
                 for (file, hint, seal) in hints {
                     finish_hint(hint, &file, &seal);
                 }
-                Ok(Appended { seq, locations })
+                Ok(seq)
             }
             Err(error) => {
                 for hint in hints.into_iter().filter_map(|(_, hint, _)| hint) {
@@ -458,12 +452,10 @@ impl LogWriter {
         self.active.set_end(end);
     }
 
-    /// Takes records that are in the log now into the file's summary and hint, and gives their locations.
-    fn note(&mut self, commit: &Encoded, offset: u64, seq: SeqNo, timestamp: Timestamp) -> Vec<Location> {
-        let mut locations = Vec::with_capacity(commit.count());
+    /// Takes records that are in the log now into the file's summary and hint.
+    fn note(&mut self, commit: &Encoded, offset: u64, seq: SeqNo, timestamp: Timestamp) {
         for record in commit.placed(offset) {
             self.seal.add(seq, timestamp);
-            locations.extend(record.location(self.active.id()));
             if let Some(hint) = &mut self.hint {
                 hint.push(&HintEntry {
                     kind: if record.is_put { RecordKind::Put } else { RecordKind::Delete },
@@ -475,7 +467,6 @@ impl LogWriter {
                 });
             }
         }
-        locations
     }
 
     /// Writes at the end, reserving space ahead. Does not move the end.

@@ -70,7 +70,7 @@ impl Repair<'_> {
         }
         let logs: Vec<_> = survey.log_files().cloned().collect();
         let Some(last) = logs.last() else { return self.first_file(survey, report.last_seq, config) };
-        self.cut(last, end.offset, found.torn.is_some(), report)?;
+        self.cut(last, end.offset, found.torn, report)?;
         for file in &logs {
             let from = match file.id().cmp(&stable.file) {
                 Ordering::Less if file.id() < end.file => continue,

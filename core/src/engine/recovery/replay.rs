@@ -12,9 +12,8 @@ use crate::format::payload::{Seal, SyncPoint};
 use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
-use crate::options::OnDamage;
 use crate::stats::{Damage, OpenReport, TornTail};
-use crate::types::{FileId, Location, SeqNo};
+use crate::types::{FileId, Location, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
 use super::apply::Applier;
@@ -39,7 +38,7 @@ impl Replayed {
         let Some(end) = &self.end else { return self.report };
         for file in survey.log_files().filter(|file| file.id() >= end.position.file) {
             let offset = if file.id() == end.position.file { end.position.offset } else { 0 };
-            if end.torn.is_some() && file.end() > offset {
+            if end.torn && file.end() > offset {
                 let len = file.end() - offset;
                 self.report.torn.push(TornTail { path: file.path().to_owned(), offset, len, kept_as: None });
             }
@@ -54,7 +53,7 @@ impl Replayed {
 pub(crate) struct LogEndFound {
     pub(crate) position: LogPosition,
     /// The log goes no further although bytes follow: a torn tail, or an incomplete batch.
-    pub(crate) torn: Option<TornAt>,
+    pub(crate) torn: bool,
     /// The last record is a seal: nothing can be appended to this file.
     pub(crate) sealed: bool,
     /// The last record is a mark that says that all before it is stable, and the hint covers all before it.
@@ -62,13 +61,6 @@ pub(crate) struct LogEndFound {
     /// Summary of the last file, and its hint so far. Both are for the file up to the end.
     pub(crate) seal: Seal,
     pub(crate) hint: Option<HintWriter>,
-}
-
-/// Where validity ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TornAt {
-    pub(crate) position: LogPosition,
-    pub(crate) why: &'static str,
 }
 
 /// A finished collection for a sealed file.
@@ -152,7 +144,7 @@ impl Replay<'_> {
         for (i, file) in logs.iter().enumerate() {
             let is_last = i + 1 == logs.len();
             let end = self.log_file(file, i, is_last)?;
-            let stop = end.as_ref().is_some_and(|end| end.torn.is_some());
+            let stop = end.as_ref().is_some_and(|end| end.torn);
             found = end.or(found);
             if stop {
                 break;
@@ -162,8 +154,7 @@ impl Replay<'_> {
         if let (Some(batch), Some(end)) = (self.open_batch.take(), &mut found)
             && batch.start < end.position
         {
-            let why = "an incomplete batch at the end of the log";
-            end.torn = Some(TornAt { position: end.torn.map_or(end.position, |torn| torn.position), why });
+            end.torn = true;
             let moved = batch.start.file != end.position.file;
             end.position = batch.start;
             // Those of files that are cut off or removed now.
@@ -216,7 +207,7 @@ impl Replay<'_> {
                         progress.is_marked = false;
                         continue;
                     }
-                    (position, Some(TornAt { position, why: "no valid record" }))
+                    (position, true)
                 }
                 Item::End { offset, .. } => {
                     let position = LogPosition { file: file.id(), offset };
@@ -224,27 +215,27 @@ impl Replay<'_> {
                         if self.is_stable(position, i)? {
                             self.lost_end(file, offset)?;
                         } else {
-                            let why = "the file ends without a seal, and another follows";
-                            return Ok(Some(self.end(position, Some(TornAt { position, why }), progress)));
+                            // The file ends without a seal, and another follows.
+                            return Ok(Some(Self::end(position, true, progress)));
                         }
                     }
                     if !is_last {
                         self.collect(file, progress);
                         return Ok(None);
                     }
-                    (position, None)
+                    (position, false)
                 }
             };
-            return Ok(Some(self.end(end.0, end.1, progress)));
+            return Ok(Some(Self::end(end.0, end.1, progress)));
         }
     }
 
-    fn end(&self, position: LogPosition, torn: Option<TornAt>, progress: Progress) -> LogEndFound {
+    fn end(position: LogPosition, torn: bool, progress: Progress) -> LogEndFound {
         LogEndFound {
             position,
             torn,
             sealed: progress.sealed,
-            is_marked: progress.is_marked && torn.is_none(),
+            is_marked: progress.is_marked && !torn,
             seal: progress.seal,
             hint: progress.hint,
         }

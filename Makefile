@@ -1,0 +1,40 @@
+# libbitcask: `make demo` shows the main job, `make test` runs every suite in its normal size.
+#
+#   make test LANGS="c python"    a part: rust, c, cpp, python, go
+#   make demo DEMO_DIR=/etc       store another directory
+#   make figures                  speed and memory, printed and written to target/figures/
+#   make install PREFIX=/usr/local DESTDIR=
+
+LANGS ?= rust c cpp python go
+BUILD ?= target
+DEMO_DIR ?= /usr/include
+
+.PHONY: all demo test lint figures long clean $(addprefix test-,rust c cpp python go)
+
+all:
+	cargo build --release -p bitcask-ffi
+
+demo:
+	@scripts/check-system.sh rust cpp python go
+	@examples/demo/run.sh "$(DEMO_DIR)"
+
+test:
+	@scripts/check-system.sh $(LANGS)
+	@scripts/test.sh $(LANGS)
+
+lint:
+	@scripts/lint.sh
+
+figures:
+	@scripts/check-system.sh python go
+	@scripts/figures.sh
+
+# The suites in their long size; hours.
+long:
+	@scripts/test-long.sh
+
+clean:
+	cargo clean
+	rm -rf bindings/python/.venv bindings/go/lib
+
+include install.mk

@@ -1,0 +1,270 @@
+// The boundary: every cgo line, every C type and every unsafe operation of this package is in this file.
+//
+// It turns Go slices into pointers and C results into Go values, one C call each, and decides nothing. The rules it keeps:
+//
+//   - No Go pointer stays in C: what is passed is used during the call and no longer. The functions are therefore declared
+//     noescape and nocallback, and arguments may lie on a goroutine's stack.
+//   - Handles are numbers in the guise of pointers to incomplete C types. Go's collector never looks at such pointers, and
+//     the library never follows them: a stale one gives a status.
+//   - Whoever calls keeps the object that owns the handle alive until the call is over (runtime.KeepAlive).
+//   - The bytes of a page belong to the library until the next call on its iterator.
+
+package bitcask
+
+/*
+#cgo CFLAGS: -O2 -I${SRCDIR}/../../include
+#cgo bitcask_system pkg-config: bitcask
+#cgo !bitcask_system,linux,amd64 LDFLAGS: ${SRCDIR}/lib/linux_amd64/libbitcask.a
+#cgo !bitcask_system,linux,arm64 LDFLAGS: ${SRCDIR}/lib/linux_arm64/libbitcask.a
+#cgo !bitcask_system,darwin,amd64 LDFLAGS: ${SRCDIR}/lib/darwin_amd64/libbitcask.a
+#cgo !bitcask_system,darwin,arm64 LDFLAGS: ${SRCDIR}/lib/darwin_arm64/libbitcask.a
+#cgo !bitcask_system,linux LDFLAGS: -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+
+#cgo noescape go_put
+#cgo nocallback go_put
+#cgo noescape go_delete
+#cgo nocallback go_delete
+#cgo noescape go_contains
+#cgo nocallback go_contains
+#cgo noescape go_get_into
+#cgo nocallback go_get_into
+#cgo noescape go_batch_put
+#cgo nocallback go_batch_put
+#cgo noescape go_batch_add
+#cgo nocallback go_batch_add
+#cgo noescape go_batch_commit
+#cgo nocallback go_batch_commit
+#cgo noescape go_batch_write
+#cgo nocallback go_batch_write
+#cgo noescape go_iter_new
+#cgo nocallback go_iter_new
+#cgo noescape go_iter_next_page
+#cgo nocallback go_iter_next_page
+#cgo noescape go_iter_seek
+#cgo nocallback go_iter_seek
+#cgo noescape bitcask_iter_free
+#cgo nocallback bitcask_iter_free
+
+#include "shim.h"
+#include <stdlib.h>
+*/
+import "C"
+
+import "unsafe"
+
+// Handles. The zero value is no handle.
+type (
+	dbRef    struct{ p *C.bitcask }
+	batchRef struct{ p *C.bitcask_batch }
+	iterRef  struct{ p *C.bitcask_iter }
+	errorRef struct{ p *C.bitcask_error }
+)
+
+// outcome is what every call gives: a status, and a C error object that takeDetail must free if the status is an error.
+type outcome struct {
+	status Status
+	detail errorRef
+}
+
+func asOutcome(status C.int32_t, err *C.bitcask_error) outcome {
+	return outcome{Status(status), errorRef{err}}
+}
+
+// pointer gives C the beginning of a slice; nil for a nil one.
+func pointer(b []byte) (*C.uint8_t, C.size_t) {
+	return (*C.uint8_t)(unsafe.SliceData(b)), C.size_t(len(b))
+}
+
+// overlap tells whether two slices share memory: C takes one as constant while it writes to the other.
+func overlap(a, b []byte) bool {
+	pa, pb := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return pa < pb+uintptr(len(b)) && pb < pa+uintptr(len(a))
+}
+
+// ---- library and errors ----
+
+func cVersion() string { return C.GoString(C.bitcask_version()) }
+
+func cStatusName(status Status) string { return C.GoString(C.bitcask_status_name(C.int32_t(status))) }
+
+// detail is a C error object in Go's terms. Path is empty, offset -1 and errno 0 where there is none.
+type detail struct {
+	message, path string
+	offset        int64
+	errno         int
+}
+
+// takeDetail reads an error object and frees it.
+func takeDetail(ref errorRef) (detail, bool) {
+	if ref.p == nil {
+		return detail{}, false
+	}
+	info := C.go_error_describe(ref.p)
+	d := detail{C.GoString(info.message), C.GoString(info.path), int64(info.offset), int(info.os_error)}
+	C.bitcask_error_free(ref.p)
+	return d, true
+}
+
+// ---- open and close ----
+
+func cOpen(path string, o *options) (dbRef, outcome) {
+	cpath := C.CString(path)
+	defer C.free(unsafe.Pointer(cpath))
+	var from C.go_open_options
+	from.set = C.uint32_t(o.set)
+	from.index = C.int32_t(o.index)
+	from.durability = C.int32_t(o.durability)
+	from.sync_milliseconds = C.uint64_t(o.syncMilliseconds)
+	from.sync_bytes = C.uint64_t(o.syncBytes)
+	from.max_file_size = C.uint64_t(o.maxFileSize)
+	from.create_if_missing = C.bool(o.createIfMissing)
+	from.read_only = C.bool(o.readOnly)
+	from.verify_checksums = C.bool(o.verifyChecksums)
+	from.on_damage = C.int32_t(o.onDamage)
+	r := C.go_open(cpath, from)
+	return dbRef{r.db}, asOutcome(r.status, r.error)
+}
+
+func cClose(db dbRef) outcome {
+	r := C.go_close(db.p)
+	return asOutcome(r.status, r.error)
+}
+
+// ---- single keys ----
+
+func cPut(db dbRef, key, value []byte, flags uint32) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_put(db.p, k, kl, v, vl, C.uint32_t(flags))
+	return asOutcome(r.status, r.error)
+}
+
+func cDelete(db dbRef, key []byte, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	r := C.go_delete(db.p, k, kl, C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cContains(db dbRef, key []byte) outcome {
+	k, kl := pointer(key)
+	r := C.go_contains(db.p, k, kl)
+	return asOutcome(r.status, r.error)
+}
+
+// cGetInto gives the value's length, which exceeds len(buf) if the status is ErrBufferTooSmall. The slices may not overlap.
+func cGetInto(db dbRef, key, buf []byte) (int, outcome) {
+	k, kl := pointer(key)
+	b, bl := pointer(buf)
+	r := C.go_get_into(db.p, k, kl, b, bl)
+	return int(r.number), asOutcome(r.status, r.error)
+}
+
+// ---- the store as a whole ----
+
+func cLen(db dbRef) (uint64, outcome) {
+	r := C.go_len(db.p)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cSync(db dbRef) outcome {
+	r := C.go_sync(db.p)
+	return asOutcome(r.status, r.error)
+}
+
+func cStats(db dbRef) (Stats, outcome) {
+	r := C.go_stats(db.p)
+	f := &r.figures
+	return Stats{
+		Keys:          uint64(f[C.BITCASK_STAT_KEYS]),
+		Files:         uint64(f[C.BITCASK_STAT_FILES]),
+		DataBytes:     uint64(f[C.BITCASK_STAT_DATA_BYTES]),
+		IndexBytes:    uint64(f[C.BITCASK_STAT_INDEX_BYTES]),
+		LastSeq:       uint64(f[C.BITCASK_STAT_LAST_SEQ]),
+		DamagedPlaces: uint64(f[C.BITCASK_STAT_DAMAGED_PLACES]),
+		DamagedBytes:  uint64(f[C.BITCASK_STAT_DAMAGED_BYTES]),
+	}, asOutcome(r.status, r.error)
+}
+
+// ---- batches; ops are operations in the form that shim.h tells ----
+
+func cBatchNew(db dbRef) (batchRef, outcome) {
+	r := C.go_batch_new(db.p)
+	return batchRef{r.batch}, asOutcome(r.status, r.error)
+}
+
+func cBatchPut(batch batchRef, key, value []byte) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_batch_put(batch.p, k, kl, v, vl)
+	return asOutcome(r.status, r.error)
+}
+
+func cBatchAdd(batch batchRef, ops []byte) outcome {
+	o, ol := pointer(ops)
+	r := C.go_batch_add(batch.p, o, ol)
+	return asOutcome(r.status, r.error)
+}
+
+func cBatchCommit(batch batchRef, ops []byte, flags uint32) outcome {
+	o, ol := pointer(ops)
+	r := C.go_batch_commit(batch.p, o, ol, C.uint32_t(flags))
+	return asOutcome(r.status, r.error)
+}
+
+func cBatchWrite(db dbRef, ops []byte, flags uint32) outcome {
+	o, ol := pointer(ops)
+	r := C.go_batch_write(db.p, o, ol, C.uint32_t(flags))
+	return asOutcome(r.status, r.error)
+}
+
+func cBatchClear(batch batchRef) outcome {
+	r := C.go_batch_clear(batch.p)
+	return asOutcome(r.status, r.error)
+}
+
+func cBatchLen(batch batchRef) (int, outcome) {
+	r := C.go_batch_len(batch.p)
+	return int(r.number), asOutcome(r.status, r.error)
+}
+
+func cBatchFree(batch batchRef) { C.bitcask_batch_free(batch.p) }
+
+// ---- iterators ----
+
+func cIterNew(db dbRef, o *iterOptions) (iterRef, outcome) {
+	p, pl := pointer(o.prefix)
+	s, sl := pointer(o.start)
+	e, el := pointer(o.end)
+	r := C.go_iter_new(db.p, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
+	return iterRef{r.iter}, asOutcome(r.status, r.error)
+}
+
+// page is a run of records in the library's memory, valid until the next call on the iterator.
+type page struct {
+	entries *C.bitcask_entry
+	count   int
+}
+
+func cIterNextPage(it iterRef, maxRecords, maxBytes int) (page, outcome) {
+	r := C.go_iter_next_page(it.p, C.size_t(maxRecords), C.size_t(maxBytes))
+	return page{r.entries, int(r.count)}, asOutcome(r.status, r.error)
+}
+
+// at lends the i-th record, which must be below count. Their capacity is their length, so that append moves them away.
+func (p page) at(i int) (key, value []byte) {
+	e := (*C.bitcask_entry)(unsafe.Add(unsafe.Pointer(p.entries), uintptr(i)*unsafe.Sizeof(*p.entries)))
+	return unsafe.Slice((*byte)(e.key), e.key_len), unsafe.Slice((*byte)(e.value), e.value_len)
+}
+
+func cIterSeek(it iterRef, key []byte) outcome {
+	k, kl := pointer(key)
+	r := C.go_iter_seek(it.p, k, kl)
+	return asOutcome(r.status, r.error)
+}
+
+func cIterRewind(it iterRef) outcome {
+	r := C.go_iter_rewind(it.p)
+	return asOutcome(r.status, r.error)
+}
+
+func cIterFree(it iterRef) { C.bitcask_iter_free(it.p) }

@@ -1,0 +1,298 @@
+// The store: open, close, and what is done with single keys.
+//
+// Locking: none here. The library's handles are checked and its calls are thread-safe, so that a call that meets a Close is
+// told "closed"; the flag only makes calls after Close cheap and their error the same one. closing is held over a close, so
+// that a second Close returns when the store is really closed.
+
+package bitcask
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// DB is an open store. All its methods may be called from many goroutines at once, Close included.
+type DB struct {
+	ref     dbRef
+	closed  atomic.Bool
+	closing sync.Mutex
+	cleanup runtime.Cleanup
+	path    string
+}
+
+// Version gives the version of the library.
+func Version() string { return cVersion() }
+
+// Open opens the store in the directory path, creating it if missing, and recovers what is there.
+//
+// Its errors are [ErrLocked] if the store is open for writing elsewhere (the message tells the process), [ErrNoStore],
+// [ErrCorrupted] (see [WithOnDamage]), [ErrUnsupportedVersion], [ErrUnsupportedFeature], [ErrForeignFile],
+// [ErrInvalidArgument], [ErrIO] and [ErrDiskFull].
+//
+// Close the store when done. One that is forgotten is closed when the garbage collector finds it, if it ever does.
+func Open(path string, opts ...Option) (*DB, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.invalid != "" {
+		return nil, invalidArgument("open", o.invalid)
+	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return nil, invalidArgument("open", "the path contains a zero byte")
+	}
+	ref, r := cOpen(path, &o)
+	if r.status != statusOK {
+		return nil, newError("open", r)
+	}
+	db := &DB{ref: ref, path: path}
+	db.cleanup = runtime.AddCleanup(db, closeForgotten, ref)
+	return db, nil
+}
+
+// closeForgotten is the backstop for a missing Close. It may wait for the disk, so it leaves the runtime's own goroutine.
+func closeForgotten(ref dbRef) {
+	go func() {
+		r := cClose(ref)
+		takeDetail(r.detail)
+	}()
+}
+
+// Path gives the directory as it was passed to [Open].
+func (db *DB) Path() string { return db.path }
+
+// Close syncs, closes and unlocks the store. Calls under way end first; later ones, also of the store's batches and
+// iterators, give [ErrClosed]. A second Close does nothing and returns nil.
+//
+// The store is closed also if Close returns an error; then the last sync failed.
+func (db *DB) Close() error {
+	db.closing.Lock()
+	defer db.closing.Unlock()
+	if db.closed.Load() {
+		return nil
+	}
+	db.closed.Store(true)
+	db.cleanup.Stop()
+	maybeGC()
+	r := cClose(db.ref)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return newError("close", r)
+	}
+	return nil
+}
+
+// fail makes the error of a call. A handle that the library no longer knows belongs to a store that was closed meanwhile.
+func (db *DB) fail(op string, r outcome) error {
+	if r.status == ErrInvalidHandle && db.closed.Load() {
+		r.status = ErrClosed
+	}
+	return newError(op, r)
+}
+
+// smallValue is the size of the buffer, on the caller's stack, that a Get tries first: values up to it are read in one
+// crossing. Larger ones would cost each Get more for clearing the buffer (4 KiB: some 80 ns) than they save.
+const smallValue = 1024
+
+// Get returns a copy of a key's value, which is the caller's to keep and to change. A value without bytes is an empty slice
+// and not nil; a missing key is [ErrNotFound].
+//
+// Other errors are [ErrCorrupted] if the record is damaged, [ErrKeyEmpty], [ErrKeyTooLarge], [ErrClosed] and [ErrIO].
+func (db *DB) Get(key []byte) ([]byte, error) {
+	if db.closed.Load() {
+		return nil, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	var small [smallValue]byte
+	n, r := cGetInto(ref, key, small[:])
+	runtime.KeepAlive(db)
+	if r.status == statusOK {
+		value := make([]byte, n)
+		copy(value, small[:])
+		return value, nil
+	}
+	return db.getLarge(key, n, r)
+}
+
+// getLarge goes on where a call was told that the value has n bytes. The value may grow between two calls.
+func (db *DB) getLarge(key []byte, n int, r outcome) ([]byte, error) {
+	for r.status == ErrBufferTooSmall {
+		value := make([]byte, n)
+		n, r = cGetInto(db.ref, key, value)
+		runtime.KeepAlive(db)
+		if r.status == statusOK {
+			return value[:n:n], nil
+		}
+	}
+	return nil, db.fail("get", r)
+}
+
+// AppendTo appends a key's value to dst and returns the extended slice; on an error dst as it was. It allocates only if dst's
+// capacity does not suffice. Errors are those of [DB.Get].
+func (db *DB) AppendTo(dst, key []byte) ([]byte, error) {
+	if db.closed.Load() {
+		return dst, ErrClosed
+	}
+	if cap(dst) == len(dst) {
+		value, err := db.Get(key)
+		switch {
+		case err != nil:
+			return dst, err
+		case len(dst) == 0:
+			return value, nil
+		}
+		return append(dst, value...), nil
+	}
+	if overlap(key, dst[len(dst):cap(dst)]) {
+		key = slices.Clone(key)
+	}
+	ref := db.ref
+	maybeGC()
+	for out := dst; ; {
+		n, r := cGetInto(ref, key, out[len(out):cap(out)])
+		runtime.KeepAlive(db)
+		switch r.status {
+		case statusOK:
+			return out[:len(out)+n], nil
+		case ErrBufferTooSmall:
+			out = slices.Grow(out, n)
+		default:
+			return dst, db.fail("get", r)
+		}
+	}
+}
+
+// GetInto copies a key's value into buf and returns its length. If buf is too small, the error is [ErrBufferTooSmall], the
+// length is the one that is needed, and what buf holds is unspecified. Other errors are those of [DB.Get], with a length of 0.
+func (db *DB) GetInto(key, buf []byte) (int, error) {
+	if db.closed.Load() {
+		return 0, ErrClosed
+	}
+	if overlap(key, buf) {
+		key = slices.Clone(key)
+	}
+	ref := db.ref
+	maybeGC()
+	n, r := cGetInto(ref, key, buf)
+	runtime.KeepAlive(db)
+	switch r.status {
+	case statusOK:
+		return n, nil
+	case ErrBufferTooSmall:
+		return n, ErrBufferTooSmall
+	}
+	return 0, db.fail("get", r)
+}
+
+// Has tells whether a key is there. It reads no value. Errors are those of [DB.Get], without ErrNotFound.
+func (db *DB) Has(key []byte) (bool, error) {
+	if db.closed.Load() {
+		return false, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	r := cContains(ref, key)
+	runtime.KeepAlive(db)
+	switch r.status {
+	case statusOK:
+		return true, nil
+	case ErrNotFound:
+		return false, nil
+	}
+	return false, db.fail("has", r)
+}
+
+// Put stores a value under a key, replacing any other. Both are copied: the slices are the caller's again when Put returns.
+// A nil value is an empty one.
+//
+// Its errors are [ErrKeyEmpty], [ErrKeyTooLarge], [ErrValueTooLarge], [ErrReadOnly], [ErrClosed], [ErrIO] and [ErrDiskFull] (the
+// write did not happen; later ones may work), and [ErrWritesStopped].
+func (db *DB) Put(key, value []byte, opts ...WriteOption) error {
+	if db.closed.Load() {
+		return ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	r := cPut(ref, key, value, writeFlags(opts))
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return db.fail("put", r)
+	}
+	return nil
+}
+
+// Delete removes a key and tells whether it was there. Removing a missing key writes nothing. Errors are those of [DB.Put].
+func (db *DB) Delete(key []byte, opts ...WriteOption) (existed bool, err error) {
+	if db.closed.Load() {
+		return false, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	existed, r := cDelete(ref, key, writeFlags(opts))
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return false, db.fail("delete", r)
+	}
+	return existed, nil
+}
+
+// Len gives the number of keys, in no time. Its error is [ErrClosed].
+func (db *DB) Len() (uint64, error) {
+	if db.closed.Load() {
+		return 0, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	n, r := cLen(ref)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return 0, db.fail("len", r)
+	}
+	return n, nil
+}
+
+// Sync brings everything acknowledged so far to stable storage. After a sync that failed, now or earlier, its error is
+// [ErrWritesStopped]; others are [ErrReadOnly] and [ErrClosed].
+func (db *DB) Sync() error {
+	if db.closed.Load() {
+		return ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	r := cSync(ref)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return db.fail("sync", r)
+	}
+	return nil
+}
+
+// Stats are figures of a store at one moment.
+type Stats struct {
+	Keys          uint64 // keys that are there
+	Files         uint64 // data files
+	DataBytes     uint64 // bytes of log in the data files, without preallocated space
+	IndexBytes    uint64 // bytes of memory that the index holds
+	LastSeq       uint64 // sequence number of the last commit
+	DamagedPlaces uint64 // damaged places that opening found
+	DamagedBytes  uint64 // bytes in them
+}
+
+// Stats gives the store's figures. Its error is [ErrClosed].
+func (db *DB) Stats() (Stats, error) {
+	if db.closed.Load() {
+		return Stats{}, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	stats, r := cStats(ref)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return Stats{}, db.fail("stats", r)
+	}
+	return stats, nil
+}

@@ -1,0 +1,223 @@
+// Beginning and end of a store: closed once, twice, while in use, by nobody; opened twice, here and in another process.
+
+package bitcask_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/libbitcask/libbitcask/bindings/go"
+)
+
+// holdStore in the environment makes this program open the store there and wait for the end of its input.
+const holdStore = "BITCASK_TEST_HOLD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(holdStore); path != "" {
+		db, err := bitcask.Open(path)
+		if err == nil {
+			err = db.Put([]byte("from"), []byte("the other process"))
+		}
+		fmt.Println(err)
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		os.Exit(0) // without a close, like a process that is killed
+	}
+	os.Exit(m.Run())
+}
+
+// allCalls makes every call of a store and gives their errors.
+func allCalls(db *bitcask.DB) map[string]error {
+	errs := map[string]error{}
+	key := []byte("k")
+	_, errs["get"] = db.Get(key)
+	_, errs["append to"] = db.AppendTo(make([]byte, 0, 8), key)
+	_, errs["append to nil"] = db.AppendTo(nil, key)
+	_, errs["get into"] = db.GetInto(key, make([]byte, 8))
+	_, errs["has"] = db.Has(key)
+	errs["put"] = db.Put(key, key)
+	_, errs["delete"] = db.Delete(key)
+	_, errs["len"] = db.Len()
+	errs["sync"] = db.Sync()
+	_, errs["stats"] = db.Stats()
+	b := db.NewBatch()
+	errs["batch put"] = b.Put(key, key)
+	errs["batch delete"] = b.Delete(key)
+	errs["batch commit"] = b.Commit()
+	b.Close()
+	it := db.All()
+	it.Next()
+	errs["all"] = it.Err()
+	it.Close()
+	return errs
+}
+
+func TestUseAfterClose(t *testing.T) {
+	forEachIndex(t, func(t *testing.T, index bitcask.Index) {
+		db := open(t, bitcask.WithIndex(index))
+		put(t, db, "k", "v")
+		must(t, db.Close())
+		for range 3 {
+			must(t, db.Close())
+			for call, err := range allCalls(db) {
+				if !errors.Is(err, bitcask.ErrClosed) {
+					t.Errorf("%s after close: %v", call, err)
+				}
+			}
+		}
+	})
+}
+
+// Many goroutines use a store while another closes it: each call works or says that the store is closed.
+func TestCloseWhileInUse(t *testing.T) {
+	forEachIndex(t, func(t *testing.T, index bitcask.Index) {
+		for range scaled(200) {
+			db := open(t, bitcask.WithIndex(index))
+			put(t, db, "k", "v")
+			var wg sync.WaitGroup
+			var closed atomic.Int32
+			for range 4 {
+				wg.Go(func() {
+					for closed.Load() == 0 {
+						for call, err := range allCalls(db) {
+							if err != nil && !errors.Is(err, bitcask.ErrClosed) && !errors.Is(err, bitcask.ErrNotFound) {
+								t.Errorf("%s: %v", call, err)
+							}
+						}
+					}
+				})
+			}
+			for range 2 {
+				wg.Go(func() {
+					time.Sleep(100 * time.Microsecond)
+					if err := db.Close(); err != nil {
+						t.Errorf("close: %v", err)
+					}
+					closed.Add(1)
+				})
+			}
+			wg.Wait()
+		}
+	})
+}
+
+func TestSecondOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	db := openAt(t, path)
+	put(t, db, "k", "v")
+	_, err := bitcask.Open(path)
+	wantErr(t, err, bitcask.ErrLocked)
+	var details *bitcask.Error
+	if !errors.As(err, &details) || details.Path == "" || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Fatalf("got %v", err)
+	}
+	must(t, db.Close())
+	db = openAt(t, path)
+	wantValue(t, db, "k", "v")
+}
+
+// A store that another process has open, and what that process wrote before it ended without a close.
+func TestOpenInAnotherProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), holdStore+"="+path)
+	other.Stderr = os.Stderr
+	stdin, err := other.StdinPipe()
+	must(t, err)
+	stdout, err := other.StdoutPipe()
+	must(t, err)
+	must(t, other.Start())
+	line := make([]byte, 256)
+	n, err := stdout.Read(line)
+	must(t, err)
+	if said := string(line[:n]); said != "<nil>\n" {
+		t.Fatalf("the other process: %s", said)
+	}
+
+	_, err = bitcask.Open(path)
+	wantErr(t, err, bitcask.ErrLocked)
+	if !strings.Contains(err.Error(), fmt.Sprintf(" %d", other.Process.Pid)) {
+		t.Errorf("no process id %d in %q", other.Process.Pid, err)
+	}
+	beside := openAt(t, path, bitcask.WithReadOnly())
+	wantValue(t, beside, "from", "the other process")
+	must(t, beside.Close())
+
+	must(t, stdin.Close())
+	must(t, other.Wait())
+	db := openAt(t, path)
+	wantValue(t, db, "from", "the other process")
+}
+
+// Nobody closes the store, its batches and its iterators: the collector does, and the lock is free again.
+func TestForgottenStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	func() {
+		db, err := bitcask.Open(path)
+		must(t, err)
+		put(t, db, "k", "v")
+		b := db.NewBatch()
+		must(t, b.Put([]byte("large"), make([]byte, 100<<10)))
+		it := db.All()
+		if !it.Next() {
+			t.Fatal(it.Err())
+		}
+	}()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		runtime.GC()
+		db, err := bitcask.Open(path)
+		if err == nil {
+			wantValue(t, db, "k", "v")
+			wantMissing(t, db, "large")
+			must(t, db.Close())
+			return
+		}
+		wantErr(t, err, bitcask.ErrLocked)
+		if time.Now().After(deadline) {
+			t.Fatal("a forgotten store is still open")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// An iterator and a batch keep their store open although nobody holds it any more.
+func TestChildrenKeepTheStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	it, b := func() (*bitcask.Iterator, *bitcask.Batch) {
+		db, err := bitcask.Open(path)
+		must(t, err)
+		for i := range 2000 {
+			must(t, db.Put(fmt.Appendf(nil, "%04d", i), []byte("v")))
+			if bitcask.GCStress && i > 100 {
+				break
+			}
+		}
+		return db.All(), db.NewBatch()
+	}()
+	n := 0
+	for it.Next() {
+		n++
+		if n%100 == 0 {
+			runtime.GC()
+			runtime.Gosched()
+		}
+	}
+	must(t, it.Err())
+	if n < 100 {
+		t.Fatalf("%d records", n)
+	}
+	must(t, b.Put([]byte("k"), []byte("v")))
+	runtime.GC()
+	must(t, b.Commit())
+	it.Close()
+	b.Close()
+}

@@ -1,0 +1,316 @@
+// The state machine: random histories of every call on a store, against a map, with reopens under other options.
+//
+// Long runs: go test -run TestMachine -rapid.checks=50000 -timeout 0
+
+package bitcask_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/libbitcask/libbitcask/bindings/go"
+	"pgregory.net/rapid"
+)
+
+// machine is a store beside the map that it has to equal. Batches and iterators keep what they must do or show.
+type machine struct {
+	path    string
+	db      *bitcask.DB
+	model   map[string]string
+	batches []*openBatch
+	iters   []*openIter
+}
+
+type openBatch struct {
+	b   *bitcask.Batch
+	ops []func(map[string]string)
+	set map[string]bool
+}
+
+type openIter struct {
+	it   *bitcask.Iterator
+	rest []string // the keys that are still to come
+	all  []string
+	view map[string]string
+}
+
+// Few keys, so that they are met again; some are prefixes of others.
+func keys() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		return strings.Repeat("k", rapid.IntRange(0, 2).Draw(t, "ks")) + string(rune('a'+rapid.IntRange(0, 20).Draw(t, "letter")))
+	})
+}
+
+func values() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		n := rapid.SampledFrom([]int{0, 1, 10, 150, 511, 512, 513, 5000, 20_000}).Draw(t, "size")
+		return strings.Repeat(rapid.SampledFrom([]string{"x", "y", "\x00"}).Draw(t, "byte"), n)
+	})
+}
+
+func (m *machine) open(t *rapid.T) {
+	opts := []bitcask.Option{
+		bitcask.WithIndex(rapid.SampledFrom([]bitcask.Index{bitcask.IndexBTree, bitcask.IndexHash}).Draw(t, "index")),
+		bitcask.WithDurability(rapid.SampledFrom([]bitcask.Durability{bitcask.DurabilityNone, bitcask.DurabilityInterval}).Draw(t, "durability")),
+		bitcask.WithMaxFileSize(rapid.SampledFrom([]uint64{4096, 64 << 10, 1 << 30}).Draw(t, "file size")),
+		bitcask.WithVerifyChecksums(rapid.Bool().Draw(t, "verify")),
+	}
+	db, err := bitcask.Open(m.path, opts...)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	m.db = db
+}
+
+func (m *machine) fatal(t *rapid.T, call string, err error) {
+	if err != nil {
+		t.Fatalf("%s: %v", call, err)
+	}
+}
+
+func (m *machine) Put(t *rapid.T) {
+	key, value := keys().Draw(t, "key"), values().Draw(t, "value")
+	var opts []bitcask.WriteOption
+	if rapid.IntRange(0, 9).Draw(t, "sync") == 0 {
+		opts = append(opts, bitcask.Sync())
+	}
+	k, v := []byte(key), []byte(value)
+	m.fatal(t, "put", m.db.Put(k, v, opts...))
+	clear(k)
+	clear(v)
+	m.model[key] = value
+}
+
+func (m *machine) Delete(t *rapid.T) {
+	key := keys().Draw(t, "key")
+	existed, err := m.db.Delete([]byte(key))
+	m.fatal(t, "delete", err)
+	if _, want := m.model[key]; existed != want {
+		t.Fatalf("delete %q: existed %v", key, existed)
+	}
+	delete(m.model, key)
+}
+
+func (m *machine) Get(t *rapid.T) {
+	key := keys().Draw(t, "key")
+	want, there := m.model[key]
+	has, err := m.db.Has([]byte(key))
+	m.fatal(t, "has", err)
+	if has != there {
+		t.Fatalf("has %q: %v", key, has)
+	}
+	into := make([]byte, rapid.SampledFrom([]int{0, 100, 30_000}).Draw(t, "room"))
+	n, errInto := m.db.GetInto([]byte(key), into)
+	got, errGet := m.db.Get([]byte(key))
+	if !there {
+		if errGet != bitcask.ErrNotFound || errInto != bitcask.ErrNotFound {
+			t.Fatalf("get %q: %v, %v", key, errGet, errInto)
+		}
+		return
+	}
+	if errGet != nil || got == nil || string(got) != want {
+		t.Fatalf("get %q: %d bytes, %v", key, len(got), errGet)
+	}
+	if n != len(want) || (errInto == nil) != (n <= len(into)) || errInto == nil && string(into[:n]) != want {
+		t.Fatalf("get %q into %d bytes: %d, %v", key, len(into), n, errInto)
+	}
+}
+
+func (m *machine) Len(t *rapid.T) {
+	n, err := m.db.Len()
+	m.fatal(t, "len", err)
+	stats, err := m.db.Stats()
+	m.fatal(t, "stats", err)
+	if n != uint64(len(m.model)) || stats.Keys != n {
+		t.Fatalf("len %d, stats %d; want %d", n, stats.Keys, len(m.model))
+	}
+}
+
+func (m *machine) BatchBegin(t *rapid.T) {
+	m.batches = append(m.batches, &openBatch{b: m.db.NewBatch(), set: map[string]bool{}})
+}
+
+func (m *machine) pickBatch(t *rapid.T) (int, *openBatch) {
+	if len(m.batches) == 0 {
+		t.Skip("no batch")
+	}
+	i := rapid.IntRange(0, len(m.batches)-1).Draw(t, "batch")
+	return i, m.batches[i]
+}
+
+func (m *machine) BatchWrite(t *rapid.T) {
+	_, b := m.pickBatch(t)
+	for range rapid.IntRange(1, 10).Draw(t, "writes") {
+		key := keys().Draw(t, "key")
+		b.set[key] = true
+		if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
+			m.fatal(t, "batch delete", b.b.Delete([]byte(key)))
+			b.ops = append(b.ops, func(model map[string]string) { delete(model, key) })
+			continue
+		}
+		value := values().Draw(t, "value")
+		m.fatal(t, "batch put", b.b.Put([]byte(key), []byte(value)))
+		b.ops = append(b.ops, func(model map[string]string) { model[key] = value })
+	}
+}
+
+func (m *machine) BatchClear(t *rapid.T) {
+	_, b := m.pickBatch(t)
+	m.fatal(t, "batch clear", b.b.Clear())
+	b.ops = nil
+	clear(b.set)
+}
+
+func (m *machine) BatchLen(t *rapid.T) {
+	_, b := m.pickBatch(t)
+	n, err := b.b.Len()
+	m.fatal(t, "batch len", err)
+	if n != len(b.set) {
+		t.Fatalf("batch len %d, want %d", n, len(b.set))
+	}
+}
+
+func (m *machine) BatchEnd(t *rapid.T) {
+	i, b := m.pickBatch(t)
+	m.batches = slices.Delete(m.batches, i, i+1)
+	if rapid.IntRange(0, 3).Draw(t, "drop") > 0 {
+		m.fatal(t, "commit", b.b.Commit())
+		for _, op := range b.ops {
+			op(m.model)
+		}
+		if err := b.b.Commit(); err == nil {
+			t.Fatal("a batch was committed twice")
+		}
+	}
+	b.b.Close()
+}
+
+func (m *machine) IterBegin(t *rapid.T) {
+	var opts []bitcask.IterOption
+	view := maps.Clone(m.model)
+	all := slices.Sorted(maps.Keys(view))
+	from, to := keys().Draw(t, "from"), keys().Draw(t, "to")
+	if rapid.Bool().Draw(t, "use from") {
+		opts = append(opts, bitcask.From([]byte(from)))
+		all = slices.DeleteFunc(all, func(k string) bool { return k < from })
+	}
+	if rapid.Bool().Draw(t, "use to") {
+		opts = append(opts, bitcask.Before([]byte(to)))
+		all = slices.DeleteFunc(all, func(k string) bool { return k >= to })
+	}
+	if rapid.Bool().Draw(t, "no copy") {
+		opts = append(opts, bitcask.NoCopy())
+	}
+	prefix := rapid.SampledFrom([]string{"", "k", "kk"}).Draw(t, "prefix")
+	all = slices.DeleteFunc(all, func(k string) bool { return !strings.HasPrefix(k, prefix) })
+	m.iters = append(m.iters, &openIter{m.db.Prefix([]byte(prefix), opts...), all, all, view})
+}
+
+func (m *machine) IterStep(t *rapid.T) {
+	if len(m.iters) == 0 {
+		t.Skip("no iterator")
+	}
+	i := rapid.IntRange(0, len(m.iters)-1).Draw(t, "iterator")
+	it := m.iters[i]
+	switch rapid.IntRange(0, 5).Draw(t, "step") {
+	case 0:
+		it.it.Close()
+		m.iters = slices.Delete(m.iters, i, i+1)
+	case 1:
+		m.fatal(t, "rewind", it.it.Rewind())
+		it.rest = it.all
+	case 2:
+		key := keys().Draw(t, "seek")
+		m.fatal(t, "seek", it.it.Seek([]byte(key)))
+		at, _ := slices.BinarySearch(it.all, key)
+		it.rest = it.all[at:]
+	default:
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			if !it.it.Next() {
+				m.fatal(t, "next", it.it.Err())
+				if len(it.rest) > 0 {
+					t.Fatalf("the iterator ends before %q", it.rest[0])
+				}
+				break
+			}
+			if len(it.rest) == 0 || string(it.it.Key()) != it.rest[0] || string(it.it.Value()) != it.view[it.rest[0]] {
+				t.Fatalf("the iterator is at %q; to come: %q", it.it.Key(), it.rest)
+			}
+			it.rest = it.rest[1:]
+		}
+	}
+}
+
+func (m *machine) Reopen(t *rapid.T) {
+	m.close(t)
+	m.open(t)
+}
+
+func (m *machine) close(t *rapid.T) {
+	if rapid.Bool().Draw(t, "children first") {
+		m.closeChildren()
+	}
+	m.fatal(t, "close", m.db.Close())
+	m.closeChildren()
+}
+
+func (m *machine) closeChildren() {
+	for _, b := range m.batches {
+		b.b.Close()
+	}
+	for _, it := range m.iters {
+		it.it.Close()
+	}
+	m.batches, m.iters = nil, nil
+}
+
+// Check runs after every step.
+func (m *machine) Check(t *rapid.T) {
+	seen := 0
+	it := m.db.All()
+	for key, value := range it.Seq() {
+		want, there := m.model[string(key)]
+		if !there || !bytes.Equal(value, []byte(want)) {
+			t.Fatalf("the store has %q, %d bytes; want %v, %d", key, len(value), there, len(want))
+		}
+		seen++
+	}
+	m.fatal(t, "iterate", it.Err())
+	if seen != len(m.model) {
+		t.Fatalf("%d keys, want %d", seen, len(m.model))
+	}
+}
+
+func TestMachine(t *testing.T) {
+	if bitcask.GCStress {
+		defer setFlag(t, "rapid.checks", "5")()
+	}
+	dir, run := t.TempDir(), 0
+	rapid.Check(t, func(t *rapid.T) {
+		run++
+		m := &machine{path: filepath.Join(dir, fmt.Sprint(run)), model: map[string]string{}}
+		m.open(t)
+		defer os.RemoveAll(m.path)
+		defer func() { _ = m.db.Close() }()
+		t.Repeat(map[string]func(*rapid.T){
+			"put": m.Put, "put again": m.Put, "delete": m.Delete, "get": m.Get, "len": m.Len,
+			"batch begin": m.BatchBegin, "batch write": m.BatchWrite, "batch clear": m.BatchClear, "batch len": m.BatchLen,
+			"batch end": m.BatchEnd, "iter begin": m.IterBegin, "iter step": m.IterStep, "reopen": m.Reopen, "": m.Check,
+		})
+		m.close(t)
+	})
+}
+
+// setFlag sets a flag of the test program and returns what sets it back.
+func setFlag(t *testing.T, name, value string) func() {
+	before := flag.Lookup(name).Value.String()
+	must(t, flag.Set(name, value))
+	return func() { must(t, flag.Set(name, before)) }
+}

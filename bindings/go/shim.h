@@ -1,0 +1,335 @@
+/*
+ * Small C functions between Go and the library's C ABI, included by cgo.go and by nothing else.
+ *
+ * They exist so that each Go call crosses into C once and passes no out-pointers: what the ABI writes through pointers comes
+ * back by value in a struct, so nothing of the caller escapes to Go's heap and the runtime has no pointers to check. Sequences
+ * of ABI calls (options: new, set, open, free; a whole batch) are made here in one crossing.
+ *
+ * They hold no state, and keep no pointer that Go passed beyond the call. An error object goes to Go, which frees it.
+ */
+#ifndef BITCASK_GO_SHIM_H
+#define BITCASK_GO_SHIM_H
+
+#include <bitcask.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* The outcome of a call: a status, and an error object if the status is an error (NULL else). */
+typedef struct go_outcome {
+    bitcask_error *error;
+    int32_t status;
+} go_outcome;
+
+/* An outcome with one number: a length, a count, or a truth. */
+typedef struct go_number {
+    bitcask_error *error;
+    uint64_t number;
+    int32_t status;
+} go_number;
+
+/* ---- errors ---- */
+
+typedef struct go_error_info {
+    const char *message;
+    const char *path;
+    int64_t offset;
+    int32_t os_error;
+} go_error_info;
+
+static inline go_error_info go_error_describe(const bitcask_error *error) {
+    go_error_info info;
+    info.message = bitcask_error_message(error);
+    info.path = bitcask_error_path(error);
+    info.offset = bitcask_error_offset(error);
+    info.os_error = bitcask_error_os_error(error);
+    return info;
+}
+
+/* ---- open and close ---- */
+
+/* Which options were chosen; the others keep the library's defaults. */
+enum {
+    GO_SET_INDEX = 1 << 0,
+    GO_SET_DURABILITY = 1 << 1,
+    GO_SET_SYNC_INTERVAL = 1 << 2,
+    GO_SET_MAX_FILE_SIZE = 1 << 3,
+    GO_SET_CREATE_IF_MISSING = 1 << 4,
+    GO_SET_READ_ONLY = 1 << 5,
+    GO_SET_VERIFY_CHECKSUMS = 1 << 6,
+    GO_SET_ON_DAMAGE = 1 << 7
+};
+
+typedef struct go_open_options {
+    uint64_t sync_milliseconds;
+    uint64_t sync_bytes;
+    uint64_t max_file_size;
+    uint32_t set;
+    int32_t index;
+    int32_t durability;
+    int32_t on_damage;
+    bool create_if_missing;
+    bool read_only;
+    bool verify_checksums;
+} go_open_options;
+
+typedef struct go_opened {
+    bitcask *db;
+    bitcask_error *error;
+    int32_t status;
+} go_opened;
+
+static inline int32_t go_set_options(bitcask_options *options, go_open_options from, bitcask_error **error) {
+    int32_t status = BITCASK_OK;
+    if (status == BITCASK_OK && (from.set & GO_SET_INDEX))
+        status = bitcask_options_set_index(options, from.index, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_DURABILITY))
+        status = bitcask_options_set_durability(options, from.durability, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_SYNC_INTERVAL))
+        status = bitcask_options_set_sync_interval(options, from.sync_milliseconds, from.sync_bytes, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_MAX_FILE_SIZE))
+        status = bitcask_options_set_max_file_size(options, from.max_file_size, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_CREATE_IF_MISSING))
+        status = bitcask_options_set_create_if_missing(options, from.create_if_missing, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_READ_ONLY))
+        status = bitcask_options_set_read_only(options, from.read_only, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_VERIFY_CHECKSUMS))
+        status = bitcask_options_set_verify_checksums(options, from.verify_checksums, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_ON_DAMAGE))
+        status = bitcask_options_set_on_damage(options, from.on_damage, error);
+    return status;
+}
+
+static inline go_opened go_open(const char *path, go_open_options from) {
+    go_opened r = {NULL, NULL, BITCASK_OK};
+    bitcask_options *options = bitcask_options_new();
+    r.status = go_set_options(options, from, &r.error);
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_open(path, options, &r.db, &r.error);
+    bitcask_options_free(options);
+    return r;
+}
+
+static inline go_outcome go_close(bitcask *db) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_close(db, &r.error);
+    return r;
+}
+
+/* ---- single keys ---- */
+
+static inline go_outcome go_put(bitcask *db, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                size_t value_len, uint32_t flags) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_put(db, key, key_len, value, value_len, flags, &r.error);
+    return r;
+}
+
+static inline go_number go_delete(bitcask *db, const uint8_t *key, size_t key_len, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool existed = false;
+    r.status = bitcask_delete(db, key, key_len, flags, &existed, &r.error);
+    r.number = existed;
+    return r;
+}
+
+static inline go_outcome go_contains(bitcask *db, const uint8_t *key, size_t key_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_contains(db, key, key_len, &r.error);
+    return r;
+}
+
+/* The number is the value's length, also with BITCASK_BUFFER_TOO_SMALL. */
+static inline go_number go_get_into(bitcask *db, const uint8_t *key, size_t key_len, uint8_t *buf,
+                                    size_t capacity) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    size_t len = 0;
+    r.status = bitcask_get_into(db, key, key_len, buf, capacity, &len, &r.error);
+    r.number = len;
+    return r;
+}
+
+/* ---- the store as a whole ---- */
+
+static inline go_number go_len(bitcask *db) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_len(db, &r.number, &r.error);
+    return r;
+}
+
+static inline go_outcome go_sync(bitcask *db) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_sync(db, &r.error);
+    return r;
+}
+
+typedef struct go_figures {
+    bitcask_error *error;
+    uint64_t figures[BITCASK_STAT_COUNT];
+    int32_t status;
+} go_figures;
+
+static inline go_figures go_stats(bitcask *db) {
+    go_figures r;
+    size_t count = 0;
+    memset(&r, 0, sizeof r);
+    r.status = bitcask_stats(db, r.figures, BITCASK_STAT_COUNT, &count, &r.error);
+    return r;
+}
+
+/* ---- batches ---- */
+
+typedef struct go_batch {
+    bitcask_batch *batch;
+    bitcask_error *error;
+    int32_t status;
+} go_batch;
+
+static inline go_batch go_batch_new(bitcask *db) {
+    go_batch r = {NULL, NULL, BITCASK_OK};
+    r.status = bitcask_batch_new(db, &r.batch, &r.error);
+    return r;
+}
+
+static inline go_outcome go_batch_put(bitcask_batch *batch, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                      size_t value_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_batch_put(batch, key, key_len, value, value_len, &r.error);
+    return r;
+}
+
+/*
+ * Adds operations that Go has queued one behind the other: a byte (0 put, 1 delete), the key's length (4 bytes), the value's
+ * (4 bytes, 0 in a delete), both in this machine's byte order and unaligned, then key and value. Stops at the first error;
+ * adding all of them again is then right too, because the last write of a key counts.
+ */
+static inline int32_t go_add_queued(bitcask_batch *batch, const uint8_t *ops, size_t len, bitcask_error **error) {
+    int32_t status = BITCASK_OK;
+    while (len > 0 && status == BITCASK_OK) {
+        uint32_t key_len, value_len;
+        const uint8_t *key = ops + 9;
+        memcpy(&key_len, ops + 1, 4);
+        memcpy(&value_len, ops + 5, 4);
+        if (ops[0] == 0)
+            status = bitcask_batch_put(batch, key, key_len, key + key_len, value_len, error);
+        else
+            status = bitcask_batch_delete(batch, key, key_len, error);
+        len -= 9 + (size_t)key_len + value_len;
+        ops += 9 + (size_t)key_len + value_len;
+    }
+    return status;
+}
+
+static inline go_outcome go_batch_add(bitcask_batch *batch, const uint8_t *ops, size_t len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = go_add_queued(batch, ops, len, &r.error);
+    return r;
+}
+
+static inline go_outcome go_batch_commit(bitcask_batch *batch, const uint8_t *ops, size_t len, uint32_t flags) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = go_add_queued(batch, ops, len, &r.error);
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_batch_commit(batch, flags, &r.error);
+    return r;
+}
+
+/* A whole batch, from beginning to end. */
+static inline go_outcome go_batch_write(bitcask *db, const uint8_t *ops, size_t len, uint32_t flags) {
+    go_outcome r = {NULL, BITCASK_OK};
+    bitcask_batch *batch = NULL;
+    r.status = bitcask_batch_new(db, &batch, &r.error);
+    if (r.status != BITCASK_OK)
+        return r;
+    r = go_batch_commit(batch, ops, len, flags);
+    bitcask_batch_free(batch);
+    return r;
+}
+
+static inline go_outcome go_batch_clear(bitcask_batch *batch) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_batch_clear(batch, &r.error);
+    return r;
+}
+
+static inline go_number go_batch_len(bitcask_batch *batch) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    size_t len = 0;
+    r.status = bitcask_batch_len(batch, &len, &r.error);
+    r.number = len;
+    return r;
+}
+
+/* ---- iterators ---- */
+
+enum {
+    GO_ITER_PREFIX = 1 << 0,
+    GO_ITER_START = 1 << 1,
+    GO_ITER_START_INCLUSIVE = 1 << 2,
+    GO_ITER_END = 1 << 3,
+    GO_ITER_END_INCLUSIVE = 1 << 4,
+    GO_ITER_REVERSE = 1 << 5,
+    GO_ITER_KEYS_ONLY = 1 << 6,
+    GO_ITER_LIMIT = 1 << 7
+};
+
+typedef struct go_iter {
+    bitcask_iter *iter;
+    bitcask_error *error;
+    int32_t status;
+} go_iter;
+
+static inline go_iter go_iter_new(bitcask *db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
+                                  const uint8_t *start, size_t start_len, const uint8_t *end, size_t end_len,
+                                  uint64_t limit) {
+    go_iter r = {NULL, NULL, BITCASK_OK};
+    bitcask_iter_options *options = NULL;
+    if (set != 0) {
+        options = bitcask_iter_options_new();
+        if (set & GO_ITER_PREFIX)
+            r.status = bitcask_iter_options_set_prefix(options, prefix, prefix_len, &r.error);
+        if (r.status == BITCASK_OK && (set & GO_ITER_START))
+            r.status = bitcask_iter_options_set_start(options, start, start_len,
+                                                      (set & GO_ITER_START_INCLUSIVE) != 0, &r.error);
+        if (r.status == BITCASK_OK && (set & GO_ITER_END))
+            r.status = bitcask_iter_options_set_end(options, end, end_len, (set & GO_ITER_END_INCLUSIVE) != 0, &r.error);
+        if (r.status == BITCASK_OK && (set & GO_ITER_REVERSE))
+            r.status = bitcask_iter_options_set_reverse(options, true, &r.error);
+        if (r.status == BITCASK_OK && (set & GO_ITER_KEYS_ONLY))
+            r.status = bitcask_iter_options_set_keys_only(options, true, &r.error);
+        if (r.status == BITCASK_OK && (set & GO_ITER_LIMIT))
+            r.status = bitcask_iter_options_set_limit(options, limit, &r.error);
+    }
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_iter_new(db, options, &r.iter, &r.error);
+    bitcask_iter_options_free(options);
+    return r;
+}
+
+typedef struct go_page {
+    const bitcask_entry *entries;
+    size_t count;
+    bitcask_error *error;
+    int32_t status;
+} go_page;
+
+static inline go_page go_iter_next_page(bitcask_iter *iter, size_t max_records, size_t max_bytes) {
+    go_page r = {NULL, 0, NULL, BITCASK_OK};
+    r.status = bitcask_iter_next_page(iter, max_records, max_bytes, &r.entries, &r.count, &r.error);
+    return r;
+}
+
+static inline go_outcome go_iter_seek(bitcask_iter *iter, const uint8_t *key, size_t key_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_iter_seek(iter, key, key_len, &r.error);
+    return r;
+}
+
+static inline go_outcome go_iter_rewind(bitcask_iter *iter) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_iter_rewind(iter, &r.error);
+    return r;
+}
+
+#endif

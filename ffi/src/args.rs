@@ -1,0 +1,104 @@
+//! Checks of what callers hand in: buffers, strings, flags and out-parameters.
+
+use std::ffi::{CStr, OsStr, c_char};
+use std::path::Path;
+
+use engine::WriteOptions;
+
+use crate::error::Failure;
+use crate::store::{BITCASK_WRITE_DEFAULT, BITCASK_WRITE_SYNC};
+
+/// An input buffer. NULL is allowed with length 0.
+///
+/// # Safety
+/// Unless it is NULL, `len` bytes can be read from `data` and don't change until the call ends.
+pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize, name: &str) -> Result<&'a [u8], Failure> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    check_buffer(data, len, name)?;
+    // SAFETY: not NULL, not too long, and the caller's promise for the rest.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// An output buffer, as [`bytes`].
+///
+/// # Safety
+/// Unless it is NULL, `capacity` bytes can be written to `data`, and nobody else uses them until the call ends.
+pub(crate) unsafe fn buffer<'a>(data: *mut u8, capacity: usize, name: &str) -> Result<&'a mut [u8], Failure> {
+    if capacity == 0 {
+        return Ok(&mut []);
+    }
+    check_buffer(data, capacity, name)?;
+    // SAFETY: as above. What the bytes hold beforehand is not known to be anything, and is not read.
+    Ok(unsafe { std::slice::from_raw_parts_mut(data, capacity) })
+}
+
+fn check_buffer(data: *const u8, len: usize, name: &str) -> Result<(), Failure> {
+    if data.is_null() {
+        return Err(Failure::null(name));
+    }
+    // No object is larger than half of the address space; a greater length is a negative number that lost its sign.
+    if len > isize::MAX as usize || data.addr().checked_add(len).is_none() {
+        return Err(Failure::invalid(format!("{name} has {len} bytes, more than there can be in memory")));
+    }
+    Ok(())
+}
+
+/// An out-parameter that must be there.
+pub(crate) struct Out<T>(*mut T);
+
+impl<T> Out<T> {
+    /// # Safety
+    /// Unless it is NULL, `place` can be written until the call ends.
+    pub(crate) unsafe fn new(place: *mut T, name: &str) -> Result<Out<T>, Failure> {
+        if place.is_null() { Err(Failure::null(name)) } else { Ok(Out(place)) }
+    }
+
+    pub(crate) fn set(self, value: T) {
+        // SAFETY: not NULL, and the promise made to `new`.
+        unsafe { self.0.write(value) }
+    }
+}
+
+/// Two buffers that the engine takes as a shared and an exclusive one must not overlap.
+pub(crate) fn check_apart(input: &[u8], output: &[u8], names: &str) -> Result<(), Failure> {
+    let (a, b) = (input.as_ptr_range(), output.as_ptr_range());
+    if a.start < b.end && b.start < a.end && !input.is_empty() && !output.is_empty() {
+        return Err(Failure::invalid(format!("{names} overlap")));
+    }
+    Ok(())
+}
+
+/// A path from a C string, as the operating system takes it.
+///
+/// # Safety
+/// Unless it is NULL, `path` is NUL-terminated and doesn't change until the call ends.
+pub(crate) unsafe fn os_path<'a>(path: *const c_char) -> Result<&'a Path, Failure> {
+    if path.is_null() {
+        return Err(Failure::null("path"));
+    }
+    // SAFETY: the caller's promise.
+    let path = unsafe { CStr::from_ptr(path) };
+    if path.is_empty() {
+        return Err(Failure::invalid("the path is empty"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        Ok(Path::new(OsStr::from_bytes(path.to_bytes())))
+    }
+    #[cfg(not(unix))]
+    path.to_str().map(|path| Path::new(OsStr::new(path))).map_err(|_| Failure::invalid("the path is not UTF-8"))
+}
+
+/// The options that a write's flags stand for. Unknown flags are refused, so that they can get a meaning later.
+pub(crate) fn write_options(flags: u32) -> Result<WriteOptions, Failure> {
+    match flags {
+        BITCASK_WRITE_DEFAULT => Ok(WriteOptions::new()),
+        BITCASK_WRITE_SYNC => Ok(WriteOptions::new().sync(true)),
+        _ => Err(Failure::invalid(format!(
+            "flags are {flags:#x}, of which this release knows only {BITCASK_WRITE_SYNC:#x}"
+        ))),
+    }
+}

@@ -1,0 +1,43 @@
+//! What batches and iterators have in common: they are for one thread at a time, belong to a store, and outlive its handle.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, TryLockError};
+
+use engine::{Error, Status};
+
+use crate::error::Failure;
+use crate::handles::{Handle, enter_here};
+use crate::store::Store;
+
+/// A store's child. Two threads in one at once is the caller's mistake, and told rather than waited out: a lock that was
+/// held at a fork would never open in the child.
+#[derive(Debug)]
+pub(crate) struct Child<T> {
+    closed: Arc<AtomicBool>,
+    object: Mutex<T>,
+}
+
+impl<T> Child<T> {
+    pub(crate) fn new(store: &Store, object: T) -> Child<T> {
+        Child { closed: Arc::clone(&store.closed), object: Mutex::new(object) }
+    }
+}
+
+/// Runs a call on a child, if its store is open in this process and nobody else is in it.
+pub(crate) fn with<H, T, R>(handle: *const H, call: impl FnOnce(&mut T) -> Result<R, Failure>) -> Result<R, Failure>
+where
+    H: Handle<Object = Child<T>>,
+    T: Send + 'static,
+{
+    let child = enter_here(handle)?;
+    if child.closed.load(Relaxed) {
+        return Err(Error::Closed.into());
+    }
+    let mut object = child.object.try_lock().map_err(|refused| match refused {
+        TryLockError::WouldBlock => Failure::in_use(H::NAME),
+        TryLockError::Poisoned(_) => {
+            Failure::Boundary(Status::Internal, format!("an earlier call on this {} hit a bug; free it", H::NAME))
+        }
+    })?;
+    call(&mut object)
+}

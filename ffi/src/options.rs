@@ -1,0 +1,285 @@
+//! How to open a store. Each setter checks what it alone can check; the rest is checked at open.
+
+use std::sync::RwLock;
+use std::time::Duration;
+
+use engine::{Durability, IndexKind, OnDamage, Options, Status};
+
+use crate::error::{Failure, bitcask_error};
+use crate::guard::guard;
+use crate::handles::{Handle, Lent, One, enter, free, insert};
+use crate::table::Table;
+
+/// An ordered index: range and prefix scans in key order, least memory. The default.
+pub const BITCASK_INDEX_BTREE: i32 = 0;
+/// A hash index: fastest single reads; iteration sorts.
+pub const BITCASK_INDEX_HASH: i32 = 1;
+
+/// Acknowledged writes are in the page cache: they survive the process, not a loss of power.
+pub const BITCASK_DURABILITY_NONE: i32 = 0;
+/// As NONE, and synced in the background every so often (bitcask_options_set_sync_interval). The default.
+pub const BITCASK_DURABILITY_INTERVAL: i32 = 1;
+/// Acknowledged writes are on stable storage. Concurrent writers share a sync.
+pub const BITCASK_DURABILITY_ALWAYS: i32 = 2;
+
+/// Opening fails if damage hides which keys it touches. The default.
+pub const BITCASK_ON_DAMAGE_REFUSE: i32 = 0;
+/// Opening succeeds, and all that is undamaged is served.
+pub const BITCASK_ON_DAMAGE_SERVE: i32 = 1;
+
+/// How to open a store. Owned by the caller, who frees it with bitcask_options_free; a store keeps nothing of it. For
+/// one thread at a time while it is being set; then threads may share it.
+#[derive(Debug)]
+pub struct bitcask_options {
+    _opaque: (),
+}
+
+/// The core's options hold durability as one value; C sets its kind and its interval separately, in any order.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    options: Options,
+    durability: i32,
+    every: Duration,
+    bytes: u64,
+}
+
+impl Chosen {
+    fn new() -> Chosen {
+        // The figures of the core's default, which can't be read from outside.
+        Chosen {
+            options: Options::new(),
+            durability: BITCASK_DURABILITY_INTERVAL,
+            every: Duration::from_millis(100),
+            bytes: 16 << 20,
+        }
+    }
+
+    fn to_core(&self) -> Options {
+        self.options.clone().durability(match self.durability {
+            BITCASK_DURABILITY_NONE => Durability::None,
+            BITCASK_DURABILITY_ALWAYS => Durability::Always,
+            _ => Durability::Interval { every: self.every, bytes: self.bytes },
+        })
+    }
+
+    fn update(&mut self, change: impl FnOnce(Options) -> Options) {
+        self.options = change(std::mem::take(&mut self.options));
+    }
+}
+
+static OPTIONS: Table<RwLock<Chosen>, One> = Table::new();
+
+impl Handle for bitcask_options {
+    type Object = RwLock<Chosen>;
+    type Users = One;
+    const TAG: usize = 2;
+    const NAME: &'static str = "options";
+    fn table() -> &'static Table<RwLock<Chosen>, One> {
+        &OPTIONS
+    }
+}
+
+/// Options at their defaults: a btree index, a sync every 100 ms or 16 MiB, files of 1 GiB, created if missing,
+/// checksums verified, damage refused. NULL only if there are no handles left.
+#[unsafe(no_mangle)]
+pub extern "C" fn bitcask_options_new() -> *mut bitcask_options {
+    insert::<bitcask_options>(RwLock::new(Chosen::new())).unwrap_or(std::ptr::null_mut())
+}
+
+/// Frees options. Does nothing for NULL, or if they were freed before.
+#[unsafe(no_mangle)]
+pub extern "C" fn bitcask_options_free(options: *mut bitcask_options) {
+    free(options);
+}
+
+/// The core's options of a handle; those of NULL are the defaults.
+pub(crate) fn to_core(options: *const bitcask_options) -> Result<Options, Failure> {
+    if options.is_null() {
+        return Ok(Options::new());
+    }
+    let options: Lent<bitcask_options> = enter(options)?;
+    let chosen = options.try_read().map_err(|_| Failure::in_use("options"))?;
+    Ok(chosen.to_core())
+}
+
+/// Changes options inside of the guard.
+///
+/// # Safety
+/// `error` is NULL or may be written.
+unsafe fn set(
+    options: *mut bitcask_options,
+    error: *mut *mut bitcask_error,
+    change: impl FnOnce(&mut Chosen) -> Result<(), Failure>,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(error, || {
+            let options = enter(options)?;
+            change(&mut *options.try_write().map_err(|_| Failure::in_use("options"))?)?;
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// The kind of index: BITCASK_INDEX_BTREE or BITCASK_INDEX_HASH. Any kind opens any directory.
+///
+/// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_index(
+    options: *mut bitcask_options,
+    kind: i32,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            let kind = match kind {
+                BITCASK_INDEX_BTREE => IndexKind::BTree,
+                BITCASK_INDEX_HASH => IndexKind::Hash,
+                _ => return Err(Failure::unknown("index kind", kind)),
+            };
+            chosen.update(|options| options.index(kind));
+            Ok(())
+        })
+    }
+}
+
+/// When writes reach stable storage: BITCASK_DURABILITY_NONE, _INTERVAL or _ALWAYS. A single write may ask for more with
+/// BITCASK_WRITE_SYNC.
+///
+/// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_durability(
+    options: *mut bitcask_options,
+    durability: i32,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            if !(BITCASK_DURABILITY_NONE..=BITCASK_DURABILITY_ALWAYS).contains(&durability) {
+                return Err(Failure::unknown("durability", durability));
+            }
+            chosen.durability = durability;
+            Ok(())
+        })
+    }
+}
+
+/// The limits of BITCASK_DURABILITY_INTERVAL, which it does not choose: the longest time, and the most bytes of log, that
+/// acknowledged writes stay unsynced. Both at least 1, which is checked at open.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_sync_interval(
+    options: *mut bitcask_options,
+    milliseconds: u64,
+    bytes: u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.every = Duration::from_millis(milliseconds);
+            chosen.bytes = bytes;
+            Ok(())
+        })
+    }
+}
+
+/// Length in bytes beyond which no further record goes into a data file: 4096 to 4294967296, which is checked at open. A
+/// larger record gets a file of its own.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_max_file_size(
+    options: *mut bitcask_options,
+    bytes: u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.max_file_size(bytes));
+            Ok(())
+        })
+    }
+}
+
+/// Whether to create the directory and the store in it if missing. The parent directory must exist.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_create_if_missing(
+    options: *mut bitcask_options,
+    yes: bool,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.create_if_missing(yes));
+            Ok(())
+        })
+    }
+}
+
+/// Opens without a lock and without changing anything, also beside a writer in another process; shows what was there at
+/// open.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_read_only(
+    options: *mut bitcask_options,
+    yes: bool,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.read_only(yes));
+            Ok(())
+        })
+    }
+}
+
+/// Whether every read verifies the record's checksum.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_verify_checksums(
+    options: *mut bitcask_options,
+    yes: bool,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.verify_checksums(yes));
+            Ok(())
+        })
+    }
+}
+
+/// What open does with damage whose keys are unknown: BITCASK_ON_DAMAGE_REFUSE or BITCASK_ON_DAMAGE_SERVE.
+///
+/// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_on_damage(
+    options: *mut bitcask_options,
+    policy: i32,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            let policy = match policy {
+                BITCASK_ON_DAMAGE_REFUSE => OnDamage::Refuse,
+                BITCASK_ON_DAMAGE_SERVE => OnDamage::Serve,
+                _ => return Err(Failure::unknown("damage policy", policy)),
+            };
+            chosen.update(|options| options.on_damage(policy));
+            Ok(())
+        })
+    }
+}

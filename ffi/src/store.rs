@@ -1,0 +1,311 @@
+//! The store handle: open, close, single reads and writes, figures.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use engine::{Db, Status};
+
+use crate::args::{Out, buffer, bytes, check_apart, os_path, write_options};
+use crate::error::bitcask_error;
+use crate::fork;
+use crate::guard::{guard, quiet_panics};
+use crate::handles::{Handle, Striped, enter_here, new_handle, take};
+use crate::options::{bitcask_options, to_core};
+use crate::table::Table;
+use crate::value::{bitcask_value, new_value};
+
+/// For flags: the store's own durability.
+pub const BITCASK_WRITE_DEFAULT: u32 = 0;
+/// For flags: return only when this write is on stable storage, whatever the store's durability.
+pub const BITCASK_WRITE_SYNC: u32 = 1;
+
+/// Index into the figures of bitcask_stats: keys that are there.
+pub const BITCASK_STAT_KEYS: usize = 0;
+/// Data files.
+pub const BITCASK_STAT_FILES: usize = 1;
+/// Bytes of log in the data files, without preallocated space.
+pub const BITCASK_STAT_DATA_BYTES: usize = 2;
+/// Bytes of memory that the index holds.
+pub const BITCASK_STAT_INDEX_BYTES: usize = 3;
+/// Sequence number of the last commit.
+pub const BITCASK_STAT_LAST_SEQ: usize = 4;
+/// Damaged places that were found at open.
+pub const BITCASK_STAT_DAMAGED_PLACES: usize = 5;
+/// Bytes in them.
+pub const BITCASK_STAT_DAMAGED_BYTES: usize = 6;
+/// How many figures this header knows. A later library may know more.
+pub const BITCASK_STAT_COUNT: usize = 7;
+
+/// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
+#[derive(Debug)]
+pub struct bitcask {
+    _opaque: (),
+}
+
+/// What a `bitcask` handle stands for.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) db: Db,
+    /// Shared with batches and iterators, which outlive the handle.
+    pub(crate) closed: Arc<AtomicBool>,
+}
+
+static STORES: Table<Store, Striped> = Table::new();
+
+impl Handle for bitcask {
+    type Object = Store;
+    type Users = Striped;
+    const TAG: usize = 1;
+    const NAME: &'static str = "store";
+    fn table() -> &'static Table<Store, Striped> {
+        &STORES
+    }
+}
+
+/// Opens the store in a directory, creating it if the options say so, and recovers what is there.
+///
+/// path is NUL-terminated, its bytes as the operating system takes them. options may be NULL for the defaults; they may
+/// be freed at once afterwards. *db is owned by the caller, who gives it to bitcask_close.
+///
+/// Errors: BITCASK_LOCKED if it is open for writing elsewhere or in this process (the message tells the process id),
+/// BITCASK_NO_STORE, BITCASK_CORRUPTED (see bitcask_options_set_on_damage), BITCASK_UNSUPPORTED_VERSION,
+/// BITCASK_UNSUPPORTED_FEATURE, BITCASK_FOREIGN_FILE, BITCASK_INVALID_ARGUMENT, BITCASK_IO, BITCASK_DISK_FULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_open(
+    path: *const c_char,
+    options: *const bitcask_options,
+    db: *mut *mut bitcask,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `path`, `db` and `error`.
+    unsafe {
+        guard(error, || {
+            let (place, path) = (Out::new(db, "db")?, os_path(path)?);
+            let options = to_core(options)?;
+            quiet_panics();
+            fork::watch();
+            let db = Db::open(path, &options)?;
+            place.set(new_handle::<bitcask>(Store { db, closed: Arc::default() })?);
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// Syncs, closes and unlocks a store. The handle is invalid afterwards, whatever is returned.
+///
+/// Calls under way in other threads end first. Batches and iterators of the store give BITCASK_CLOSED from now on, values
+/// stay readable; each must still be freed.
+///
+/// Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
+/// touched), or the failure of the last sync; the store is closed all the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_close(db: *mut bitcask, error: *mut *mut bitcask_error) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        guard(error, || {
+            let store = take(db)?.here()?;
+            store.closed.store(true, Relaxed);
+            store.db.close()?;
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// Stores a value under a key, replacing any other. Key and value are copied. value may be NULL if value_len is 0: an empty
+/// value, which is not the same as none.
+///
+/// flags: BITCASK_WRITE_DEFAULT or BITCASK_WRITE_SYNC.
+///
+/// Errors: BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE, BITCASK_READ_ONLY, BITCASK_CLOSED,
+/// BITCASK_FORKED, BITCASK_IO or BITCASK_DISK_FULL (the write did not happen; later ones may work),
+/// BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT for unknown flags.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_put(
+    db: *mut bitcask,
+    key: *const u8,
+    key_len: usize,
+    value: *const u8,
+    value_len: usize,
+    flags: u32,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `value` and `error`.
+    unsafe {
+        guard(error, || {
+            let (key, value) = (bytes(key, key_len, "key")?, bytes(value, value_len, "value")?);
+            enter_here(db)?.db.put_with(key, value, write_options(flags)?)?;
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// Removes a key, and tells in *existed (which may be NULL) whether it was there. Removing a missing key is no error
+/// and writes nothing.
+///
+/// Errors: as bitcask_put.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_delete(
+    db: *mut bitcask,
+    key: *const u8,
+    key_len: usize,
+    flags: u32,
+    existed: *mut bool,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `existed` and `error`.
+    unsafe {
+        guard(error, || {
+            let key = bytes(key, key_len, "key")?;
+            let was_there = enter_here(db)?.db.delete_with(key, write_options(flags)?)?;
+            Out::new(existed, "existed").into_iter().for_each(|existed| existed.set(was_there));
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// Whether a key is there: BITCASK_OK or BITCASK_NOT_FOUND. Reads no value.
+///
+/// Errors: as bitcask_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_contains(
+    db: *mut bitcask,
+    key: *const u8,
+    key_len: usize,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key` and `error`.
+    unsafe {
+        guard(error, || {
+            let there = enter_here(db)?.db.contains(bytes(key, key_len, "key")?)?;
+            Ok(if there { Status::Ok } else { Status::NotFound })
+        })
+    }
+}
+
+/// Reads a value without copying it. *value is owned by the caller, who frees it with bitcask_value_free; it keeps the
+/// bytes readable, also after later writes and after the store is closed, and keeps nobody from writing.
+///
+/// Returns BITCASK_NOT_FOUND, and leaves *value alone, if there is no such key.
+///
+/// Errors: BITCASK_CORRUPTED if the record is damaged, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_CLOSED,
+/// BITCASK_FORKED, BITCASK_IO.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_get(
+    db: *mut bitcask,
+    key: *const u8,
+    key_len: usize,
+    value: *mut *mut bitcask_value,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `value` and `error`.
+    unsafe {
+        guard(error, || {
+            let (place, key) = (Out::new(value, "value")?, bytes(key, key_len, "key")?);
+            let Some(value) = enter_here(db)?.db.get(key)? else { return Ok(Status::NotFound) };
+            place.set(new_value(value)?);
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// Copies a value into the caller's buffer, and tells its length in *len. buf may be NULL if capacity is 0, to ask for the
+/// length only. Key and buffer must not overlap.
+///
+/// Returns BITCASK_NOT_FOUND, and leaves *len alone, if there is no such key. Returns BITCASK_BUFFER_TOO_SMALL, with
+/// the needed size in *len and without an error object, if the value is longer than capacity; what the buffer holds
+/// is unspecified then. (The one out-parameter that is written without success.)
+///
+/// Errors: as bitcask_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_get_into(
+    db: *mut bitcask,
+    key: *const u8,
+    key_len: usize,
+    buf: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `buf`, `len` and `error`.
+    unsafe {
+        guard(error, || {
+            let (place, key) = (Out::new(len, "len")?, bytes(key, key_len, "key")?);
+            let buf = buffer(buf, capacity, "buf")?;
+            check_apart(key, buf, "key and buf")?;
+            let Some(len) = enter_here(db)?.db.get_into(key, buf)? else { return Ok(Status::NotFound) };
+            place.set(len);
+            Ok(if len > capacity { Status::BufferTooSmall } else { Status::Ok })
+        })
+    }
+}
+
+/// The number of keys, in O(1).
+///
+/// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_len(db: *mut bitcask, keys: *mut u64, error: *mut *mut bitcask_error) -> i32 {
+    // SAFETY: the caller's promises for `keys` and `error`.
+    unsafe {
+        guard(error, || {
+            let place = Out::new(keys, "keys")?;
+            place.set(enter_here(db)?.db.len()?);
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// Brings everything acknowledged so far to stable storage.
+///
+/// Errors: BITCASK_WRITES_STOPPED after a sync that failed, now or earlier; BITCASK_READ_ONLY, BITCASK_CLOSED,
+/// BITCASK_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask, error: *mut *mut bitcask_error) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        guard(error, || {
+            enter_here(db)?.db.sync()?;
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// The store in figures, at one moment: writes at most capacity of them to figures, where BITCASK_STAT_KEYS and so on are
+/// the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
+///
+/// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_stats(
+    db: *mut bitcask,
+    figures: *mut u64,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `figures`, `count` and `error`.
+    unsafe {
+        guard(error, || {
+            let place = Out::new(count, "count")?;
+            if capacity > 0 {
+                Out::new(figures, "figures")?;
+            }
+            let figures_now = figures_of(&enter_here(db)?.db)?;
+            std::ptr::copy_nonoverlapping(figures_now.as_ptr(), figures, capacity.min(BITCASK_STAT_COUNT));
+            place.set(BITCASK_STAT_COUNT);
+            Ok(Status::Ok)
+        })
+    }
+}
+
+fn figures_of(db: &Db) -> Result<[u64; BITCASK_STAT_COUNT], engine::Error> {
+    let stats = db.stats()?;
+    let mut figures = [0; BITCASK_STAT_COUNT];
+    figures[BITCASK_STAT_KEYS] = stats.keys;
+    figures[BITCASK_STAT_FILES] = stats.files;
+    figures[BITCASK_STAT_DATA_BYTES] = stats.data_bytes;
+    figures[BITCASK_STAT_INDEX_BYTES] = stats.index_bytes;
+    figures[BITCASK_STAT_LAST_SEQ] = stats.last_seq;
+    figures[BITCASK_STAT_DAMAGED_PLACES] = stats.damaged_places;
+    figures[BITCASK_STAT_DAMAGED_BYTES] = stats.damaged_bytes;
+    Ok(figures)
+}

@@ -1,0 +1,574 @@
+/*
+ * libbitcask: an embedded key-value store on the Bitcask model. The C interface.
+ *
+ * Generated from the Rust sources in ffi/ by `cargo run -p xtask -- header`; do not edit.
+ *
+ * Conventions
+ * - Fallible functions return a status: BITCASK_OK, BITCASK_NOT_FOUND, or an error (10 and above). Numbers are never
+ *   changed. Out-parameters are written only on success.
+ * - The last parameter, `error`, may be NULL. Otherwise *error is set to a new error object on errors, which the caller
+ *   frees with bitcask_error_free, and to NULL on success and BITCASK_NOT_FOUND. It belongs to no thread.
+ * - Inputs are pointer and length, are copied or only read during the call, and may be NULL if the length is 0. Any
+ *   other pointer must not be NULL unless that is said (BITCASK_NULL_ARGUMENT), and must be valid.
+ * - Handles are numbers in the clothes of pointers: they are looked up, never dereferenced. A handle that was closed or freed,
+ *   is of another type or was made up gives BITCASK_INVALID_HANDLE, and a second close or free does no harm, also
+ *   while other threads are using the handle. (The bytes of a freed value, record or message are gone all the same.)
+ * - A store is for any number of threads; batches and iterators are for one thread at a time.
+ * - After fork, a child's calls on its parent's stores, batches and iterators give BITCASK_FORKED and touch nothing. It may
+ *   read values, and free or close everything, which then leaves the parent's store alone.
+ * - The library prints nothing, installs no signal handler and reads no environment variable. An internal failure is
+ *   BITCASK_INTERNAL, never an abort.
+ */
+
+#ifndef BITCASK_H
+#define BITCASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// It worked.
+#define BITCASK_OK 0
+
+// The key is not in the store, or the iterator is at its end. No error: there is no error object.
+#define BITCASK_NOT_FOUND 1
+
+// An argument or option is out of range.
+#define BITCASK_INVALID_ARGUMENT 10
+
+// A pointer that must not be NULL is.
+#define BITCASK_NULL_ARGUMENT 11
+
+// The key has no bytes.
+#define BITCASK_KEY_EMPTY 12
+
+// The key is longer than BITCASK_MAX_KEY_LEN.
+#define BITCASK_KEY_TOO_LARGE 13
+
+// The value is longer than BITCASK_MAX_VALUE_LEN.
+#define BITCASK_VALUE_TOO_LARGE 14
+
+// The caller's buffer is too small; the needed size was told.
+#define BITCASK_BUFFER_TOO_SMALL 15
+
+// The store was closed.
+#define BITCASK_CLOSED 20
+
+// No such handle: freed, closed, of another type, or never one of ours.
+#define BITCASK_INVALID_HANDLE 21
+
+// The store belongs to a parent process; this one must open it itself.
+#define BITCASK_FORKED 22
+
+// The batch was committed already.
+#define BITCASK_BATCH_FINISHED 23
+
+// The store is open for writing elsewhere, or in this process.
+#define BITCASK_LOCKED 30
+
+// There is no store there.
+#define BITCASK_NO_STORE 31
+
+// The store was opened for reading only.
+#define BITCASK_READ_ONLY 32
+
+// An operating-system call failed.
+#define BITCASK_IO 40
+
+// The disk or a quota is full.
+#define BITCASK_DISK_FULL 41
+
+// The store stopped writing after a failure; it can be read; reopen it to write.
+#define BITCASK_WRITES_STOPPED 42
+
+// Damage on disk.
+#define BITCASK_CORRUPTED 50
+
+// A newer version of the format.
+#define BITCASK_UNSUPPORTED_VERSION 51
+
+// A feature that this release lacks.
+#define BITCASK_UNSUPPORTED_FEATURE 52
+
+// A file of another store is in the directory.
+#define BITCASK_FOREIGN_FILE 53
+
+// The index kind can't do this.
+#define BITCASK_UNSUPPORTED 60
+
+// A bug in this library was caught at the boundary; please report it.
+#define BITCASK_INTERNAL 70
+
+// Longest key, in bytes. The shortest is one byte.
+#define BITCASK_MAX_KEY_LEN 65535
+
+// Longest value, in bytes: 4 GiB - 1. The shortest is empty.
+#define BITCASK_MAX_VALUE_LEN 4294967295
+
+// An ordered index: range and prefix scans in key order, least memory. The default.
+#define BITCASK_INDEX_BTREE 0
+
+// A hash index: fastest single reads; iteration sorts.
+#define BITCASK_INDEX_HASH 1
+
+// Acknowledged writes are in the page cache: they survive the process, not a loss of power.
+#define BITCASK_DURABILITY_NONE 0
+
+// As NONE, and synced in the background every so often (bitcask_options_set_sync_interval). The default.
+#define BITCASK_DURABILITY_INTERVAL 1
+
+// Acknowledged writes are on stable storage. Concurrent writers share a sync.
+#define BITCASK_DURABILITY_ALWAYS 2
+
+// Opening fails if damage hides which keys it touches. The default.
+#define BITCASK_ON_DAMAGE_REFUSE 0
+
+// Opening succeeds, and all that is undamaged is served.
+#define BITCASK_ON_DAMAGE_SERVE 1
+
+// For flags: the store's own durability.
+#define BITCASK_WRITE_DEFAULT 0
+
+// For flags: return only when this write is on stable storage, whatever the store's durability.
+#define BITCASK_WRITE_SYNC 1
+
+// Index into the figures of bitcask_stats: keys that are there.
+#define BITCASK_STAT_KEYS 0
+
+// Data files.
+#define BITCASK_STAT_FILES 1
+
+// Bytes of log in the data files, without preallocated space.
+#define BITCASK_STAT_DATA_BYTES 2
+
+// Bytes of memory that the index holds.
+#define BITCASK_STAT_INDEX_BYTES 3
+
+// Sequence number of the last commit.
+#define BITCASK_STAT_LAST_SEQ 4
+
+// Damaged places that were found at open.
+#define BITCASK_STAT_DAMAGED_PLACES 5
+
+// Bytes in them.
+#define BITCASK_STAT_DAMAGED_BYTES 6
+
+// How many figures this header knows. A later library may know more.
+#define BITCASK_STAT_COUNT 7
+
+// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
+typedef struct bitcask bitcask;
+
+// Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
+// thread at a time.
+typedef struct bitcask_batch bitcask_batch;
+
+// Why a call failed. Made by a call that was given a place for it; owned by the caller, who frees it with
+// bitcask_error_free. It never changes, so threads may share it.
+typedef struct bitcask_error bitcask_error;
+
+// An iterator over the store at the moment of its making, whatever is written meanwhile. Owned by the caller, who frees
+// it with bitcask_iter_free. For one thread at a time; it keeps nobody from writing.
+typedef struct bitcask_iter bitcask_iter;
+
+// What an iterator covers and how; all of it can be combined. Owned by the caller, who frees it with
+// bitcask_iter_options_free; an iterator keeps nothing of it. For one thread at a time while it is being set; then
+// threads may share it.
+typedef struct bitcask_iter_options bitcask_iter_options;
+
+// How to open a store. Owned by the caller, who frees it with bitcask_options_free; a store keeps nothing of it. For
+// one thread at a time while it is being set; then threads may share it.
+typedef struct bitcask_options bitcask_options;
+
+// A value that was read. Owned by the caller, who frees it with bitcask_value_free; it outlives the store. It never
+// changes, so threads may share it.
+typedef struct bitcask_value bitcask_value;
+
+// One record. The bytes belong to the iterator. Neither pointer is ever NULL in an entry that a call has filled.
+typedef struct bitcask_entry {
+  // The key.
+  const uint8_t *key;
+  // Its length in bytes.
+  size_t key_len;
+  // The value; empty if the options say keys only.
+  const uint8_t *value;
+  // Its length in bytes.
+  size_t value_len;
+} bitcask_entry;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The library's version, such as "0.1.0".
+//
+// The string is static. Never fails; may be called at any time from any thread.
+const char *bitcask_version(void);
+
+// The name of a status without its prefix, such as "KEY_EMPTY"; "UNKNOWN" for a number that is none.
+//
+// The string is static. Never fails; may be called at any time from any thread.
+const char *bitcask_status_name(int32_t status);
+
+// The status that the failed call returned. BITCASK_NULL_ARGUMENT for NULL, BITCASK_INVALID_HANDLE for a freed error.
+int32_t bitcask_error_status(const struct bitcask_error *error);
+
+// The operating system's error number (errno), or 0 if no system call failed.
+int32_t bitcask_error_os_error(const struct bitcask_error *error);
+
+// What failed, where, and what can be done, in English, NUL-terminated UTF-8. For people: programs look at the
+// status. The string lives as long as the error. "" for NULL or a freed error.
+const char *bitcask_error_message(const struct bitcask_error *error);
+
+// The file or directory that the error is about, NUL-terminated, as the operating system takes it; "" if there is
+// none. The string lives as long as the error.
+const char *bitcask_error_path(const struct bitcask_error *error);
+
+// Where in that file, in bytes from its beginning; -1 if that has no meaning.
+int64_t bitcask_error_offset(const struct bitcask_error *error);
+
+// Frees an error with its strings. Does nothing for NULL, or if it was freed before.
+void bitcask_error_free(struct bitcask_error *error);
+
+// Options at their defaults: a btree index, a sync every 100 ms or 16 MiB, files of 1 GiB, created if missing,
+// checksums verified, damage refused. NULL only if there are no handles left.
+struct bitcask_options *bitcask_options_new(void);
+
+// Frees options. Does nothing for NULL, or if they were freed before.
+void bitcask_options_free(struct bitcask_options *options);
+
+// The kind of index: BITCASK_INDEX_BTREE or BITCASK_INDEX_HASH. Any kind opens any directory.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_index(struct bitcask_options *options,
+                                  int32_t kind,
+                                  struct bitcask_error **error);
+
+// When writes reach stable storage: BITCASK_DURABILITY_NONE, _INTERVAL or _ALWAYS. A single write may ask for more with
+// BITCASK_WRITE_SYNC.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_durability(struct bitcask_options *options,
+                                       int32_t durability,
+                                       struct bitcask_error **error);
+
+// The limits of BITCASK_DURABILITY_INTERVAL, which it does not choose: the longest time, and the most bytes of log, that
+// acknowledged writes stay unsynced. Both at least 1, which is checked at open.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_sync_interval(struct bitcask_options *options,
+                                          uint64_t milliseconds,
+                                          uint64_t bytes,
+                                          struct bitcask_error **error);
+
+// Length in bytes beyond which no further record goes into a data file: 4096 to 4294967296, which is checked at open. A
+// larger record gets a file of its own.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_max_file_size(struct bitcask_options *options,
+                                          uint64_t bytes,
+                                          struct bitcask_error **error);
+
+// Whether to create the directory and the store in it if missing. The parent directory must exist.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_create_if_missing(struct bitcask_options *options,
+                                              bool yes,
+                                              struct bitcask_error **error);
+
+// Opens without a lock and without changing anything, also beside a writer in another process; shows what was there at
+// open.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_read_only(struct bitcask_options *options,
+                                      bool yes,
+                                      struct bitcask_error **error);
+
+// Whether every read verifies the record's checksum.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_verify_checksums(struct bitcask_options *options,
+                                             bool yes,
+                                             struct bitcask_error **error);
+
+// What open does with damage whose keys are unknown: BITCASK_ON_DAMAGE_REFUSE or BITCASK_ON_DAMAGE_SERVE.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_on_damage(struct bitcask_options *options,
+                                      int32_t policy,
+                                      struct bitcask_error **error);
+
+// Opens the store in a directory, creating it if the options say so, and recovers what is there.
+//
+// path is NUL-terminated, its bytes as the operating system takes them. options may be NULL for the defaults; they may
+// be freed at once afterwards. *db is owned by the caller, who gives it to bitcask_close.
+//
+// Errors: BITCASK_LOCKED if it is open for writing elsewhere or in this process (the message tells the process id),
+// BITCASK_NO_STORE, BITCASK_CORRUPTED (see bitcask_options_set_on_damage), BITCASK_UNSUPPORTED_VERSION,
+// BITCASK_UNSUPPORTED_FEATURE, BITCASK_FOREIGN_FILE, BITCASK_INVALID_ARGUMENT, BITCASK_IO, BITCASK_DISK_FULL.
+int32_t bitcask_open(const char *path,
+                     const struct bitcask_options *options,
+                     struct bitcask **db,
+                     struct bitcask_error **error);
+
+// Syncs, closes and unlocks a store. The handle is invalid afterwards, whatever is returned.
+//
+// Calls under way in other threads end first. Batches and iterators of the store give BITCASK_CLOSED from now on, values
+// stay readable; each must still be freed.
+//
+// Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
+// touched), or the failure of the last sync; the store is closed all the same.
+int32_t bitcask_close(struct bitcask *db,
+                      struct bitcask_error **error);
+
+// Stores a value under a key, replacing any other. Key and value are copied. value may be NULL if value_len is 0: an empty
+// value, which is not the same as none.
+//
+// flags: BITCASK_WRITE_DEFAULT or BITCASK_WRITE_SYNC.
+//
+// Errors: BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE, BITCASK_READ_ONLY, BITCASK_CLOSED,
+// BITCASK_FORKED, BITCASK_IO or BITCASK_DISK_FULL (the write did not happen; later ones may work),
+// BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT for unknown flags.
+int32_t bitcask_put(struct bitcask *db,
+                    const uint8_t *key,
+                    size_t key_len,
+                    const uint8_t *value,
+                    size_t value_len,
+                    uint32_t flags,
+                    struct bitcask_error **error);
+
+// Removes a key, and tells in *existed (which may be NULL) whether it was there. Removing a missing key is no error
+// and writes nothing.
+//
+// Errors: as bitcask_put.
+int32_t bitcask_delete(struct bitcask *db,
+                       const uint8_t *key,
+                       size_t key_len,
+                       uint32_t flags,
+                       bool *existed,
+                       struct bitcask_error **error);
+
+// Whether a key is there: BITCASK_OK or BITCASK_NOT_FOUND. Reads no value.
+//
+// Errors: as bitcask_get.
+int32_t bitcask_contains(struct bitcask *db,
+                         const uint8_t *key,
+                         size_t key_len,
+                         struct bitcask_error **error);
+
+// Reads a value without copying it. *value is owned by the caller, who frees it with bitcask_value_free; it keeps the
+// bytes readable, also after later writes and after the store is closed, and keeps nobody from writing.
+//
+// Returns BITCASK_NOT_FOUND, and leaves *value alone, if there is no such key.
+//
+// Errors: BITCASK_CORRUPTED if the record is damaged, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_CLOSED,
+// BITCASK_FORKED, BITCASK_IO.
+int32_t bitcask_get(struct bitcask *db,
+                    const uint8_t *key,
+                    size_t key_len,
+                    struct bitcask_value **value,
+                    struct bitcask_error **error);
+
+// Copies a value into the caller's buffer, and tells its length in *len. buf may be NULL if capacity is 0, to ask for the
+// length only. Key and buffer must not overlap.
+//
+// Returns BITCASK_NOT_FOUND, and leaves *len alone, if there is no such key. Returns BITCASK_BUFFER_TOO_SMALL, with
+// the needed size in *len and without an error object, if the value is longer than capacity; what the buffer holds
+// is unspecified then. (The one out-parameter that is written without success.)
+//
+// Errors: as bitcask_get.
+int32_t bitcask_get_into(struct bitcask *db,
+                         const uint8_t *key,
+                         size_t key_len,
+                         uint8_t *buf,
+                         size_t capacity,
+                         size_t *len,
+                         struct bitcask_error **error);
+
+// The number of keys, in O(1).
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_len(struct bitcask *db, uint64_t *keys, struct bitcask_error **error);
+
+// Brings everything acknowledged so far to stable storage.
+//
+// Errors: BITCASK_WRITES_STOPPED after a sync that failed, now or earlier; BITCASK_READ_ONLY, BITCASK_CLOSED,
+// BITCASK_FORKED.
+int32_t bitcask_sync(struct bitcask *db, struct bitcask_error **error);
+
+// The store in figures, at one moment: writes at most capacity of them to figures, where BITCASK_STAT_KEYS and so on are
+// the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_stats(struct bitcask *db,
+                      uint64_t *figures,
+                      size_t capacity,
+                      size_t *count,
+                      struct bitcask_error **error);
+
+// Where a value's bytes are. They can be read until the value is freed. *data is never NULL, also of an empty value.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_value_bytes(const struct bitcask_value *value,
+                            const uint8_t **data,
+                            size_t *len);
+
+// Frees a value: its bytes must not be read any more. Does nothing for NULL, or if it was freed before.
+void bitcask_value_free(struct bitcask_value *value);
+
+// Makes an empty batch.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_FORKED.
+int32_t bitcask_batch_new(struct bitcask *db, struct bitcask_batch **batch, struct bitcask_error **error);
+
+// Adds a put. Key and value are copied. Nothing reaches the store before bitcask_batch_commit; a key that is written
+// twice keeps its last write.
+//
+// Errors: BITCASK_BATCH_FINISHED after a commit, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE,
+// BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_ARGUMENT if another thread is using the batch.
+int32_t bitcask_batch_put(struct bitcask_batch *batch,
+                          const uint8_t *key,
+                          size_t key_len,
+                          const uint8_t *value,
+                          size_t value_len,
+                          struct bitcask_error **error);
+
+// Adds a delete; the key need not exist.
+//
+// Errors: as bitcask_batch_put.
+int32_t bitcask_batch_delete(struct bitcask_batch *batch,
+                             const uint8_t *key,
+                             size_t key_len,
+                             struct bitcask_error **error);
+
+// Forgets all writes added so far.
+//
+// Errors: as bitcask_batch_put.
+int32_t bitcask_batch_clear(struct bitcask_batch *batch, struct bitcask_error **error);
+
+// The number of different keys written so far; 0 after a commit.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_ARGUMENT if another thread is using the batch.
+int32_t bitcask_batch_len(struct bitcask_batch *batch, size_t *len, struct bitcask_error **error);
+
+// Makes all writes, atomically: readers, and whoever opens the store after a crash, see all of them or none. An empty batch
+// writes nothing. The batch can't be used again; it must still be freed. After an error nothing was written, and the
+// commit may be tried again unless the store is closed or stopped writing.
+//
+// flags: BITCASK_WRITE_DEFAULT or BITCASK_WRITE_SYNC.
+//
+// Errors: BITCASK_BATCH_FINISHED the second time; else as bitcask_put.
+int32_t bitcask_batch_commit(struct bitcask_batch *batch,
+                             uint32_t flags,
+                             struct bitcask_error **error);
+
+// Frees a batch; one that was not committed is discarded. Does nothing for NULL, or if it was freed before.
+void bitcask_batch_free(struct bitcask_batch *batch);
+
+// Options at their defaults: all keys with their values, ascending. NULL only if there are no handles left.
+struct bitcask_iter_options *bitcask_iter_options_new(void);
+
+// Frees options. Does nothing for NULL, or if they were freed before.
+void bitcask_iter_options_free(struct bitcask_iter_options *options);
+
+// Only keys that begin with these bytes, which are copied. None: all.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_iter_options_set_prefix(struct bitcask_iter_options *options,
+                                        const uint8_t *prefix,
+                                        size_t prefix_len,
+                                        struct bitcask_error **error);
+
+// Only keys above a bound, or at it if inclusive. The bound is copied and need not be a valid key. The direction
+// does not change which bound is which.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_iter_options_set_start(struct bitcask_iter_options *options,
+                                       const uint8_t *key,
+                                       size_t key_len,
+                                       bool inclusive,
+                                       struct bitcask_error **error);
+
+// Only keys below a bound, or at it if inclusive, as with bitcask_iter_options_set_start. A range whose end lies
+// before its start is empty.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_iter_options_set_end(struct bitcask_iter_options *options,
+                                     const uint8_t *key,
+                                     size_t key_len,
+                                     bool inclusive,
+                                     struct bitcask_error **error);
+
+// Descending order.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_iter_options_set_reverse(struct bitcask_iter_options *options,
+                                         bool yes,
+                                         struct bitcask_error **error);
+
+// At most so many records, from each bitcask_iter_rewind or bitcask_iter_seek on.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_iter_options_set_limit(struct bitcask_iter_options *options,
+                                       uint64_t records,
+                                       struct bitcask_error **error);
+
+// Keys without values: values are never read, and are given as empty.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_iter_options_set_keys_only(struct bitcask_iter_options *options,
+                                           bool yes,
+                                           struct bitcask_error **error);
+
+// Makes an iterator over the store as it is now, before the first record of its range. options may be NULL for all
+// records; they may be freed at once afterwards.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO and BITCASK_CORRUPTED (an index that keeps no keys reads them
+// from the log).
+int32_t bitcask_iter_new(struct bitcask *db,
+                         const struct bitcask_iter_options *options,
+                         struct bitcask_iter **iter,
+                         struct bitcask_error **error);
+
+// Reads the next records: at most max_records of them (at least 1), and after the first no more than about max_bytes of keys
+// and values. *entries is an array of *count records; a *count of 0 means the end. Array and bytes live until the
+// next call on the iterator, or its free.
+//
+// Errors: BITCASK_CORRUPTED at a damaged record, BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO; BITCASK_INVALID_ARGUMENT
+// if max_records is 0 or another thread is using the iterator. After an error the iterator stays where it is.
+int32_t bitcask_iter_next_page(struct bitcask_iter *iter,
+                               size_t max_records,
+                               size_t max_bytes,
+                               const struct bitcask_entry **entries,
+                               size_t *count,
+                               struct bitcask_error **error);
+
+// Reads the next record: BITCASK_OK, or BITCASK_NOT_FOUND at the end, which leaves *entry alone. The bytes live until
+// the next call on the iterator, or its free.
+//
+// Errors: as bitcask_iter_next_page.
+int32_t bitcask_iter_next(struct bitcask_iter *iter,
+                          struct bitcask_entry *entry,
+                          struct bitcask_error **error);
+
+// Goes to the first key of the range that is at or above key; in reverse at or below. key may be any bytes.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_ARGUMENT if another thread is using the iterator.
+int32_t bitcask_iter_seek(struct bitcask_iter *iter,
+                          const uint8_t *key,
+                          size_t key_len,
+                          struct bitcask_error **error);
+
+// Goes back to the beginning of the range; in reverse to its end.
+//
+// Errors: as bitcask_iter_seek.
+int32_t bitcask_iter_rewind(struct bitcask_iter *iter, struct bitcask_error **error);
+
+// Frees an iterator with the records it gave. Does nothing for NULL, or if it was freed before.
+void bitcask_iter_free(struct bitcask_iter *iter);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* BITCASK_H */

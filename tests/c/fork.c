@@ -1,0 +1,128 @@
+/* fork: a child's calls on its parent's objects give FORKED and touch nothing; the parent goes on. */
+#include "check.h"
+
+static bitcask *db;
+static bitcask_batch *batch;
+static bitcask_iter *iter;
+static bitcask_value *value;
+
+/* Runs checks in a child process and counts its failures here. */
+static void in_child(void (*run)(void)) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        checks = failures = 0;
+        run();
+        fflush(NULL);
+        _exit(failures > 0 ? 1 : 0);
+    }
+    int status = 0;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void locked(void) {
+    bitcask *other = NULL;
+    bitcask_error *error = NULL;
+    char parent[32];
+    STATUS(bitcask_open(in_dir("fork"), NULL, &other, &error), BITCASK_LOCKED);
+    snprintf(parent, sizeof parent, "%ld", (long)getppid());
+    CHECK(strstr(bitcask_error_message(error), parent) != NULL);
+    bitcask_error_free(error);
+}
+
+static void forked_calls(void) {
+    bitcask_value *other = NULL;
+    bitcask_batch *new_batch = NULL;
+    bitcask_iter *new_iter = NULL;
+    const bitcask_entry *entries;
+    bitcask_entry entry;
+    const uint8_t *data;
+    uint8_t buf[8];
+    size_t len;
+    uint64_t number;
+#define F(call) OUTCOME(call, BITCASK_FORKED)
+    F(bitcask_put(db, S("k"), S("child"), 0, &error));
+    F(bitcask_delete(db, S("k"), 0, NULL, &error));
+    F(bitcask_contains(db, S("k"), &error));
+    F(bitcask_get(db, S("k"), &other, &error));
+    F(bitcask_get_into(db, S("k"), buf, 8, &len, &error));
+    F(bitcask_len(db, &number, &error));
+    F(bitcask_sync(db, &error));
+    F(bitcask_stats(db, &number, 1, &len, &error));
+    F(bitcask_batch_new(db, &new_batch, &error));
+    F(bitcask_iter_new(db, NULL, &new_iter, &error));
+    F(bitcask_batch_put(batch, S("k"), S("child"), &error));
+    F(bitcask_batch_delete(batch, S("k"), &error));
+    F(bitcask_batch_clear(batch, &error));
+    F(bitcask_batch_len(batch, &len, &error));
+    F(bitcask_batch_commit(batch, 0, &error));
+    F(bitcask_iter_next(iter, &entry, &error));
+    F(bitcask_iter_next_page(iter, 1, 1, &entries, &len, &error));
+    F(bitcask_iter_seek(iter, S("k"), &error));
+    F(bitcask_iter_rewind(iter, &error));
+#undef F
+    STATUS(bitcask_value_bytes(value, &data, &len), BITCASK_OK);
+    CHECK(len == 1 && data[0] == 'v');
+    locked();
+}
+
+static void frees_everything(void) {
+    forked_calls();
+    bitcask_value_free(value);
+    bitcask_iter_free(iter);
+    bitcask_batch_free(batch);
+    OUTCOME(bitcask_close(db, &error), BITCASK_FORKED);
+    OUTCOME(bitcask_close(db, &error), BITCASK_INVALID_HANDLE);
+    OUTCOME(bitcask_put(db, S("k"), S("child"), 0, &error), BITCASK_INVALID_HANDLE);
+    OUTCOME(bitcask_batch_len(batch, &(size_t){0}, &error), BITCASK_INVALID_HANDLE);
+    locked();
+}
+
+static void opens_its_own(void) {
+    bitcask *own = open_store("child");
+    put(own, "k", "child's");
+    CHECK(has(own, "k", "child's"));
+    OK(bitcask_close(own, &error));
+    forked_calls();
+}
+
+static void grandchild(void) {
+    forked_calls();
+    in_child(forked_calls);
+    in_child(frees_everything);
+}
+
+static void parent_works(void) {
+    put(db, "after", "fork");
+    CHECK(has(db, "k", "v") && has(db, "after", "fork"));
+    OK(bitcask_batch_put(batch, S("b"), S("1"), &error));
+    OK(bitcask_iter_rewind(iter, &error));
+    OK(bitcask_iter_next(iter, &(bitcask_entry){0}, &error));
+    OK(bitcask_sync(db, &error));
+}
+
+int main(void) {
+    begin();
+    db = open_store("fork");
+    put(db, "k", "v");
+    OK(bitcask_batch_new(db, &batch, &error));
+    OK(bitcask_iter_new(db, NULL, &iter, &error));
+    OK(bitcask_get(db, S("k"), &value, &error));
+
+    void (*children[])(void) = {forked_calls, frees_everything, opens_its_own, grandchild, locked};
+    for (int i = 0; i < 5; i++) {
+        in_child(children[i]);
+        parent_works();
+        in_child(locked);
+    }
+    OK(bitcask_batch_commit(batch, BITCASK_WRITE_SYNC, &error));
+    OK(bitcask_close(db, &error));
+    db = open_store("fork");
+    CHECK(has(db, "k", "v") && has(db, "b", "1") && has(db, "after", "fork"));
+    OK(bitcask_close(db, &error));
+    bitcask_value_free(value);
+    bitcask_iter_free(iter);
+    bitcask_batch_free(batch);
+    return end("fork");
+}

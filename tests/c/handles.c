@@ -1,0 +1,228 @@
+/* Handles that were freed, are of another type or never were: INVALID_HANDLE, whatever the order. */
+#include "check.h"
+
+#define INVALID(call) OUTCOME(call, BITCASK_INVALID_HANDLE)
+
+/* Every function of all types but the handle's own, with one and the same handle. */
+static void all_calls(void *handle, const char *kind) {
+    uint8_t buf[8];
+    size_t len;
+    uint64_t number;
+    const uint8_t *data;
+    const bitcask_entry *entries;
+    bitcask_entry entry;
+    void *out;
+#define AS(type) ((type *)handle)
+#define A(type, call) do { if (strcmp(kind, #type) != 0) { INVALID(call); } } while (0)
+    A(store, bitcask_put(AS(bitcask), S("k"), S("v"), 0, &error));
+    A(store, bitcask_delete(AS(bitcask), S("k"), 0, NULL, &error));
+    A(store, bitcask_contains(AS(bitcask), S("k"), &error));
+    A(store, bitcask_get(AS(bitcask), S("k"), (bitcask_value **)&out, &error));
+    A(store, bitcask_get_into(AS(bitcask), S("k"), buf, 8, &len, &error));
+    A(store, bitcask_len(AS(bitcask), &number, &error));
+    A(store, bitcask_sync(AS(bitcask), &error));
+    A(store, bitcask_stats(AS(bitcask), &number, 1, &len, &error));
+    A(store, bitcask_batch_new(AS(bitcask), (bitcask_batch **)&out, &error));
+    A(store, bitcask_iter_new(AS(bitcask), NULL, (bitcask_iter **)&out, &error));
+    A(store, bitcask_close(AS(bitcask), &error));
+    A(batch, bitcask_batch_put(AS(bitcask_batch), S("k"), S("v"), &error));
+    A(batch, bitcask_batch_delete(AS(bitcask_batch), S("k"), &error));
+    A(batch, bitcask_batch_clear(AS(bitcask_batch), &error));
+    A(batch, bitcask_batch_len(AS(bitcask_batch), &len, &error));
+    A(batch, bitcask_batch_commit(AS(bitcask_batch), 0, &error));
+    A(iter, bitcask_iter_next_page(AS(bitcask_iter), 1, 1, &entries, &len, &error));
+    A(iter, bitcask_iter_next(AS(bitcask_iter), &entry, &error));
+    A(iter, bitcask_iter_seek(AS(bitcask_iter), S("k"), &error));
+    A(iter, bitcask_iter_rewind(AS(bitcask_iter), &error));
+    A(options, bitcask_options_set_index(AS(bitcask_options), 0, &error));
+    A(options, bitcask_options_set_durability(AS(bitcask_options), 0, &error));
+    A(options, bitcask_options_set_sync_interval(AS(bitcask_options), 1, 1, &error));
+    A(options, bitcask_options_set_max_file_size(AS(bitcask_options), 4096, &error));
+    A(options, bitcask_options_set_create_if_missing(AS(bitcask_options), true, &error));
+    A(options, bitcask_options_set_read_only(AS(bitcask_options), true, &error));
+    A(options, bitcask_options_set_verify_checksums(AS(bitcask_options), true, &error));
+    A(options, bitcask_options_set_on_damage(AS(bitcask_options), 0, &error));
+    A(options, bitcask_open(in_dir("other"), AS(bitcask_options), (bitcask **)&out, &error));
+    A(range, bitcask_iter_options_set_prefix(AS(bitcask_iter_options), S("k"), &error));
+    A(range, bitcask_iter_options_set_start(AS(bitcask_iter_options), S("k"), true, &error));
+    A(range, bitcask_iter_options_set_end(AS(bitcask_iter_options), S("k"), true, &error));
+    A(range, bitcask_iter_options_set_reverse(AS(bitcask_iter_options), true, &error));
+    A(range, bitcask_iter_options_set_limit(AS(bitcask_iter_options), 1, &error));
+    A(range, bitcask_iter_options_set_keys_only(AS(bitcask_iter_options), true, &error));
+    if (strcmp(kind, "value") != 0) {
+        STATUS(bitcask_value_bytes(AS(bitcask_value), &data, &len), BITCASK_INVALID_HANDLE);
+        bitcask_value_free(AS(bitcask_value));
+    }
+    if (strcmp(kind, "error") != 0) {
+        STATUS(bitcask_error_status(AS(bitcask_error)), BITCASK_INVALID_HANDLE);
+        CHECK(strcmp(bitcask_error_message(AS(bitcask_error)), "") == 0 && bitcask_error_os_error(AS(bitcask_error)) == 0);
+        CHECK(strcmp(bitcask_error_path(AS(bitcask_error)), "") == 0 && bitcask_error_offset(AS(bitcask_error)) == -1);
+        bitcask_error_free(AS(bitcask_error));
+    }
+    if (strcmp(kind, "batch") != 0) bitcask_batch_free(AS(bitcask_batch));
+    if (strcmp(kind, "iter") != 0) bitcask_iter_free(AS(bitcask_iter));
+    if (strcmp(kind, "options") != 0) bitcask_options_free(AS(bitcask_options));
+    if (strcmp(kind, "range") != 0) bitcask_iter_options_free(AS(bitcask_iter_options));
+#undef A
+#undef AS
+}
+
+/* One object of each type. */
+struct all {
+    bitcask *store;
+    bitcask_batch *batch;
+    bitcask_iter *iter;
+    bitcask_value *value;
+    bitcask_options *options;
+    bitcask_iter_options *range;
+    bitcask_error *error;
+};
+
+static struct all make(const char *name) {
+    struct all all = {0};
+    all.store = open_store(name);
+    put(all.store, "k", "v");
+    OK(bitcask_batch_new(all.store, &all.batch, &error));
+    OK(bitcask_iter_new(all.store, NULL, &all.iter, &error));
+    OK(bitcask_get(all.store, S("k"), &all.value, &error));
+    all.options = bitcask_options_new();
+    all.range = bitcask_iter_options_new();
+    STATUS(bitcask_put(all.store, NULL, 0, NULL, 0, 0, &all.error), BITCASK_KEY_EMPTY);
+    return all;
+}
+
+static void free_all(struct all all) {
+    bitcask_value_free(all.value);
+    bitcask_batch_free(all.batch);
+    bitcask_iter_free(all.iter);
+    bitcask_options_free(all.options);
+    bitcask_iter_options_free(all.range);
+    bitcask_error_free(all.error);
+}
+
+static void wrong_types_and_freed(void) {
+    struct all all = make("types");
+    all_calls(all.store, "store");
+    all_calls(all.batch, "batch");
+    all_calls(all.iter, "iter");
+    all_calls(all.value, "value");
+    all_calls(all.options, "options");
+    all_calls(all.range, "range");
+    all_calls(all.error, "error");
+    /* None of that did anything to them. */
+    CHECK(has(all.store, "k", "v") && bitcask_error_status(all.error) == BITCASK_KEY_EMPTY);
+    OK(bitcask_batch_put(all.batch, S("b"), S("1"), &error));
+    OK(bitcask_batch_commit(all.batch, 0, &error));
+    OK(bitcask_iter_rewind(all.iter, &error));
+    OK(bitcask_close(all.store, &error));
+    free_all(all);
+    /* Twice freed does no harm, in slots that are used again meanwhile too. */
+    struct all again = make("again");
+    free_all(all);
+    CHECK(has(again.store, "k", "v"));
+    OK(bitcask_options_set_index(again.options, BITCASK_INDEX_HASH, &error));
+    all_calls(all.store, "none");
+    all_calls(all.batch, "none");
+    all_calls(all.iter, "none");
+    all_calls(all.value, "none");
+    all_calls(all.options, "none");
+    all_calls(all.range, "none");
+    all_calls(all.error, "none");
+    INVALID(bitcask_close(all.store, &error));
+    CHECK(has(again.store, "k", "v"));
+    OK(bitcask_close(again.store, &error));
+    INVALID(bitcask_close(again.store, &error));
+    free_all(again);
+}
+
+static void made_up(void) {
+    struct all all = make("made-up");
+    int local = 0;
+    void *heap = malloc(64);
+    void *pointers[] = {&local, heap, (void *)1, (void *)UINTPTR_MAX, (void *)(UINTPTR_MAX / 2), (void *)make, &checks};
+    for (size_t i = 0; i < sizeof pointers / sizeof *pointers; i++) {
+        all_calls(pointers[i], "none");
+    }
+    free(heap);
+    /* Any bit wrong; there is one object of each type, so no other handle is hit. */
+    for (unsigned bit = 0; bit < sizeof(void *) * 8; bit++) {
+        uintptr_t flip = (uintptr_t)1 << bit;
+        all_calls((void *)((uintptr_t)all.store ^ flip), "none");
+        all_calls((void *)((uintptr_t)all.value ^ flip), "none");
+        all_calls((void *)((uintptr_t)all.iter ^ flip), "none");
+    }
+    CHECK(has(all.store, "k", "v"));
+    OK(bitcask_close(all.store, &error));
+    free_all(all);
+}
+
+/* What a child gives once its store is closed. */
+static void children_closed(struct all all) {
+    size_t len = 0;
+    const uint8_t *data = NULL;
+    const bitcask_entry *entries;
+    bitcask_entry entry;
+#define C(call) OUTCOME(call, BITCASK_CLOSED)
+    C(bitcask_batch_put(all.batch, S("k"), S("v"), &error));
+    C(bitcask_batch_delete(all.batch, S("k"), &error));
+    C(bitcask_batch_clear(all.batch, &error));
+    C(bitcask_batch_len(all.batch, &len, &error));
+    C(bitcask_batch_commit(all.batch, 0, &error));
+    C(bitcask_iter_next(all.iter, &entry, &error));
+    C(bitcask_iter_next_page(all.iter, 1, 1, &entries, &len, &error));
+    C(bitcask_iter_seek(all.iter, S("k"), &error));
+    C(bitcask_iter_rewind(all.iter, &error));
+#undef C
+    STATUS(bitcask_value_bytes(all.value, &data, &len), BITCASK_OK);
+    CHECK(len == 1 && data[0] == 'v');
+}
+
+/* A store and its three children freed in each of the 24 orders. */
+static void every_order(void) {
+    for (int order = 0; order < 24; order++) {
+        struct all all = make("order");
+        int left[] = {0, 1, 2, 3}, rest = order, closed = 0;
+        bitcask_entry entry;
+        OK(bitcask_iter_next(all.iter, &entry, &error));
+        for (int n = 4; n > 0; n--) {
+            int at = rest % n, what = left[at];
+            rest /= n;
+            left[at] = left[n - 1];
+            if (n == 4 && what == 0) {
+                OK(bitcask_close(all.store, &error));
+                children_closed(all);
+                CHECK(entry.key[0] == 'k' && entry.value[0] == 'v');
+                closed = 1;
+            } else if (what == 0) {
+                OK(bitcask_close(all.store, &error));
+                closed = 1;
+            } else if (what == 1) {
+                bitcask_batch_free(all.batch);
+            } else if (what == 2) {
+                bitcask_iter_free(all.iter);
+            } else {
+                bitcask_value_free(all.value);
+            }
+            if (!closed) {
+                CHECK(has(all.store, "k", "v"));
+            }
+        }
+        free_all(all);
+        /* The lock went with the store, whatever children it had. */
+    }
+    struct all all = make("reopened");
+    OK(bitcask_close(all.store, &error));
+    bitcask *store = open_store("reopened");
+    children_closed(all);
+    CHECK(has(store, "k", "v"));
+    OK(bitcask_close(store, &error));
+    free_all(all);
+}
+
+int main(void) {
+    begin();
+    wrong_types_and_freed();
+    made_up();
+    every_order();
+    return end("handles");
+}

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Builds the C library and the C runner, and runs the conformance cases: natively, then without the large cases under
+# valgrind, which sees what the library does with the caller's memory. Usage: run_c.sh BUILD_DIR
+set -eu
+[ $# -eq 1 ] || { echo "usage: $0 BUILD_DIR" >&2; exit 2; }
+root=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir -p "$1"
+build=$(cd "$1" && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+
+(cd "$root" && cargo build --quiet --release -p bitcask-ffi)
+ln -sf "$target/release/libbitcask.so" "$build/libbitcask.so.0" # the SONAME
+${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I"$root/include" \
+    "$root/tests/conformance/runner.c" -o "$build/conformance_c" -L"$target/release" -l:libbitcask.so -Wl,-rpath,"$build"
+
+scratch=$(mktemp -d "$build/scratch.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+"$build/conformance_c" "$root/tests/conformance" "$scratch/case"
+if command -v valgrind >/dev/null; then
+    echo "under valgrind:"
+    valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+        "$build/conformance_c" --skip-large "$root/tests/conformance" "$scratch/case"
+fi
