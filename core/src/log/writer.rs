@@ -368,7 +368,15 @@ impl LogWriter {
                 self.seal = Seal::default();
                 Ok(())
             }
-            Err(error) => Err(self.cut_back(unsealed, error)),
+            Err(error) => {
+                // What is left of it would be damage once a later file stands behind it.
+                let left = vfs.entry_kind(&DataFile::path_of(&self.config.dir, id));
+                let gone = left.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+                if !gone || vfs.sync_dir(&self.config.dir).is_err() {
+                    return Err(self.stop(error));
+                }
+                Err(self.cut_back(unsealed, error))
+            }
         }
     }
 
