@@ -17,7 +17,7 @@ check() {
     shift
     if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
-        echo "ok      $name$(tail -n 1 "$log" | sed -n '/passed/s/^/: /p')"
+        echo "ok      $name$(tail -n 1 "$log" | sed -n '/^[1-9].*passed/s/^/: /p')"
     else
         failed=$((failed + 1))
         echo "FAILED  $name"
@@ -85,6 +85,11 @@ check "conformance: compiles" compile conformance -std=c++17 "$here/tests/confor
 check "conformance" "$build/conformance" "$root/tests/conformance" "$scratch/case"
 check "conformance, no exceptions: compiles" compile conformance.try -std=c++20 -fno-exceptions "$here/tests/conformance.cpp"
 check "conformance, no exceptions" "$build/conformance.try" "$root/tests/conformance" "$scratch/case"
+wrong() { # a runner that passes a wrong case does not look
+    "$build/$1" "$root/tests/conformance/wrong" "$scratch/case" | grep '^0 passed'
+}
+check "conformance: wrong cases fail" wrong conformance
+check "conformance, no exceptions: wrong cases fail" wrong conformance.try
 # Without the large cases, which valgrind makes slow and no different.
 [ -n "$valgrind" ] &&
     check "conformance, valgrind" $valgrind "$build/conformance" --skip-large "$root/tests/conformance" "$scratch/case"
