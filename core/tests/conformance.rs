@@ -33,11 +33,29 @@ fn large_cases() {
     run_all(IndexKind::Hash, true);
 }
 
+/// A runner that passes a wrong case does not look.
+#[test]
+fn wrong_cases_fail() {
+    let (passed, failures) = run_cases("wrong", IndexKind::BTree, false);
+    assert!(passed == 0 && failures.len() > 20, "{passed} passed");
+}
+
 fn run_all(kind: IndexKind, large: bool) {
+    let (passed, failures) = run_cases("", kind, large);
+    for failure in &failures {
+        println!("{failure}");
+    }
+    let summary = format!("{passed} passed, {} failed", failures.len());
+    println!("{summary}");
+    assert!(failures.is_empty() && passed > 0, "{summary} under {}", kind_name(kind));
+}
+
+fn run_cases(folder: &str, kind: IndexKind, large: bool) -> (usize, Vec<String>) {
     let kind_name = kind_name(kind);
-    let root = std::env::temp_dir().join(format!("bitcask-conformance-{}-{kind_name}-{large}", std::process::id()));
+    let root =
+        std::env::temp_dir().join(format!("bitcask-conformance-{}-{kind_name}-{large}{folder}", std::process::id()));
     let (mut passed, mut failures) = (0, Vec::new());
-    let cases = language::read_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance"));
+    let cases = language::read_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance").join(folder));
     for case in &cases {
         let index = case.options.iter().find_map(|(name, value)| (name == "index").then_some(value.as_str()));
         if case.has("large") != large || index.is_some_and(|name| name != kind_name) {
@@ -55,11 +73,7 @@ fn run_all(kind: IndexKind, large: bool) {
         }
     }
     fs::remove_dir_all(&root).ok();
-    for failure in &failures {
-        println!("{failure}");
-    }
-    println!("{passed} passed, {} failed", failures.len());
-    assert!(failures.is_empty() && passed > 0, "{passed} passed, {} failed under {kind_name}", failures.len());
+    (passed, failures)
 }
 
 fn kind_name(kind: IndexKind) -> &'static str {

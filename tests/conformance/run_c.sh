@@ -16,6 +16,9 @@ ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 scratch=$(mktemp -d "$build/scratch.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 "$build/conformance_c" "$root/tests/conformance" "$scratch/case"
+# A runner that passes a wrong case does not look.
+"$build/conformance_c" "$root/tests/conformance/wrong" "$scratch/case" >"$scratch/wrong" || true
+grep -q '^0 passed' "$scratch/wrong" || { cat "$scratch/wrong"; exit 1; }
 if command -v valgrind >/dev/null; then
     echo "under valgrind:"
     valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \

@@ -208,7 +208,7 @@ static bitcask_iter_options *iter_options(void)
 static bool iter_new(bitcask *db, bitcask_iter **iter)
 {
     bitcask_iter_options *o = iter_options();
-    bool good = n_got == 0 && call(bitcask_iter_new(db, o, iter, &error));
+    bool good = !*trouble && n_got == 0 && call(bitcask_iter_new(db, o, iter, &error));
     bitcask_iter_options_free(o);
     return good;
 }
@@ -482,6 +482,7 @@ static void end_case(int line, const char *name)
     for (object *o = objects; o < objects + MAX_OBJECTS; o++) {
         if (o->kind != 's') free_object(o);
     }
+    *trouble = '\0';
     static char what[] = "close-at-the-end", result[] = "OK";
     tokens[0] = what, wanted[0] = result;
     n_before = n_wanted = 1;
