@@ -204,7 +204,7 @@ impl Repair<'_> {
 
 /// Copies `from..to` of one file to an offset of another, or the same.
 fn copy_range(source: &dyn VfsFile, from: u64, to: u64, target: &dyn VfsFile, at: u64) -> std::io::Result<()> {
-    let mut buf = vec![0; COPY_LEN];
+    let mut buf = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(COPY_LEN).min(COPY_LEN)];
     let mut done = from;
     while done < to {
         let want = usize::try_from(to - done).unwrap_or(usize::MAX).min(buf.len());
