@@ -72,7 +72,6 @@ type Outcome = Result<Vec<Item>, Error>;
 struct Open {
     db: Db,
     closed: bool,
-    dir: String,
     options: Vec<(String, String)>,
 }
 
@@ -171,7 +170,7 @@ impl Runner {
             }
             _ => {}
         }
-        let name = op.option("of").filter(|_| op.name == "hold").unwrap_or(op.object("db"));
+        let name = if op.name == "hold" { op.option("of").unwrap_or("db") } else { op.object("db") };
         let db = self.stores.get(name).ok_or("no such store")?.db.clone();
         let sync = WriteOptions::new().sync(true);
         Ok(match op.name.as_str() {
@@ -293,10 +292,9 @@ impl Runner {
             (None, None) => {}
             _ => return Err("interval_ms and interval_bytes go together".to_owned()),
         }
-        let dir = dir.to_owned();
-        match Db::open(self.root.join(&dir), &options) {
+        match Db::open(self.root.join(dir), &options) {
             Ok(db) => {
-                self.stores.insert(op.object("db").to_owned(), Open { db, closed: false, dir, options: chosen });
+                self.stores.insert(op.object("db").to_owned(), Open { db, closed: false, options: chosen.clone() });
                 ok(Ok(()))
             }
             Err(error) => Ok(Err(error)),

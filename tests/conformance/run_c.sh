@@ -18,6 +18,6 @@ trap 'rm -rf "$scratch"' EXIT
 "$build/conformance_c" "$root/tests/conformance" "$scratch/case"
 if command -v valgrind >/dev/null; then
     echo "under valgrind:"
-    valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+    valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
         "$build/conformance_c" --skip-large "$root/tests/conformance" "$scratch/case"
 fi
