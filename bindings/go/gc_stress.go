@@ -11,5 +11,7 @@ const gcStress = true
 
 func maybeGC() {
 	runtime.GC()
-	runtime.Gosched() // lets cleanups run, which have a goroutine of their own
+	for range 10 { // lets cleanups run, which have goroutines of their own
+		runtime.Gosched()
+	}
 }

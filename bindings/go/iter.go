@@ -172,10 +172,12 @@ func (it *Iterator) Key() []byte {
 		return nil
 	}
 	key, _ := it.page.at(it.pos)
-	if it.lend {
-		return key
+	if !it.lend {
+		maybeGC()
+		key = copied(key)
 	}
-	return copied(key)
+	runtime.KeepAlive(it)
+	return key
 }
 
 // Value gives the value of the record that Next moved to; nil if there is none. With [KeysOnly] it is empty. It is a copy, or
@@ -185,10 +187,12 @@ func (it *Iterator) Value() []byte {
 		return nil
 	}
 	_, value := it.page.at(it.pos)
-	if it.lend {
-		return value
+	if !it.lend {
+		maybeGC()
+		value = copied(value)
 	}
-	return copied(value)
+	runtime.KeepAlive(it)
+	return value
 }
 
 // Seek makes the next Next move to the first key at or above key; in reverse at or below. The key may be any bytes. A limit

@@ -71,7 +71,8 @@ func Limit(n uint64) IterOption { return IterOption{set: iterLimit, limit: n} }
 // KeysOnly never reads values; they are empty.
 func KeysOnly() IterOption { return IterOption{set: iterKeysOnly} }
 
-// NoCopy lends keys and values instead of copying them: slices of the library's memory, for reading only, valid until the
-// iterator's next step or call (in a loop over Seq: until the loop's body ends). Keeping one longer, or writing to it, has no
-// defined outcome, so use it where the copies are the cost, and copy what is kept.
+// NoCopy lends keys and values instead of copying them: slices of the library's memory, for reading only. They are valid until
+// the iterator's next step or call; in a loop over Seq, until the loop's body ends. Without such a loop, defer the iterator's
+// Close: one that nobody refers to any more is freed, with what it lent. Keeping a lent slice longer, or writing to it, has no
+// defined outcome. Use this where the copies are the cost, and copy what is kept.
 func NoCopy() IterOption { return IterOption{lend: true} }

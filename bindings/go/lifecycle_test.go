@@ -3,6 +3,7 @@
 package bitcask_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -79,7 +80,7 @@ func TestUseAfterClose(t *testing.T) {
 // Many goroutines use a store while another closes it: each call works or says that the store is closed.
 func TestCloseWhileInUse(t *testing.T) {
 	forEachIndex(t, func(t *testing.T, index bitcask.Index) {
-		for range scaled(200) {
+		for range scaled(50) {
 			db := open(t, bitcask.WithIndex(index))
 			put(t, db, "k", "v")
 			var wg sync.WaitGroup
@@ -220,4 +221,85 @@ func TestChildrenKeepTheStore(t *testing.T) {
 	must(t, b.Commit())
 	it.Close()
 	b.Close()
+}
+
+// Every call as the last use of its store: while it runs, nothing else keeps the store from the collector. With the build tag
+// bitcask_gcstress the collector comes in the middle of each.
+func TestLastUse(t *testing.T) {
+	key, buf := []byte("k"), make([]byte, 8)
+	dir, run := t.TempDir(), 0
+	fresh := func() *bitcask.DB {
+		run++
+		db, err := bitcask.Open(filepath.Join(dir, fmt.Sprint(run)), bitcask.WithDurability(bitcask.DurabilityNone))
+		must(t, err)
+		must(t, db.Put(key, make([]byte, 2000)))
+		must(t, db.Put([]byte("s"), []byte("small")))
+		return db
+	}
+	for name, call := range map[string]func() error{
+		"get":              func() error { _, err := fresh().Get([]byte("s")); return err },
+		"get large":        func() error { _, err := fresh().Get(key); return err },
+		"append to":        func() error { _, err := fresh().AppendTo(buf[:0], []byte("s")); return err },
+		"append to, large": func() error { _, err := fresh().AppendTo(buf[:0], key); return err },
+		"get into":         func() error { _, err := fresh().GetInto([]byte("s"), buf); return err },
+		"has":              func() error { _, err := fresh().Has(key); return err },
+		"put":              func() error { return fresh().Put(key, buf) },
+		"delete":           func() error { _, err := fresh().Delete(key); return err },
+		"len":              func() error { _, err := fresh().Len(); return err },
+		"sync":             func() error { return fresh().Sync() },
+		"stats":            func() error { _, err := fresh().Stats(); return err },
+		"close":            func() error { return fresh().Close() },
+		"commit": func() error {
+			b := fresh().NewBatch()
+			return errors.Join(b.Put(key, buf), b.Commit())
+		},
+		"commit large": func() error {
+			b := fresh().NewBatch()
+			return errors.Join(b.Put(key, make([]byte, 100<<10)), b.Delete(key), b.Commit())
+		},
+		"batch len": func() error {
+			b := fresh().NewBatch()
+			err := b.Put(key, buf)
+			_, errLen := b.Len()
+			return errors.Join(err, errLen)
+		},
+		"batch clear": func() error {
+			b := fresh().NewBatch()
+			return errors.Join(b.Put(key, make([]byte, 100<<10)), b.Clear())
+		},
+		"next": func() error {
+			it := fresh().All()
+			for it.Next() {
+			}
+			return it.Err()
+		},
+		"value": func() error {
+			it := fresh().All()
+			if !it.Next() {
+				return it.Err()
+			}
+			if value := it.Value(); !bytes.Equal(value, make([]byte, 2000)) {
+				return fmt.Errorf("%d other bytes", len(value))
+			}
+			return nil
+		},
+		"seek":   func() error { return fresh().All().Seek(key) },
+		"rewind": func() error { return fresh().All().Rewind() },
+		"loop": func() error {
+			n := 0
+			for range fresh().All().Seq() {
+				n++
+			}
+			if n != 2 {
+				return fmt.Errorf("%d records", n)
+			}
+			return nil
+		},
+	} {
+		for range 3 {
+			if err := call(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
 }

@@ -165,7 +165,8 @@ fn measure(name: &str, count: usize, sorted: bool, make: MakeKey) {
 }
 
 fn main() {
-    let (counts, names): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.parse::<usize>().is_ok());
+    let (counts, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.parse::<usize>().is_ok());
     let counts: Vec<usize> = counts.iter().filter_map(|a| a.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![1_000_000, 3_000_000] } else { counts };
     println!("keys                 count  len B insert ns  get ns  scan/key remove ns  bytes/key");

@@ -3,7 +3,7 @@
 use std::ops::Bound as Limit;
 use std::sync::Mutex;
 
-use bitcask::{EntryPage, Error, Iter, IterOptions, Status};
+use bitcask::{EntryPage, Iter, IterOptions, Status};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -164,9 +164,7 @@ impl Scan {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let store = self.store.get();
-        if store.is_closed() {
-            return Err(to_python(py, &Error::Closed));
-        }
+        store.check().map_err(|error| to_python(py, &error))?;
         loop {
             match self.at_hand(py)? {
                 Next::One(bytes) => return Ok(Some(bytes.into_any())),

@@ -13,6 +13,7 @@ mod batch;
 mod call;
 mod convert;
 mod errors;
+mod fork;
 mod iter;
 mod mapping;
 mod open;
@@ -39,6 +40,7 @@ mod native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::fork::watch(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("MAX_KEY_LEN", bitcask::MAX_KEY_LEN)?;
         module.add("MAX_VALUE_LEN", bitcask::MAX_VALUE_LEN)

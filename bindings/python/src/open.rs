@@ -6,7 +6,6 @@ use std::time::Duration;
 use bitcask::{Db, Durability, IndexKind, OnDamage, Options, Status};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::call::detached;
 use crate::errors::of_status;
@@ -78,16 +77,11 @@ pub(crate) fn open(
 
 /// str, bytes or os.PathLike, as the os module takes them.
 fn directory(path: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    let named = path.py().import("os")?.call_method1("fspath", (path,))?;
-    if let Ok(bytes) = named.cast::<PyBytes>() {
-        let decoded = path.py().import("os")?.call_method1("fsdecode", (bytes,))?;
-        return decoded.extract();
-    }
-    let path: PathBuf = named.extract()?;
-    if path.as_os_str().as_encoded_bytes().contains(&0) {
+    let decoded: PathBuf = path.py().import("os")?.call_method1("fsdecode", (path,))?.extract()?;
+    if decoded.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(PyValueError::new_err("embedded null byte in the path"));
     }
-    Ok(path)
+    Ok(decoded)
 }
 
 fn seconds(py: Python<'_>, interval: f64) -> PyResult<Duration> {

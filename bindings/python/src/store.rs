@@ -12,10 +12,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
 
 use crate::batch::Batch;
-use crate::call::{attached, detached};
+use crate::call::detached;
 use crate::convert::{Input, Maybe, bytes};
 use crate::iter::{Range, Scan, Yields};
-use crate::{mapping, no_pickle, report};
+use crate::{fork, mapping, no_pickle, report};
 
 /// An open store: a mutable mapping of bytes to bytes, in bytewise key order.
 ///
@@ -25,22 +25,30 @@ use crate::{mapping, no_pickle, report};
 pub(crate) struct Store {
     pub(crate) db: Db,
     closed: AtomicBool,
+    forks: u32,
     /// Held by those operations that read and then write, so that they are atomic among themselves. No other takes it.
     pub(crate) read_modify_write: Mutex<()>,
 }
 
 impl Store {
     pub(crate) fn new(db: Db) -> Store {
-        Store { db, closed: AtomicBool::new(false), read_modify_write: Mutex::new(()) }
+        Store { db, closed: AtomicBool::new(false), forks: fork::count(), read_modify_write: Mutex::new(()) }
     }
 
-    /// Whether it was closed, here, for those who serve from memory what they read earlier.
-    #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// A failing call if the store is closed or a parent's.
+    /// Fails if the store is closed or a parent's, at no cost: for those who serve from memory what they read earlier.
+    #[inline]
+    pub(crate) fn check(&self) -> bitcask::Result<()> {
+        if fork::count() != self.forks {
+            return Err(Error::Forked);
+        }
+        if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// The core's own word on the same: it also knows of forks that went past Python. May wait for a writer.
     pub(crate) fn alive(&self) -> bitcask::Result<()> {
         self.db.len().map(drop)
     }
@@ -106,7 +114,7 @@ impl Store {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(usize::try_from(attached(py, || self.db.len())?)?)
+        Ok(usize::try_from(detached(py, || self.db.len())?)?)
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> PyResult<Scan> {
@@ -167,9 +175,12 @@ impl Store {
     }
 
     /// Store all pairs of a mapping, or of an iterable of pairs, as one batch: all of them or, after an error, none.
-    #[pyo3(signature = (other=None, /))]
-    fn update(&self, py: Python<'_>, other: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        other.map_or(Ok(()), |other| mapping::update(self, py, other))
+    #[pyo3(signature = (other=Maybe::Missing, /))]
+    fn update(&self, py: Python<'_>, other: Maybe<'_>) -> PyResult<()> {
+        match other {
+            Maybe::Given(other) => mapping::update(self, py, &other),
+            Maybe::Missing => Ok(()),
+        }
     }
 
     /// Remove all keys, as one batch.
@@ -306,7 +317,7 @@ impl Store {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let path = self.db.path().into_pyobject(py)?.str()?.repr()?;
-        Ok(match self.db.len() {
+        Ok(match py.detach(|| self.db.len()) {
             Ok(keys) => format!("<bitcask.Store {path} keys={keys}>"),
             Err(Error::Closed) => format!("<bitcask.Store {path} closed>"),
             Err(_) => format!("<bitcask.Store {path}>"),

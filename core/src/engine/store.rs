@@ -21,9 +21,8 @@ use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
 use crate::log::{DataFile, LogConfig, LogWriter};
-use crate::options::{Durability, OnDamage};
 use crate::stats::{OpenReport, Stats};
-use crate::types::{FileId, SeqNo};
+use crate::types::{Durability, FileId, OnDamage, SeqNo};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
 use super::history::History;
@@ -241,7 +240,12 @@ impl Drop for Store {
 fn directory(path: &Path, config: Config, vfs: &dyn Vfs) -> Result<PathBuf> {
     match vfs.canonicalize(path) {
         Ok(dir) => match vfs.entry_kind(&dir) {
-            Ok(EntryKind::Directory) if config.create_if_missing && !config.read_only => Ok(dir),
+            Ok(EntryKind::Directory) if config.create_if_missing && !config.read_only => {
+                if !has_data_file(&dir, vfs)? {
+                    adopt_directory(&dir, vfs)?;
+                }
+                Ok(dir)
+            }
             // Before anything is created in a directory that is somebody else's.
             Ok(EntryKind::Directory) if has_data_file(&dir, vfs)? => Ok(dir),
             Ok(EntryKind::Directory) => Err(Error::NoStore { path: dir }),
@@ -265,6 +269,16 @@ fn has_data_file(dir: &Path, vfs: &dyn Vfs) -> Result<bool> {
     let entries = vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))?;
     let is_data = |name: &String| matches!(FileName::parse(name), Some(FileName::Data(_)));
     Ok(entries.iter().any(|entry| entry.name.as_ref().is_some_and(is_data)))
+}
+
+/// Makes the name of a directory durable that a store is to be created in: whoever made it may have been killed before.
+fn adopt_directory(dir: &Path, vfs: &dyn Vfs) -> Result<()> {
+    let Some(parent) = dir.parent() else { return Ok(()) };
+    match vfs.sync_dir(parent) {
+        // A parent that we may not read is not one that we made the directory in.
+        Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => Err(Error::io("sync", parent, None, e)),
+        _ => Ok(()),
+    }
 }
 
 fn create_directory(path: &Path, vfs: &dyn Vfs) -> Result<PathBuf> {

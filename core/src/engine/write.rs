@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::error::{Error, Result};
 use crate::index::Change;
 use crate::log::{Encoded, NewFiles};
-use crate::options::Durability;
-use crate::types::{Location, MAX_VALUE_LEN, SeqNo};
+use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo};
 
 use super::pending::Pending;
 use super::store::Store;

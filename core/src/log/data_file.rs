@@ -272,7 +272,7 @@ impl<'a> View<'a> {
 
 /// Whether all bytes of a file in `from..to` are zero (or beyond its end).
 pub(crate) fn zeros_from(file: &dyn VfsFile, from: u64, to: u64) -> io::Result<bool> {
-    let mut buf = vec![0; 64 << 10];
+    let mut buf = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX).min(64 << 10)];
     let mut at = from;
     while at < to {
         let want = usize::try_from(to - at).unwrap_or(usize::MAX).min(buf.len());

@@ -252,6 +252,7 @@ impl LogWriter {
                 }
                 self.note(&part, self.end, seq, timestamp);
                 self.set_end(self.end + part.bytes().len() as u64);
+                // The caller tells the index.
                 commit.absorb(&part);
             }
             if last {
@@ -265,11 +266,15 @@ impl LogWriter {
         };
         match outcome {
             Ok(()) => {
+                self.last_seq = seq;
+                files.append(&mut made);
+                if !hints.is_empty() {
+                    // A hint says of the batch that it is complete, so its end has to be there for good first.
+                    self.sync_active()?;
+                }
                 for (file, hint, seal) in hints {
                     finish_hint(hint, &file, &seal);
                 }
-                self.last_seq = seq;
-                files.append(&mut made);
                 Ok(seq)
             }
             Err(error) => {
@@ -363,7 +368,15 @@ impl LogWriter {
                 self.seal = Seal::default();
                 Ok(())
             }
-            Err(error) => Err(self.cut_back(unsealed, error)),
+            Err(error) => {
+                // What is left of it would be damage once a later file stands behind it.
+                let left = vfs.entry_kind(&DataFile::path_of(&self.config.dir, id));
+                let gone = left.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+                if !gone || vfs.sync_dir(&self.config.dir).is_err() {
+                    return Err(self.stop(error));
+                }
+                Err(self.cut_back(unsealed, error))
+            }
         }
     }
 

@@ -41,7 +41,7 @@ from bitcask._errors import (
 from bitcask._report import Damage, OpenReport, Stats, TornTail, UnusableHint
 from bitcask._views import StoreItemsView, StoreKeysView, StoreValuesView
 
-_MutableMapping.register(Store)
+_MutableMapping.register(Store)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 __all__ = [
     "MAX_KEY_LEN",

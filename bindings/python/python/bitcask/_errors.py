@@ -182,8 +182,12 @@ _BY_STATUS: dict[str, type[Error]] = {
     )
 }
 
+# Shown, and pickled, by the names under which users have them.
+for _cls in (Error, *_BY_STATUS.values()):
+    _cls.__module__ = "bitcask"
 
-def _make(
+
+def _make(  # pyright: ignore[reportUnusedFunction]
     status: str,
     message: str,
     *,

@@ -82,3 +82,8 @@ class OpenReport:
     """Torn tails that were cut off (or, opened for reading only, left out)."""
     unusable_hints: tuple[UnusableHint, ...]
     """Hints that could not be used."""
+
+
+# Shown, and pickled, by the names under which users have them.
+for _cls in (Stats, Damage, TornTail, UnusableHint, OpenReport):
+    _cls.__module__ = "bitcask"

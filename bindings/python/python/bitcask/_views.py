@@ -8,10 +8,12 @@ Set operations come from collections.abc. Those that look for the members of ano
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Set, ValuesView
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from bitcask._bitcask import Store
+
+_T = TypeVar("_T")
 
 
 def _is_key(value: object) -> bool:
@@ -39,13 +41,14 @@ class StoreKeysView(KeysView[bytes]):
     def __reversed__(self) -> Iterator[bytes]:
         return reversed(self._mapping)
 
-    def __and__(self, other: Iterable[object]) -> set[bytes]:
+    def __and__(self, other: Iterable[Any]) -> set[bytes]:
         # Reads the shorter of the two.
         if isinstance(other, Set) and len(self) < len(other):
             return {key for key in self if key in other}
-        return {key for key in other if isinstance(key, bytes) and key in self}
+        return {key for key in other if key in self}
 
-    __rand__ = __and__
+    def __rand__(self, other: Iterable[_T]) -> set[_T]:
+        return {key for key in other if key in self}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._mapping!r})"
@@ -63,10 +66,14 @@ class StoreItemsView(ItemsView[bytes, bytes]):
         return self._mapping
 
     def __contains__(self, item: object) -> bool:
-        if not (isinstance(item, tuple) and len(item) == 2 and _is_key(item[0])):
+        if not isinstance(item, tuple):
             return False
-        value = self._mapping.get(item[0])
-        return value is not None and value == item[1]
+        match cast("tuple[object, ...]", item):
+            case (bytes(key), value) if _is_key(key):
+                mine = self._mapping.get(key)
+                return mine is not None and mine == value
+            case _:
+                return False
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         return self._mapping.range()
@@ -100,3 +107,8 @@ class StoreValuesView(ValuesView[bytes]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._mapping!r})"
+
+
+# Shown, and pickled, by the names under which users have them.
+for _cls in (StoreKeysView, StoreItemsView, StoreValuesView):
+    _cls.__module__ = "bitcask"

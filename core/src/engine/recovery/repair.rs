@@ -6,6 +6,7 @@
 //! 3. Bytes between the stable point and the end are written again as they are and synced: after a failed sync the page
 //!    cache may show what the disk does not have, and a sync of pages that count as clean would not mend that.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,10 @@ pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig
     let repair = Repair { vfs: config.vfs.as_ref(), dir: &config.dir };
     for path in survey.temps.iter().chain(&survey.unfinished) {
         repair.remove(path)?;
+    }
+    if survey.unfinished.is_some() {
+        // Before there is a later file, behind which a file without header is damage.
+        repair.sync_dir()?;
     }
     let log_end = match end {
         Some(found) => repair.existing(survey, found, stable, &mut report, config)?,
@@ -67,10 +72,14 @@ impl Repair<'_> {
         let Some(last) = logs.last() else { return self.first_file(survey, report.last_seq, config) };
         self.cut(last, end.offset, found.torn, report)?;
         for file in &logs {
-            let from = if file.id() == stable.file { stable.offset } else { 0 };
-            if file.id() >= stable.file {
-                self.rewrite(file, from)?;
-            }
+            let from = match file.id().cmp(&stable.file) {
+                Ordering::Less if file.id() < end.file => continue,
+                // Cut back to before the stable point, an incomplete batch's first file: the cut alone is not stable.
+                Ordering::Less => file.end(),
+                Ordering::Equal => stable.offset,
+                Ordering::Greater => 0,
+            };
+            self.rewrite(file, from)?;
         }
         // Names too may have been created and not synced.
         self.sync_dir()?;
@@ -195,7 +204,7 @@ impl Repair<'_> {
 
 /// Copies `from..to` of one file to an offset of another, or the same.
 fn copy_range(source: &dyn VfsFile, from: u64, to: u64, target: &dyn VfsFile, at: u64) -> std::io::Result<()> {
-    let mut buf = vec![0; COPY_LEN];
+    let mut buf = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(COPY_LEN).min(COPY_LEN)];
     let mut done = from;
     while done < to {
         let want = usize::try_from(to - done).unwrap_or(usize::MAX).min(buf.len());

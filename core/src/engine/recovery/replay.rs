@@ -12,9 +12,8 @@ use crate::format::payload::{Seal, SyncPoint};
 use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
-use crate::options::OnDamage;
 use crate::stats::{Damage, OpenReport, TornTail};
-use crate::types::{Location, SeqNo};
+use crate::types::{FileId, Location, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
 use super::apply::Applier;
@@ -67,6 +66,7 @@ pub(crate) struct LogEndFound {
 /// A finished collection for a sealed file.
 #[derive(Debug)]
 pub(crate) struct SealedHint {
+    pub(crate) file: FileId,
     pub(crate) writer: HintWriter,
     pub(crate) covered: u64,
     pub(crate) seal: Seal,
@@ -88,11 +88,12 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
         applier: Applier::new(index, merged),
-        stable: LogPosition { file: crate::types::FileId(0), offset: 0 },
+        stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         open_batch: None,
         last_seq: SeqNo::ZERO,
         log_seq: SeqNo::ZERO,
+        complete_seq: SeqNo::ZERO,
         hints: Vec::new(),
         report: OpenReport { files: survey.files.len() as u64, ..OpenReport::default() },
         config,
@@ -119,6 +120,8 @@ struct Replay<'a> {
     last_seq: SeqNo,
     /// The number below which none may follow in the log.
     log_seq: SeqNo,
+    /// Batches up to this number are complete, for a hint covers a part of the last one at least.
+    complete_seq: SeqNo,
     hints: Vec<SealedHint>,
     report: OpenReport,
 }
@@ -154,6 +157,8 @@ impl Replay<'_> {
             end.torn = true;
             let moved = batch.start.file != end.position.file;
             end.position = batch.start;
+            // Those of files that are cut off or removed now.
+            self.hints.retain(|hint| hint.file < batch.start.file);
             end.sealed = false;
             end.is_marked = false;
             end.hint = None;
@@ -239,7 +244,7 @@ impl Replay<'_> {
     /// Takes a hint of a sealed file that had none.
     fn collect(&mut self, file: &DataFile, progress: Progress) {
         if let Some(writer) = progress.hint {
-            self.hints.push(SealedHint { writer, covered: file.end(), seal: progress.seal });
+            self.hints.push(SealedHint { file: file.id(), writer, covered: file.end(), seal: progress.seal });
         }
     }
 
@@ -262,7 +267,7 @@ impl Replay<'_> {
         }
         match header.kind {
             RecordKind::Put | RecordKind::Delete => self.change(file, offset, header, key)?,
-            RecordKind::BatchPut | RecordKind::BatchDelete if offset < progress.complete_to => {
+            RecordKind::BatchPut | RecordKind::BatchDelete if header.seq <= self.complete_seq => {
                 self.change(file, offset, header, key)?;
             }
             RecordKind::BatchPut | RecordKind::BatchDelete => {
@@ -417,6 +422,7 @@ impl Replay<'_> {
         if file.header().kind == FileKind::Log {
             // A hint never covers an incomplete batch: those of earlier files that reach into it are complete too.
             self.proves(header.max_seq)?;
+            self.complete_seq = self.complete_seq.max(header.max_seq);
         }
         progress.complete_to = header.covered;
         let mut entries = 0;

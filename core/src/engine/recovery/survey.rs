@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, FileKind, HEADER_LEN};
 use crate::format::names::FileName;
 use crate::log::{DataFile, Unusable};
-use crate::options::OnDamage;
 use crate::stats::Damage;
-use crate::types::FileId;
+use crate::types::{FileId, OnDamage};
 use crate::vfs::{OpenMode, Vfs};
 
 /// The files of a store.
