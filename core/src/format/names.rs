@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(data(FileId(1)), "1.data");
         assert_eq!(FileName::parse("LOCK"), Some(FileName::Lock));
         assert_eq!(FileName::parse("index.checkpoint"), Some(FileName::Checkpoint));
-        assert_eq!(FileName::parse("anything at all.tmp"), Some(FileName::Temp));
+        assert_eq!(FileName::parse("index.checkpoint.tmp"), Some(FileName::Temp));
     }
 
     #[test]
@@ -114,6 +114,9 @@ mod tests {
             "..",
             ".data",
             ".tmp",
+            "mine.tmp",
+            "LOCK.tmp",
+            "1.data.tmp.tmp",
             "data",
             "1",
             "1.",
