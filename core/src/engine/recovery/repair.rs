@@ -31,6 +31,10 @@ pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig
     if let Some(path) = &survey.unfinished {
         repair.remove(path)?;
     }
+    for (path, _) in &report.unusable_hints {
+        // One that covers more than the file has would be believed once the file has grown past it.
+        repair.remove(path)?;
+    }
     if survey.unfinished.is_some() {
         // Before there is a later file, behind which a file without header is damage.
         repair.sync_dir()?;
