@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bitcask::{EntryPage, Iter, IterOptions};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyType};
 
 use crate::call::{detached, detached_locked};
 use crate::convert::{Count, Input, bytes};
@@ -201,6 +201,12 @@ impl Scan {
     /// After a CorruptedError: go on behind the damaged record.
     fn skip_damaged(&self, py: Python<'_>) -> PyResult<()> {
         self.turn(py, |state| state.records.skip_damaged())
+    }
+
+    /// Scan[bytes], for annotations.
+    #[classmethod]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.getattr("GenericAlias")?.call1((cls, item))
     }
 
     fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {

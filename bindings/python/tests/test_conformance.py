@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -39,8 +39,8 @@ class Case:
     operations: list[Operation] = field(default_factory=list[Operation])
 
 
-def read_cases() -> Iterator[Case]:
-    for path in sorted(CASES.glob("*.case")):
+def read_cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.glob("*.case")):
         case: Case | None = None
         for number, line in enumerate(path.read_text("ascii").splitlines(), 1):
             if not line or line.startswith("#"):
@@ -52,7 +52,7 @@ def read_cases() -> Iterator[Case]:
                 case = Case(path.name, words[1], words[2:])
                 continue
             assert case, f"{path.name}:{number}: an operation before the first case"
-            arrow = words.index("->")
+            arrow = words.index("->") if "->" in words else len(words)
             name, _, target = words[0].partition("@")
             arguments = [word for word in words[1:arrow] if "=" not in word]
             options = dict(word.split("=", 1) for word in words[1:arrow] if "=" in word)
@@ -100,9 +100,12 @@ RECORDS = {"iter", "iter_next"}
 
 def wanted(operation: Operation) -> Result:
     """The expected result, as a value of Python."""
+    assert operation.expected, "no result"
     first = operation.expected[0]
     if re.fullmatch("[A-Z_]+", first):
         return " ".join(operation.expected)
+    if operation.name not in RECORDS:
+        assert len(operation.expected) == 1, "too many results"
     if operation.name in NUMBERS:
         return int(first)
     if operation.name in BYTES:
@@ -115,14 +118,24 @@ def wanted(operation: Operation) -> Result:
     return first
 
 
+T = TypeVar("T")
+
+
+class Objects(dict[str, T]):
+    """Objects by name. One that is not there is the case's mistake, and not a key that was not found."""
+
+    def __missing__(self, name: str) -> T:
+        raise AssertionError(f"no object {name}")
+
+
 class Runner:
     def __init__(self, root: Path, kind: str, reuse: bool) -> None:
         self.root, self.kind, self.reuse = root, kind, reuse
-        self.stores: dict[str, bitcask.Store] = {}
-        self.opened: dict[str, dict[str, str]] = {}
-        self.batches: dict[str, bitcask.Batch] = {}
-        self.scans: dict[str, bitcask.Scan[Any]] = {}
-        self.values: dict[str, bytes] = {}
+        self.stores = Objects[bitcask.Store]()
+        self.opened = Objects[dict[str, str]]()
+        self.batches = Objects[bitcask.Batch]()
+        self.scans = Objects[bitcask.Scan[Any]]()
+        self.values = Objects[bytes]()
         self.lent: list[bytearray] = []
 
     def run(self, operation: Operation) -> Result:
@@ -390,24 +403,35 @@ class Runner:
         return "OK"
 
 
-ALL = [(case, kind) for case in read_cases() for kind in KINDS if f"index={KINDS[1 - KINDS.index(kind)]}" not in case.options]
+def runs(folder: Path) -> pytest.MarkDecorator:
+    """Each case of the folder, under each index kind that it is for."""
+    both = [(case, kind) for case in read_cases(folder) for kind in KINDS]
+    these = [(case, kind) for case, kind in both if f"index={KINDS[1 - KINDS.index(kind)]}" not in case.options]
+    return pytest.mark.parametrize(("case", "kind"), these, ids=[f"{case.name}-{kind}" for case, kind in these])
 
 
 def test_the_generator() -> None:
     assert generated(1, 8).hex() == "6c82a562cb808d10"
     assert generated(3, 65_521 + 10)[-10:] == generated(3, 10)
-    assert len({case.name for case, _ in ALL}) * 2 >= len(ALL) > 0
+    names = [case.name for case in read_cases(CASES)]
+    assert len(set(names)) == len(names) > 0
 
 
-@pytest.mark.parametrize(("case", "kind"), ALL, ids=[f"{case.name}-{kind}" for case, kind in ALL])
+@runs(CASES)
 def test_case(case: Case, kind: str, tmp_path: Path) -> None:
     assert set(case.options) <= {"large", "reuse", "index=btree", "index=hash"}, "unknown case option"
     runner = Runner(tmp_path, kind, "reuse" in case.options)
     try:
         for operation in case.operations:
-            got, expected = runner.run(operation), wanted(operation)
+            expected, got = wanted(operation), runner.run(operation)
             if got != expected or type(got) is not type(expected):
                 where = f"{case.file}:{operation.line}: {case.name} [{kind}]: {operation.name}"
-                pytest.fail(f"{where}: got {got!r:.200}, expected {expected!r:.200}")
+                raise AssertionError(f"{where}: got {got!r:.200}, expected {expected!r:.200}")
     finally:
         runner.finish()
+
+
+@runs(CASES / "wrong")
+def test_a_wrong_case_fails(case: Case, kind: str, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, AttributeError, ValueError)):
+        test_case(case, kind, tmp_path)

@@ -87,6 +87,7 @@ def test_exhausted_stays_exhausted(store: bitcask.Store) -> None:
     store[b"a"] = b"1"
     assert list(scan) == [] and next(scan, None) is None
     assert iter(scan) is scan
+    assert bitcask.Scan[bytes].__origin__ is bitcask.Scan  # type: ignore[attr-defined]
 
 
 def test_seek(filled: bitcask.Store) -> None:

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal, NoReturn, SupportsIndex, TypeVar, final, overload
+from types import GenericAlias, TracebackType
+from typing import Any, Final, Literal, NoReturn, SupportsIndex, TypeVar, final, overload
 
 from _typeshed import SupportsKeysAndGetItem
 from typing_extensions import Buffer, Self
@@ -118,6 +118,7 @@ class Scan(Iterator[_T_co]):
     def seek(self, key: Buffer, /) -> None: ...
     def rewind(self) -> None: ...
     def skip_damaged(self) -> None: ...
+    def __class_getitem__(cls, item: Any) -> GenericAlias: ...
     def __reduce_ex__(self, _protocol: SupportsIndex, /) -> NoReturn: ...
 
 @final
