@@ -321,7 +321,7 @@ impl World {
     /// Opens the disk of this store, which is closed or dead, under the other index now and then.
     fn reopen(&mut self, disk: SimVfs) {
         self.held.clear();
-        if self.writes % 3 == 0 {
+        if self.writes.is_multiple_of(3) {
             self.options = self.options.clone().index(common::index(self.writes / 3));
         }
         self.db = open(disk.clone(), &self.options).expect("it opens again");
