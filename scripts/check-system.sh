@@ -33,9 +33,9 @@ for lang in "$@"; do
         need nm binutils "to compare the exported symbols"
         ;;
     python)
-        need python3 python3 "3.9 or newer"
+        need python3 python3 "3.10 or newer"
         if command -v python3 >/dev/null 2>&1; then
-            at_least python3 "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" 3.9
+            at_least python3 "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" 3.10
             python3 -c 'import venv, ensurepip' 2>/dev/null || {
                 missing+=("the venv module of Python")
                 packages+=(python3-venv)
@@ -44,9 +44,9 @@ for lang in "$@"; do
         ;;
     go)
         if command -v go >/dev/null 2>&1; then
-            at_least go "$(go env GOVERSION | sed 's/^go//')" 1.24
+            at_least go "$(go env GOVERSION | sed 's/^go//')" 1.25
         else
-            missing+=("go 1.24 or newer, from https://go.dev/dl")
+            missing+=("go 1.25 or newer, from https://go.dev/dl")
         fi
         ;;
     *)

@@ -37,6 +37,11 @@ for lang in "$@"; do
     esac
 done
 
+if [ "$#" -eq 5 ]; then
+    step "examples" examples/run_hello.sh
+    step "demo, small and spoilt" examples/demo/test.sh
+fi
+
 printf '\n%s\n' "$table"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

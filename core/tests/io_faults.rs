@@ -41,7 +41,18 @@ struct Run {
 impl Run {
     fn new(options: &Options, always: bool, name: String, disk: SimVfs, vfs: FaultVfs) -> Run {
         let history = History::default();
-        Run { disk, vfs, options: options.clone(), always, fails_itself: false, db: None, history, stopped: false, unknown: None, name }
+        Run {
+            disk,
+            vfs,
+            options: options.clone(),
+            always,
+            fails_itself: false,
+            db: None,
+            history,
+            stopped: false,
+            unknown: None,
+            name,
+        }
     }
 
     fn fail(&self, why: impl std::fmt::Display) -> ! {
@@ -189,7 +200,14 @@ impl Run {
         let (all, durable) = (allowed.commits.len(), allowed.durable(NEVER - 1));
         let again = self.look(&seen, n, &allowed, acked, all, "after a kill");
         for choice in choices(&seen, n) {
-            self.look(&seen.crash(seen.op_count(), &choice), n, &allowed, again, again, "after kill, reopen, power cut");
+            self.look(
+                &seen.crash(seen.op_count(), &choice),
+                n,
+                &allowed,
+                again,
+                again,
+                "after kill, reopen, power cut",
+            );
         }
         for choice in choices(&self.disk, n) {
             let cut = self.disk.crash(self.disk.op_count(), &choice);
@@ -333,7 +351,8 @@ fn recovery() {
                 drop(open(vfs.clone(), &quiet()).expect("it opens"));
                 vfs.total()
             };
-            let cases = (0..total).flat_map(plans).chain((0..4).flat_map(write_plans)).chain((0..4).flat_map(sync_plans));
+            let cases =
+                (0..total).flat_map(plans).chain((0..4).flat_map(write_plans)).chain((0..4).flat_map(sync_plans));
             for (n, plans) in cases.enumerate() {
                 let name = format!("{}: {choice:?} at {at}, recovered with {plans:?}", workload.name);
                 let disk = crashed();
@@ -349,9 +368,11 @@ fn recovery() {
                 };
                 vfs.heal();
                 run.history = history.clone();
-                let prefix = seen.map(|seen| history.prefix_of(&seen, from, to).unwrap_or_else(|| {
-                    run.fail(history.explain(&seen, from, to));
-                }));
+                let prefix = seen.map(|seen| {
+                    history.prefix_of(&seen, from, to).unwrap_or_else(|| {
+                        run.fail(history.explain(&seen, from, to));
+                    })
+                });
                 let (from, to) = prefix.map_or((from, to), |n| (n, n));
                 let killed = disk.kill();
                 let cut = disk.crash(disk.op_count(), &choices(&disk, n)[n % 3]);

@@ -135,7 +135,11 @@ static void frees_everything_at_once(void) {
     opens_and_closes();
 }
 
+/* Not under AddressSanitizer: a child may find that one's own allocator locked, for ever. The C library's is not. */
 static void busy_parent(void) {
+#ifdef __SANITIZE_ADDRESS__
+    return;
+#endif
     pthread_t threads[3];
     __atomic_store_n(&busy, 1, __ATOMIC_SEQ_CST);
     for (size_t i = 0; i < 3; i++) {

@@ -2,9 +2,12 @@
 
 use std::ops::Deref;
 
-use pyo3::exceptions::PyTypeError;
+use bitcask::Status;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+
+use crate::errors::of_status;
 
 /// A key or value as the caller gave it: any bytes-like object.
 ///
@@ -68,6 +71,26 @@ impl<'py> FromPyObject<'_, 'py> for Maybe<'py> {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Maybe<'py>> {
         Ok(Maybe::Given(object.to_owned()))
+    }
+}
+
+/// A number of records, of which there can't be more than fit.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(pub(crate) u64);
+
+impl FromPyObject<'_, '_> for Count {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Count> {
+        match object.extract() {
+            Ok(count) => Ok(Count(count)),
+            Err(error) if !error.is_instance_of::<PyOverflowError>(object.py()) => Err(error),
+            Err(_) if object.gt(0)? => Ok(Count(u64::MAX)),
+            Err(_) => {
+                let what = format!("limit is {}; it can't be negative", object.str()?);
+                Err(of_status(object.py(), Status::InvalidArgument, &what))
+            }
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::ops::Bound as Limit;
 use std::sync::Mutex;
 
-use bitcask::{EntryPage, Iter, IterOptions, Status};
+use bitcask::{EntryPage, Iter, IterOptions};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyType};
 
 use crate::call::{detached, detached_locked};
-use crate::convert::{Input, bytes};
-use crate::errors::{of_status, to_python};
+use crate::convert::{Count, Input, bytes};
+use crate::errors::to_python;
 use crate::no_pickle;
 use crate::store::Store;
 
@@ -36,7 +36,7 @@ pub(crate) struct Range<'a> {
     pub(crate) start_inclusive: bool,
     pub(crate) end_inclusive: bool,
     pub(crate) reverse: bool,
-    pub(crate) limit: Option<i64>,
+    pub(crate) limit: Option<Count>,
 }
 
 impl Default for Range<'_> {
@@ -54,7 +54,7 @@ impl Default for Range<'_> {
 }
 
 impl Range<'_> {
-    fn options(&self, py: Python<'_>) -> PyResult<IterOptions> {
+    fn options(&self) -> IterOptions {
         let bound = |key, inclusive| match (key, inclusive) {
             (None, _) => Limit::Unbounded,
             (Some(key), true) => Limit::Included(key),
@@ -65,13 +65,10 @@ impl Range<'_> {
             .end(bound(self.end, self.end_inclusive))
             .prefix(self.prefix.unwrap_or_default())
             .reverse(self.reverse);
-        if let Some(limit) = self.limit {
-            let limit = u64::try_from(limit).map_err(|_| {
-                of_status(py, Status::InvalidArgument, &format!("limit is {limit}; it can't be negative"))
-            })?;
+        if let Some(Count(limit)) = self.limit {
             options = options.limit(limit);
         }
-        Ok(options)
+        options
     }
 }
 
@@ -113,8 +110,12 @@ impl State {
         Ok(())
     }
 
-    fn seek(&mut self, key: &[u8]) {
-        self.records.seek(key);
+    /// Goes where the key says, or to the beginning.
+    fn go(&mut self, key: Option<&[u8]>) {
+        match key {
+            Some(key) => self.records.seek(key),
+            None => self.records.rewind(),
+        }
         self.page = EntryPage::new();
         self.at = 0;
         self.ask = FIRST_PAGE;
@@ -132,10 +133,20 @@ enum Next<'py> {
 impl Scan {
     pub(crate) fn new(store: Bound<'_, Store>, yields: Yields, range: &Range<'_>) -> PyResult<Scan> {
         let py = store.py();
-        let options = range.options(py)?.keys_only(yields == Yields::Keys);
+        let options = range.options().keys_only(yields == Yields::Keys);
         let db = &store.get().db;
         let records = detached(py, || db.iter(&options))?;
         Ok(Scan { store: store.unbind(), yields, state: Mutex::new(State::new(records)) })
+    }
+
+    /// Moves without reading.
+    fn turn(&self, py: Python<'_>, to: impl FnOnce(&mut State) + Send) -> PyResult<()> {
+        let store = self.store.get();
+        let moved = |state: &mut State| {
+            to(state);
+            Ok(())
+        };
+        detached_locked(py, &self.state, || store.alive(), moved)
     }
 
     /// The next record as Python has it, if it can be had without waiting.
@@ -178,30 +189,24 @@ impl Scan {
     /// Go to the first key of the range at or above key; in reverse, at or below. A limit counts from here.
     #[pyo3(signature = (key, /))]
     fn seek(&self, py: Python<'_>, key: Input<'_, '_>) -> PyResult<()> {
-        let (store, key) = (self.store.get(), &*key);
-        detached_locked(
-            py,
-            &self.state,
-            || store.alive(),
-            |state| {
-                state.seek(key);
-                Ok(())
-            },
-        )
+        let key = &*key;
+        self.turn(py, |state| state.go(Some(key)))
+    }
+
+    /// Go back to the beginning of the range (in reverse, to its end).
+    fn rewind(&self, py: Python<'_>) -> PyResult<()> {
+        self.turn(py, |state| state.go(None))
     }
 
     /// After a CorruptedError: go on behind the damaged record.
     fn skip_damaged(&self, py: Python<'_>) -> PyResult<()> {
-        let store = self.store.get();
-        detached_locked(
-            py,
-            &self.state,
-            || store.alive(),
-            |state| {
-                state.records.skip_damaged();
-                Ok(())
-            },
-        )
+        self.turn(py, |state| state.records.skip_damaged())
+    }
+
+    /// Scan[bytes], for annotations.
+    #[classmethod]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.getattr("GenericAlias")?.call1((cls, item))
     }
 
     fn __reduce_ex__(&self, _protocol: &Bound<'_, PyAny>) -> PyResult<()> {

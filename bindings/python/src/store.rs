@@ -13,7 +13,7 @@ use pyo3::types::PyBytes;
 
 use crate::batch::Batch;
 use crate::call::detached;
-use crate::convert::{Input, Maybe, bytes};
+use crate::convert::{Count, Input, Maybe, bytes};
 use crate::iter::{Range, Scan, Yields};
 use crate::{fork, mapping, no_pickle, report};
 
@@ -222,7 +222,7 @@ impl Store {
         start_inclusive: bool,
         end_inclusive: bool,
         reverse: bool,
-        limit: Option<i64>,
+        limit: Option<Count>,
     ) -> PyResult<Scan> {
         let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
         let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit };
@@ -242,7 +242,7 @@ impl Store {
         start_inclusive: bool,
         end_inclusive: bool,
         reverse: bool,
-        limit: Option<i64>,
+        limit: Option<Count>,
     ) -> PyResult<Scan> {
         let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
         let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit };
@@ -251,7 +251,7 @@ impl Store {
 
     /// Iterate over the pairs whose key begins with prefix.
     #[pyo3(signature = (prefix, *, reverse=false, limit=None))]
-    fn prefix(slf: Bound<'_, Self>, prefix: Input<'_, '_>, reverse: bool, limit: Option<i64>) -> PyResult<Scan> {
+    fn prefix(slf: Bound<'_, Self>, prefix: Input<'_, '_>, reverse: bool, limit: Option<Count>) -> PyResult<Scan> {
         let range = Range { prefix: Some(&prefix), reverse, limit, ..Range::default() };
         Scan::new(slf, Yields::Items, &range)
     }

@@ -87,6 +87,7 @@ def test_exhausted_stays_exhausted(store: bitcask.Store) -> None:
     store[b"a"] = b"1"
     assert list(scan) == [] and next(scan, None) is None
     assert iter(scan) is scan
+    assert bitcask.Scan[bytes].__origin__ is bitcask.Scan  # type: ignore[attr-defined]
 
 
 def test_seek(filled: bitcask.Store) -> None:
@@ -98,6 +99,8 @@ def test_seek(filled: bitcask.Store) -> None:
     assert list(scan) == KEYS
     scan.seek(b"c")
     assert list(scan) == [b"c", b"\xff", b"\xff\xff"], "also after the end"
+    scan.rewind()
+    assert list(scan) == KEYS
     back = filled.range_keys(reverse=True)
     back.seek(b"bb")
     assert next(back) == b"b\x00"
@@ -130,5 +133,10 @@ def test_wrong_arguments(store: bitcask.Store) -> None:
         store.range(b"a", b"b", b"c")  # type: ignore[call-arg]
     with pytest.raises(bitcask.InvalidArgumentError, match="limit"):
         store.range(limit=-1)
+    with pytest.raises(bitcask.InvalidArgumentError, match="limit"):
+        store.range(limit=-(2**70))
+    with pytest.raises(TypeError, match="limit"):
+        store.range(limit="1")  # type: ignore[arg-type]
+    assert list(store.range(limit=2**70)) == []
     with pytest.raises(TypeError):
         store.prefix()  # type: ignore[call-arg]

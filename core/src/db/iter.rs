@@ -81,7 +81,8 @@ impl IterOptions {
 
 /// An iterator over one moment of the store. For one thread at a time; it keeps nobody from writing.
 ///
-/// After an error it stays where it is; the call may be tried again.
+/// After an error it stays where it is: the next call tries the same record again, so a loop should end at an error or
+/// move on by [`Iter::skip_damaged`].
 #[derive(Debug)]
 pub struct Iter {
     cursor: Cursor,

@@ -57,7 +57,7 @@ pub(crate) struct Store {
     pub(super) files: Files,
     pub(super) queue: CommitQueue<Job, Outcome>,
     /// `None` if opened for reading only.
-    pub(super) log: Option<Mutex<LogWriter>>,
+    pub(super) log: Option<Arc<Mutex<LogWriter>>>,
     pub(super) gate: RwLock<()>,
     pub(super) history: History,
     /// Number of the last commit that readers see.
@@ -103,10 +103,14 @@ impl Store {
         let dir = directory(path, config, vfs.as_ref())?;
         let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
         let index = new_index(config.index, vfs.as_ref(), &dir)?;
-        let map_len = map_len(config.max_file_size);
+        // A reader beside a writer must not touch a page that the writer may cut off.
+        let map_len = if config.read_only { 0 } else { map_len(config.max_file_size) };
         let mode = if config.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
         let look = SurveyConfig { mode, map_len, on_damage: config.on_damage };
         let mut survey = recovery::survey(vfs.as_ref(), &dir, look)?;
+        if !config.read_only {
+            recovery::remove_temps(&survey, vfs.as_ref())?;
+        }
         let replayed = recovery::replay(
             &survey,
             index.as_ref(),
@@ -127,7 +131,9 @@ impl Store {
                 map_len,
             };
             let (end, report) = recovery::repair(&mut survey, replayed, &log_config)?;
-            (Some(Mutex::new(LogWriter::new(log_config, end))), report)
+            let mut log = LogWriter::new(log_config, end);
+            log.mark_recovered()?;
+            (Some(Arc::new(Mutex::new(log))), report)
         };
         let files = Files::default();
         files.add(survey.files);
@@ -149,17 +155,22 @@ impl Store {
             log,
             report,
         });
-        if let (Durability::Interval { every, bytes }, Some(_)) = (config.durability, &store.log) {
-            let interval = IntervalSync::start(&store, every, bytes)?;
+        if let (Durability::Interval { every, bytes }, Some(log)) = (config.durability, &store.log) {
+            let interval = IntervalSync::start(log, every, bytes)?;
             let _ = store.pressure.set(Arc::clone(interval.pressure()));
             *store.interval.lock() = Some(interval);
         }
         Ok(store)
     }
 
+    /// Whether this process got the store by a fork: its locks may be held by threads that are not here.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.vfs.process_generation() != self.generation
+    }
+
     /// Every public call begins with this.
     pub(crate) fn check_usable(&self) -> Result<()> {
-        if self.vfs.process_generation() != self.generation {
+        if self.is_foreign() {
             return Err(Error::Forked);
         }
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
@@ -224,7 +235,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.vfs.process_generation() != self.generation {
+        if self.is_foreign() {
             // The parent's: its thread does not exist here, and its log is not ours to touch. Closing the lock's
             // descriptor leaves the parent's lock alone.
             if let Some(interval) = self.interval.get_mut().take() {

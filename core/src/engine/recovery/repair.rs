@@ -28,12 +28,21 @@ const COPY_LEN: usize = 1 << 20;
 pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig) -> Result<(LogEnd, OpenReport)> {
     let Replayed { mut report, end, stable, hints } = replayed;
     let repair = Repair { vfs: config.vfs.as_ref(), dir: &config.dir };
-    for path in survey.temps.iter().chain(&survey.unfinished) {
+    if let Some(path) = &survey.unfinished {
+        repair.remove(path)?;
+    }
+    for (path, _) in &report.unusable_hints {
+        // One that covers more than the file has would be believed once the file has grown past it.
         repair.remove(path)?;
     }
     if survey.unfinished.is_some() {
         // Before there is a later file, behind which a file without header is damage.
         repair.sync_dir()?;
+    }
+    if !report.damage.is_empty() {
+        // Damage may hide numbers, which must not be used again: as many as there can be records in it.
+        let hidden = report.damage.iter().map(|damage| damage.len.max(1 << 32) / 28 + 1).sum();
+        report.last_seq = SeqNo(report.last_seq.0.saturating_add(hidden));
     }
     let log_end = match end {
         Some(found) => repair.existing(survey, found, stable, &mut report, config)?,
@@ -91,7 +100,8 @@ impl Repair<'_> {
             hint: found.hint,
             is_marked: found.is_marked,
         };
-        if !found.sealed {
+        // Damage up to an odd end leaves no place for a record.
+        if !found.sealed && end.offset.is_multiple_of(4) {
             return Ok(state);
         }
         // Cut short between seal and new file, or the new file was cut off.

@@ -36,9 +36,11 @@ impl Replayed {
     /// The report for an opener that changes nothing: the torn tail is left where it is, and left out.
     pub(crate) fn into_report(mut self, survey: &Survey) -> OpenReport {
         let Some(end) = &self.end else { return self.report };
+        let last = survey.log_files().next_back().map(|file| file.id());
         for file in survey.log_files().filter(|file| file.id() >= end.position.file) {
             let offset = if file.id() == end.position.file { end.position.offset } else { 0 };
-            if end.torn && file.end() > offset {
+            // What a writer is in the midst of at the very end is not torn.
+            if end.torn && file.end() > offset && Some(file.id()) != last {
                 let len = file.end() - offset;
                 self.report.torn.push(TornTail { path: file.path().to_owned(), offset, len, kept_as: None });
             }
@@ -132,8 +134,8 @@ struct Progress {
     hint: Option<HintWriter>,
     sealed: bool,
     is_marked: bool,
-    /// A hint says that there is no incomplete batch before this.
-    complete_to: u64,
+    /// Up to where the hint spoke; 0 without one.
+    hinted_to: u64,
     at: u64,
 }
 
@@ -203,7 +205,16 @@ impl Replay<'_> {
                 Item::Damage { offset, len, why } => {
                     let position = LogPosition { file: file.id(), offset };
                     if self.is_stable(position, i)? {
+                        // A writer in another process may have been in the midst of it when it was read; what says that
+                        // it is stable was written later, so that now it is all there or really damaged.
+                        let mut again = Scanner::new(file, offset, self.log_seq);
+                        if matches!(again.next()?, Item::Record { .. }) {
+                            scanner = Scanner::new(file, offset, self.log_seq);
+                            continue;
+                        }
                         self.damaged(file, offset, len, why)?;
+                        // A hint over it would hide it from the next open.
+                        progress.hint = None;
                         progress.is_marked = false;
                         continue;
                     }
@@ -214,6 +225,7 @@ impl Replay<'_> {
                     if !is_last && !progress.sealed {
                         if self.is_stable(position, i)? {
                             self.lost_end(file, offset)?;
+                            progress.hint = None;
                         } else {
                             // The file ends without a seal, and another follows.
                             return Ok(Some(Self::end(position, true, progress)));
@@ -289,7 +301,7 @@ impl Replay<'_> {
                 if let Some(point) = SyncPoint::decode(key) {
                     let point = LogPosition { file: point.file, offset: point.offset };
                     self.stable_to(point.min(position));
-                    progress.is_marked = point == position && progress.complete_to == offset;
+                    progress.is_marked = point == position && progress.hinted_to == offset;
                 }
             }
             RecordKind::Seal => {}
@@ -403,7 +415,7 @@ impl Replay<'_> {
             hint: None,
             sealed: false,
             is_marked: false,
-            complete_to: 0,
+            hinted_to: 0,
             at: DATA_START,
         };
         match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
@@ -424,7 +436,7 @@ impl Replay<'_> {
             self.proves(header.max_seq)?;
             self.complete_seq = self.complete_seq.max(header.max_seq);
         }
-        progress.complete_to = header.covered;
+        progress.hinted_to = header.covered;
         let mut entries = 0;
         loop {
             let block = match reader.next_block() {
