@@ -1,0 +1,206 @@
+// Examples of the documentation, which the tests run.
+
+package bitcask_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/libbitcask/libbitcask/bindings/go"
+)
+
+// exampleStore opens a store in a directory of its own; the function closes and removes it.
+func exampleStore(opts ...bitcask.Option) (*bitcask.DB, func()) {
+	dir, err := os.MkdirTemp("", "bitcask-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	db, err := bitcask.Open(filepath.Join(dir, "store"), opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return db, func() {
+		_ = db.Close()
+		_ = os.RemoveAll(dir)
+	}
+}
+
+func Example() {
+	dir, err := os.MkdirTemp("", "bitcask-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	db, err := bitcask.Open(filepath.Join(dir, "store"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+
+	if err := db.Put([]byte("greeting"), []byte("hello")); err != nil {
+		log.Fatal(err)
+	}
+	value, err := db.Get([]byte("greeting"))
+	fmt.Println(string(value), err)
+	_, err = db.Get([]byte("farewell"))
+	fmt.Println(errors.Is(err, bitcask.ErrNotFound))
+	existed, err := db.Delete([]byte("greeting"))
+	fmt.Println(existed, err)
+	// Output:
+	// hello <nil>
+	// true
+	// true <nil>
+}
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "bitcask-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	_, err = bitcask.Open(filepath.Join(dir, "missing"), bitcask.WithCreateIfMissing(false))
+	fmt.Println(errors.Is(err, bitcask.ErrNoStore))
+
+	db, err := bitcask.Open(filepath.Join(dir, "store"),
+		bitcask.WithIndex(bitcask.IndexHash),
+		bitcask.WithDurability(bitcask.DurabilityAlways),
+		bitcask.WithMaxFileSize(256<<20))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(db.Close())
+	// Output:
+	// true
+	// <nil>
+}
+
+func ExampleDB_AppendTo() {
+	db, done := exampleStore()
+	defer done()
+	for _, key := range []string{"a", "b"} {
+		if err := db.Put([]byte(key), []byte("value of "+key)); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	buf := make([]byte, 0, 4096) // serves all gets: none of them allocates
+	for _, key := range []string{"a", "b"} {
+		value, err := db.AppendTo(buf[:0], []byte(key))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", value)
+	}
+	// Output:
+	// value of a
+	// value of b
+}
+
+func ExampleDB_NewBatch() {
+	db, done := exampleStore()
+	defer done()
+	if err := db.Put([]byte("account:1"), []byte("100")); err != nil {
+		log.Fatal(err)
+	}
+
+	batch := db.NewBatch()
+	defer batch.Close()
+	err := errors.Join(
+		batch.Put([]byte("account:2"), []byte("100")),
+		batch.Delete([]byte("account:1")),
+	)
+	if err == nil {
+		err = batch.Commit(bitcask.Sync())
+	}
+	fmt.Println(err)
+	n, err := db.Len()
+	fmt.Println(n, err)
+	// Output:
+	// <nil>
+	// 1 <nil>
+}
+
+func ExampleDB_Prefix() {
+	db, done := exampleStore()
+	defer done()
+	for key, value := range map[string]string{"user:1": "Ada", "user:2": "Alan", "group:1": "admins"} {
+		if err := db.Put([]byte(key), []byte(value)); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	it := db.Prefix([]byte("user:"))
+	for key, value := range it.Seq() {
+		fmt.Printf("%s is %s\n", key, value)
+	}
+	if err := it.Err(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// user:1 is Ada
+	// user:2 is Alan
+}
+
+func ExampleDB_Range() {
+	db, done := exampleStore()
+	defer done()
+	for i := range 100 {
+		if err := db.Put(fmt.Appendf(nil, "%02d", i), nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	it := db.Range(bitcask.From([]byte("20")), bitcask.Before([]byte("50")),
+		bitcask.Reverse(), bitcask.Limit(3), bitcask.KeysOnly())
+	for key := range it.Seq() {
+		fmt.Printf("%s\n", key)
+	}
+	fmt.Println(it.Err())
+	// Output:
+	// 49
+	// 48
+	// 47
+	// <nil>
+}
+
+func ExampleIterator_Seek() {
+	db, done := exampleStore()
+	defer done()
+	for _, key := range []string{"apple", "banana", "cherry"} {
+		if err := db.Put([]byte(key), nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	it := db.All()
+	defer it.Close()
+	if err := it.Seek([]byte("b")); err != nil {
+		log.Fatal(err)
+	}
+	for it.Next() {
+		fmt.Printf("%s\n", it.Key())
+	}
+	fmt.Println(it.Err())
+	// Output:
+	// banana
+	// cherry
+	// <nil>
+}
+
+func ExampleError() {
+	db, done := exampleStore()
+	defer done()
+
+	_, err := bitcask.Open(db.Path()) // it is open already
+	var details *bitcask.Error
+	fmt.Println(errors.Is(err, bitcask.ErrLocked))
+	fmt.Println(errors.As(err, &details) && details.Op == "open" && details.Path != "")
+	// Output:
+	// true
+	// true
+}
