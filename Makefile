@@ -2,6 +2,7 @@
 #
 #   make test LANGS="c python"    a part: rust, c, cpp, python, go
 #   make demo DEMO_DIR=/etc       store another directory
+#   make examples                 each language's short program, and the demonstration on odd files, also spoiled
 #   make figures                  speed and memory, printed and written to target/figures/
 #   make install PREFIX=/usr/local DESTDIR=
 
@@ -9,7 +10,7 @@ LANGS ?= rust c cpp python go
 BUILD ?= target
 DEMO_DIR ?= /usr/include
 
-.PHONY: all demo test lint figures long clean $(addprefix test-,rust c cpp python go)
+.PHONY: all demo examples test lint figures long clean $(addprefix test-,rust c cpp python go)
 
 all:
 	cargo build --release -p bitcask-ffi
@@ -17,6 +18,11 @@ all:
 demo:
 	@scripts/check-system.sh rust cpp python go
 	@examples/demo/run.sh "$(DEMO_DIR)"
+
+examples:
+	@scripts/check-system.sh rust cpp python go
+	@examples/run_hello.sh
+	@examples/demo/test.sh
 
 test:
 	@scripts/check-system.sh $(LANGS)

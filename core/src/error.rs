@@ -98,6 +98,11 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A bug in this library. Please report it.
+    Internal {
+        /// What happened.
+        what: String,
+    },
     /// The index kind can't do this, or not within its limits.
     Unsupported {
         /// What, and what can.
@@ -229,6 +234,7 @@ impl Error {
             Error::UnsupportedVersion { .. } => Status::UnsupportedVersion,
             Error::UnsupportedFeature { .. } => Status::UnsupportedFeature,
             Error::ForeignFile { .. } => Status::ForeignFile,
+            Error::Internal { .. } => Status::Internal,
             Error::Unsupported { .. } => Status::Unsupported,
         }
     }
@@ -320,6 +326,7 @@ impl fmt::Display for Error {
             Error::ForeignFile { path } => {
                 write!(f, "{}: belongs to another store; move it out of this directory", path.display())
             }
+            Error::Internal { what } => write!(f, "a bug in libbitcask, please report it: {what}"),
             Error::Unsupported { what } => f.write_str(what),
         }
     }

@@ -41,6 +41,6 @@ pub mod vfs;
 pub use db::{Batch, Db, EntryPage, Iter, IterOptions, Value};
 pub use error::{Error, Result, Status};
 pub use index::IndexKind;
-pub use options::{Durability, OnDamage, Options, WriteOptions};
+pub use options::{Options, WriteOptions};
 pub use stats::{Damage, OpenReport, Stats, TornTail};
-pub use types::{FileId, Location, MAX_KEY_LEN, MAX_VALUE_LEN, SeqNo, Timestamp};
+pub use types::{Durability, FileId, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp};

@@ -5,34 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::index::IndexKind;
-
-/// When a write is on stable storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Acknowledged means in the operating system's page cache: survives the death of the process, not a loss of power.
-    None,
-    /// As `None`, and a background thread syncs when either limit is reached.
-    Interval {
-        /// Longest time that an acknowledged write stays unsynced. At least one millisecond.
-        every: Duration,
-        /// Most bytes of log that stay unsynced. At least 1.
-        bytes: u64,
-    },
-    /// Acknowledged means on stable storage. Concurrent writers share one sync.
-    Always,
-}
-
-/// What open does with damage that hides which keys it touches (bytes that no hint describes and no checksum confirms).
-///
-/// Where the keys are known the store opens in any case, and reading such a key gives [`Error::Corrupted`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum OnDamage {
-    /// Open fails with [`Error::Corrupted`]: an older value of a damaged key could otherwise pass for its newest.
-    #[default]
-    Refuse,
-    /// Open succeeds and serves all that is undamaged; [`OpenReport::damage`](crate::OpenReport::damage) lists the rest.
-    Serve,
-}
+use crate::types::{Durability, OnDamage};
 
 /// How to open a store. Values are checked at open, not in the setters.
 #[derive(Clone, Debug)]

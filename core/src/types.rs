@@ -1,9 +1,11 @@
-//! The engine's vocabulary: numbers that must not be confused, and the limits of the data model.
+//! The engine's vocabulary: numbers that must not be confused, the limits of the data model, and the choices that concern
+//! several layers.
 //!
 //! Knows nothing of files or indexes. [`Location`] is the one packed form of "where a record is"; its layout is
 //! in memory only (and in index checkpoints), never in data files.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Longest key, in bytes. The shortest is one byte.
 pub const MAX_KEY_LEN: usize = 65_535;
@@ -128,6 +130,34 @@ fn size_class(len: u64) -> u64 {
 fn class_bound(class: u64) -> u64 {
     let base = 32u64 << (class / 2);
     if class.is_multiple_of(2) { base } else { base + base / 2 }
+}
+
+/// When a write is on stable storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Acknowledged means in the operating system's page cache: survives the death of the process, not a loss of power.
+    None,
+    /// As `None`, and a background thread syncs when either limit is reached.
+    Interval {
+        /// Longest time that an acknowledged write stays unsynced. At least one millisecond.
+        every: Duration,
+        /// Most bytes of log that stay unsynced. At least 1.
+        bytes: u64,
+    },
+    /// Acknowledged means on stable storage. Concurrent writers share one sync.
+    Always,
+}
+
+/// What open does with damage that hides which keys it touches (bytes that no hint describes and no checksum confirms).
+///
+/// Where the keys are known the store opens in any case, and reading such a key gives [`Corrupted`](crate::Error::Corrupted).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnDamage {
+    /// Open fails with [`Corrupted`](crate::Error::Corrupted): an older value of a damaged key could otherwise pass for its newest.
+    #[default]
+    Refuse,
+    /// Open succeeds and serves all that is undamaged; [`OpenReport::damage`](crate::OpenReport::damage) lists the rest.
+    Serve,
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bitcask::{Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions};
+use bitcask::{
+    Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions,
+};
 use language::{Case, Item, Op, bytes, generated, word};
 
 #[test]
@@ -31,11 +33,29 @@ fn large_cases() {
     run_all(IndexKind::Hash, true);
 }
 
+/// A runner that passes a wrong case does not look.
+#[test]
+fn wrong_cases_fail() {
+    let (passed, failures) = run_cases("wrong", IndexKind::BTree, false);
+    assert!(passed == 0 && failures.len() > 20, "{passed} passed");
+}
+
 fn run_all(kind: IndexKind, large: bool) {
+    let (passed, failures) = run_cases("", kind, large);
+    for failure in &failures {
+        println!("{failure}");
+    }
+    let summary = format!("{passed} passed, {} failed", failures.len());
+    println!("{summary}");
+    assert!(failures.is_empty() && passed > 0, "{summary} under {}", kind_name(kind));
+}
+
+fn run_cases(folder: &str, kind: IndexKind, large: bool) -> (usize, Vec<String>) {
     let kind_name = kind_name(kind);
-    let root = std::env::temp_dir().join(format!("bitcask-conformance-{}-{kind_name}-{large}", std::process::id()));
+    let root =
+        std::env::temp_dir().join(format!("bitcask-conformance-{}-{kind_name}-{large}{folder}", std::process::id()));
     let (mut passed, mut failures) = (0, Vec::new());
-    let cases = language::read_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance"));
+    let cases = language::read_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance").join(folder));
     for case in &cases {
         let index = case.options.iter().find_map(|(name, value)| (name == "index").then_some(value.as_str()));
         if case.has("large") != large || index.is_some_and(|name| name != kind_name) {
@@ -53,11 +73,7 @@ fn run_all(kind: IndexKind, large: bool) {
         }
     }
     fs::remove_dir_all(&root).ok();
-    for failure in &failures {
-        println!("{failure}");
-    }
-    println!("{passed} passed, {} failed", failures.len());
-    assert!(failures.is_empty() && passed > 0, "{passed} passed, {} failed under {kind_name}", failures.len());
+    (passed, failures)
 }
 
 fn kind_name(kind: IndexKind) -> &'static str {
@@ -70,7 +86,6 @@ type Outcome = Result<Vec<Item>, Error>;
 struct Open {
     db: Db,
     closed: bool,
-    dir: String,
     options: Vec<(String, String)>,
 }
 
@@ -169,7 +184,7 @@ impl Runner {
             }
             _ => {}
         }
-        let name = op.option("of").filter(|_| op.name == "hold").unwrap_or(op.object("db"));
+        let name = if op.name == "hold" { op.option("of").unwrap_or("db") } else { op.object("db") };
         let db = self.stores.get(name).ok_or("no such store")?.db.clone();
         let sync = WriteOptions::new().sync(true);
         Ok(match op.name.as_str() {
@@ -180,9 +195,9 @@ impl Runner {
             }
             "put" => return ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put(k, v))),
             "put_sync" => return ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put_with(k, v, sync))),
-            "get" => self.lend(op.bytes(0)?, |k| db.get(k)).map(|v| {
-                vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]
-            }),
+            "get" => self
+                .lend(op.bytes(0)?, |k| db.get(k))
+                .map(|v| vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]),
             "hold" => match self.lend(op.bytes(0)?, |k| db.get(k)) {
                 Ok(Some(value)) => {
                     self.values.insert(op.object("v").to_owned(), value);
@@ -291,10 +306,9 @@ impl Runner {
             (None, None) => {}
             _ => return Err("interval_ms and interval_bytes go together".to_owned()),
         }
-        let dir = dir.to_owned();
-        match Db::open(self.root.join(&dir), &options) {
+        match Db::open(self.root.join(dir), &options) {
             Ok(db) => {
-                self.stores.insert(op.object("db").to_owned(), Open { db, closed: false, dir, options: chosen });
+                self.stores.insert(op.object("db").to_owned(), Open { db, closed: false, options: chosen.clone() });
                 ok(Ok(()))
             }
             Err(error) => Ok(Err(error)),
@@ -465,4 +479,3 @@ fn list(items: impl Iterator<Item = Item>) -> Vec<Item> {
 fn filled_key(prefix: &[u8], i: usize) -> Vec<u8> {
     [prefix, &(i as u32).to_be_bytes()].concat()
 }
-

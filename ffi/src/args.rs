@@ -97,6 +97,8 @@ pub(crate) fn write_options(flags: u32) -> Result<WriteOptions, Failure> {
     match flags {
         BITCASK_WRITE_DEFAULT => Ok(WriteOptions::new()),
         BITCASK_WRITE_SYNC => Ok(WriteOptions::new().sync(true)),
-        _ => Err(Failure::invalid(format!("flags are {flags:#x}, of which this release knows only {BITCASK_WRITE_SYNC:#x}"))),
+        _ => Err(Failure::invalid(format!(
+            "flags are {flags:#x}, of which this release knows only {BITCASK_WRITE_SYNC:#x}"
+        ))),
     }
 }

@@ -36,7 +36,7 @@ where
     let mut object = child.object.try_lock().map_err(|refused| match refused {
         TryLockError::WouldBlock => Failure::in_use(H::NAME),
         TryLockError::Poisoned(_) => {
-            Failure::Boundary(Status::Internal, format!("an earlier call on this {} hit a bug; free it", H::NAME))
+            Failure::new(Status::Internal, format!("an earlier call on this {} hit a bug; free it", H::NAME))
         }
     })?;
     call(&mut object)

@@ -14,26 +14,37 @@ pub struct bitcask_error {
     _opaque: (),
 }
 
-/// A failure on its way to the caller: the engine's, or one that only the boundary knows.
+/// A failure on its way to the caller. Boxed, so that calls that don't fail carry it around in a register.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) struct Failure(Box<Cause>);
+
+/// The engine's, or one that only the boundary knows.
+#[derive(Debug)]
+enum Cause {
     Engine(Error),
     Boundary(Status, String),
 }
 
 impl From<Error> for Failure {
+    #[cold]
     fn from(error: Error) -> Failure {
-        Failure::Engine(error)
+        Failure(Box::new(Cause::Engine(error)))
     }
 }
 
 impl Failure {
+    #[cold]
+    pub(crate) fn new(status: Status, message: String) -> Failure {
+        Failure(Box::new(Cause::Boundary(status, message)))
+    }
+
+    #[cold]
     pub(crate) fn null(what: &str) -> Failure {
-        Failure::Boundary(Status::NullArgument, format!("{what} is NULL"))
+        Failure::new(Status::NullArgument, format!("{what} is NULL"))
     }
 
     pub(crate) fn invalid(what: impl Into<String>) -> Failure {
-        Failure::Boundary(Status::InvalidArgument, format!("invalid argument: {}", what.into()))
+        Failure::new(Status::InvalidArgument, format!("invalid argument: {}", what.into()))
     }
 
     /// A number that stands for nothing.
@@ -47,9 +58,9 @@ impl Failure {
     }
 
     pub(crate) fn status(&self) -> Status {
-        match self {
-            Failure::Engine(error) => error.status(),
-            Failure::Boundary(status, _) => *status,
+        match &*self.0 {
+            Cause::Engine(error) => error.status(),
+            Cause::Boundary(status, _) => *status,
         }
     }
 }
@@ -66,20 +77,23 @@ pub(crate) struct ErrorObject {
 
 impl From<Failure> for ErrorObject {
     fn from(failure: Failure) -> ErrorObject {
-        match failure {
-            Failure::Boundary(status, message) => ErrorObject {
+        match *failure.0 {
+            Cause::Boundary(status, message) => ErrorObject {
                 status,
                 os_error: 0,
                 offset: -1,
                 message: c_string(message.into_bytes()),
                 path: CString::default(),
             },
-            Failure::Engine(error) => ErrorObject {
+            Cause::Engine(error) => ErrorObject {
                 status: error.status(),
                 os_error: error.os_error().unwrap_or(0),
                 offset: error.offset().map_or(-1, |offset| i64::try_from(offset).unwrap_or(i64::MAX)),
                 message: c_string(error.to_string().into_bytes()),
-                path: error.path().map(|path| c_string(path.as_os_str().as_encoded_bytes().to_vec())).unwrap_or_default(),
+                path: error
+                    .path()
+                    .map(|path| c_string(path.as_os_str().as_encoded_bytes().to_vec()))
+                    .unwrap_or_default(),
             },
         }
     }

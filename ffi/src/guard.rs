@@ -35,7 +35,7 @@ fn internal(panic: &(dyn Any + Send)) -> Failure {
     let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let place = PLACE.take();
     let message = format!("a bug in libbitcask, please report it: {}{place}", what.unwrap_or("panic"));
-    Failure::Boundary(Status::Internal, message)
+    Failure::new(Status::Internal, message)
 }
 
 thread_local!(static PLACE: RefCell<String> = const { RefCell::new(String::new()) });

@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use engine::Status;
+use engine::{Error, Status};
 
 use crate::error::Failure;
 use crate::table::{Entered, GENERATION_BITS, INDEX_BITS, Table};
@@ -41,7 +41,7 @@ pub(crate) fn insert<H: Handle>(object: H::Object) -> Option<*mut H> {
 
 /// As [`insert`], where a failure can be told.
 pub(crate) fn new_handle<H: Handle>(object: H::Object) -> Result<*mut H, Failure> {
-    insert(object).ok_or_else(|| Failure::Boundary(Status::Internal, format!("too many {} handles are in use", H::NAME)))
+    insert(object).ok_or_else(|| Failure::new(Status::Internal, format!("too many {} handles are in use", H::NAME)))
 }
 
 /// The object behind a handle. It stays until the result is dropped, whoever frees the handle meanwhile.
@@ -50,15 +50,24 @@ pub(crate) fn enter<H: Handle>(handle: *const H) -> Result<Lent<H>, Failure> {
     H::table().enter(index, generation).ok_or_else(invalid::<H>)
 }
 
-/// As [`enter`], for what a child process must not touch: [`engine::Error::Forked`] if the object is a parent's.
+/// As [`enter`], for what a child process must not touch: [`Error::Forked`] if the object is a parent's.
 pub(crate) fn enter_here<H: Handle>(handle: *const H) -> Result<Lent<H>, Failure> {
-    Ok(enter(handle)?.here()?)
+    enter(handle).and_then(here::<H>)
+}
+
+fn here<H: Handle>(lent: Lent<H>) -> Result<Lent<H>, Failure> {
+    if lent.is_here() { Ok(lent) } else { Err(Error::Forked.into()) }
 }
 
 /// As [`enter`], and makes the handle invalid for everybody else. The object goes when all calls on it have ended.
 pub(crate) fn take<H: Handle>(handle: *const H) -> Result<Lent<H>, Failure> {
     let (index, generation) = decode(handle)?;
     H::table().close(index, generation).ok_or_else(invalid::<H>)
+}
+
+/// As [`take`], for what a child process must not touch; the handle is invalid there too.
+pub(crate) fn take_here<H: Handle>(handle: *const H) -> Result<Lent<H>, Failure> {
+    take(handle).and_then(here::<H>)
 }
 
 /// Frees a handle. Nothing can be told of one that is NULL or invalid, nor of a panic while the object is dropped.
@@ -79,5 +88,5 @@ fn decode<H: Handle>(handle: *const H) -> Result<(usize, usize), Failure> {
 
 #[cold]
 fn invalid<H: Handle>() -> Failure {
-    Failure::Boundary(Status::InvalidHandle, format!("no such {}: freed, closed, or not one", H::NAME))
+    Failure::new(Status::InvalidHandle, format!("no such {}: freed, closed, or not one", H::NAME))
 }

@@ -90,7 +90,8 @@ impl Pages {
 
     fn fill(&mut self, max_records: usize, max_bytes: usize) -> Result<(), Failure> {
         self.forget();
-        self.iter.next_page(&mut self.page, max_records, max_bytes)?;
+        // At least one byte: an empty page must mean the end.
+        self.iter.next_page(&mut self.page, max_records, max_bytes.max(1))?;
         let page = (0..self.page.len()).filter_map(|at| self.page.get(at));
         self.entries.extend(page.map(|(key, value)| bitcask_entry {
             key: key.as_ptr(),

@@ -22,6 +22,8 @@ mod handles;
 pub mod iter;
 pub mod iter_options;
 pub mod options;
+#[cfg(test)]
+mod overhead;
 pub mod status;
 pub mod store;
 mod stripes;

@@ -7,7 +7,7 @@ use engine::{Durability, IndexKind, OnDamage, Options, Status};
 
 use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
-use crate::handles::{Handle, One, Lent, enter, free, insert};
+use crate::handles::{Handle, Lent, One, enter, free, insert};
 use crate::table::Table;
 
 /// An ordered index: range and prefix scans in key order, least memory. The default.

@@ -10,7 +10,7 @@ use crate::args::{Out, buffer, bytes, check_apart, os_path, write_options};
 use crate::error::bitcask_error;
 use crate::fork;
 use crate::guard::{guard, quiet_panics};
-use crate::handles::{Handle, Striped, enter_here, new_handle, take};
+use crate::handles::{Handle, Striped, enter_here, new_handle, take_here};
 use crate::options::{bitcask_options, to_core};
 use crate::table::Table;
 use crate::value::{bitcask_value, new_value};
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn bitcask_close(db: *mut bitcask, error: *mut *mut bitcas
     // SAFETY: the caller's promise for `error`.
     unsafe {
         guard(error, || {
-            let store = take(db)?.here()?;
+            let store = take_here(db)?;
             store.closed.store(true, Relaxed);
             store.db.close()?;
             Ok(Status::Ok)

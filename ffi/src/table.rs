@@ -57,8 +57,15 @@ struct Slot<T, U> {
     process: AtomicU32,
     /// While in a free list: the next slot's index + 1.
     next: AtomicU32,
+    /// Where the slot goes back to, written before LIVE; here, so that whoever is in need not carry it.
+    home: UnsafeCell<Home<T, U>>,
     users: U,
     object: UnsafeCell<MaybeUninit<T>>,
+}
+
+struct Home<T, U> {
+    table: *const Table<T, U>,
+    index: u32,
 }
 
 // SAFETY: the table lends `&T` to any thread and drops a `T` on any thread; its pointers are to slots that live for
@@ -87,29 +94,36 @@ impl<T: Send + Sync, U: Users> Table<T, U> {
         let Some((index, slot)) = recycled.or_else(|| self.grow()) else { return Err(object) };
         let generation = (slot.state.load(SeqCst) >> 2) + 1;
         // SAFETY: a slot outside of the free lists and not yet LIVE belongs to the thread that took it out.
-        unsafe { (*slot.object.get()).write(object) };
+        unsafe {
+            (*slot.object.get()).write(object);
+            slot.home.get().write(Home { table: self, index });
+        }
         slot.process.store(fork::generation(), Relaxed);
         slot.state.store(generation << 2 | LIVE, SeqCst);
         Ok((index as usize, (generation & GENERATION_MASK) as usize))
     }
 
     /// Lends the object; `None` if there is none there in this generation.
+    #[inline]
     pub(crate) fn enter(&self, index: usize, generation: usize) -> Option<Entered<'_, T, U>> {
         let slot = self.slot(index)?;
         let user = slot.users.mine();
         user.fetch_add(1, SeqCst);
-        let visit = Visit { table: self, slot, user, index: index as u32 };
+        let entered = Entered { slot, user };
         let state = slot.state.load(SeqCst);
         let live = state & PHASE == LIVE && (state >> 2 & GENERATION_MASK) as usize == generation;
-        live.then_some(Entered { visit, state })
+        live.then_some(entered)
     }
 
     /// As [`Table::enter`], and nobody gets in any more: at most one caller gets the object. It is dropped once all
     /// who are in have left.
     pub(crate) fn close(&self, index: usize, generation: usize) -> Option<Entered<'_, T, U>> {
         let entered = self.enter(index, generation)?;
-        let closing = entered.state & !PHASE | CLOSING;
-        let first = entered.visit.slot.state.compare_exchange(entered.state, closing, SeqCst, SeqCst).is_ok();
+        // The slot isn't used again as long as this is in, so a LIVE one is still in the same generation.
+        let state = entered.slot.state.load(SeqCst);
+        let closing = state & !PHASE | CLOSING;
+        let first =
+            state & PHASE == LIVE && entered.slot.state.compare_exchange(state, closing, SeqCst, SeqCst).is_ok();
         first.then_some(entered)
     }
 
@@ -167,24 +181,28 @@ impl<T: Send + Sync, U: Users> Table<T, U> {
             }
         }
     }
+}
 
-    /// Takes the object out and drops it, if nobody is in and nobody else does.
-    fn take(&self, index: u32, slot: &Slot<T, U>, closing: u64) {
-        let foreign = slot.process.load(Relaxed) != fork::generation();
-        if foreign
-            || !slot.users.none()
-            || slot.state.compare_exchange(closing, closing & !PHASE | TAKEN, SeqCst, SeqCst).is_err()
-        {
+impl<T: Send + Sync, U: Users> Slot<T, U> {
+    /// Takes the object out and drops it, if nobody is in and nobody else does. `closing` was seen after leaving.
+    #[cold]
+    fn take(&self, closing: u64) {
+        let foreign = self.process.load(Relaxed) != fork::generation();
+        let taken = closing & !PHASE | TAKEN;
+        if foreign || !self.users.none() || self.state.compare_exchange(closing, taken, SeqCst, SeqCst).is_err() {
             return;
         }
-        // SAFETY: the slot was LIVE, so the object was written; this thread alone turned CLOSING into TAKEN, and by
-        // invariant 3 nobody has a reference.
-        let object = unsafe { (*slot.object.get()).assume_init_read() };
-        slot.state.store(closing & !PHASE | FREE, SeqCst);
+        // SAFETY: the slot was LIVE, so both cells were written; this thread alone turned CLOSING into TAKEN, and by
+        // invariant 3 nobody has a reference. The table is there: tables are static, or outlive the call in a test.
+        let (object, table, index) = unsafe {
+            let home = &*self.home.get();
+            ((*self.object.get()).assume_init_read(), &*home.table, home.index)
+        };
+        self.state.store(closing & !PHASE | FREE, SeqCst);
         // With 64-bit pointers a slot whose generations are used up is left alone: one in 4 billion objects. With 32 bits
         // they start over, or handles would run out: one that was freed 8,192 objects ago may pass for a new one.
         if usize::BITS < 64 || (closing >> 2) & GENERATION_MASK != GENERATION_MASK {
-            self.push(index, slot);
+            table.push(index, self);
         }
         drop(object);
     }
@@ -203,35 +221,27 @@ fn counted(head: u64, first: u32) -> u64 {
     ((head >> 32) + 1) << 32 | u64::from(first)
 }
 
-/// One more user of a slot, for as long as this lives.
-struct Visit<'a, T: Send + Sync, U: Users> {
-    table: &'a Table<T, U>,
+/// A lent object: one more user of its slot, for as long as this lives.
+pub(crate) struct Entered<'a, T: Send + Sync, U: Users> {
     slot: &'a Slot<T, U>,
     user: &'a AtomicU32,
-    index: u32,
 }
 
-impl<T: Send + Sync, U: Users> Drop for Visit<'_, T, U> {
+impl<T: Send + Sync, U: Users> Entered<'_, T, U> {
+    /// Whether the object was made in this process and not in a parent of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.slot.process.load(Relaxed) == fork::generation()
+    }
+}
+
+impl<T: Send + Sync, U: Users> Drop for Entered<'_, T, U> {
+    #[inline]
     fn drop(&mut self) {
         self.user.fetch_sub(1, SeqCst);
         let state = self.slot.state.load(SeqCst);
         if state & PHASE == CLOSING {
-            self.table.take(self.index, self.slot, state);
+            self.slot.take(state);
         }
-    }
-}
-
-/// A lent object.
-pub(crate) struct Entered<'a, T: Send + Sync, U: Users> {
-    visit: Visit<'a, T, U>,
-    state: u64,
-}
-
-impl<T: Send + Sync, U: Users> Entered<'_, T, U> {
-    /// This, if the object was made in this process and not in a parent of it.
-    pub(crate) fn here(self) -> Result<Self, engine::Error> {
-        let here = self.visit.slot.process.load(Relaxed) == fork::generation();
-        if here { Ok(self) } else { Err(engine::Error::Forked) }
     }
 }
 
@@ -241,7 +251,7 @@ impl<T: Send + Sync, U: Users> Deref for Entered<'_, T, U> {
     fn deref(&self) -> &T {
         // SAFETY: this is one of the slot's users and saw it LIVE after becoming one (invariant 2), so the object is
         // there, and nobody takes it out before this leaves.
-        unsafe { (*self.visit.slot.object.get()).assume_init_ref() }
+        unsafe { (*self.slot.object.get()).assume_init_ref() }
     }
 }
 

@@ -66,13 +66,12 @@ static void forget_results(void)
     }
 }
 
-/* A problem with the case or the library's manners, as a result that no case expects. */
+/* A problem with the case or the library's manners, which fails the line whatever its result. The first one counts. */
+static char trouble[256];
+
 static void problem(const char *what, const char *detail)
 {
-    char text[256];
-    snprintf(text, sizeof text, "<%s: %.100s>", what, detail);
-    forget_results();
-    word(text);
+    if (!*trouble) snprintf(trouble, sizeof trouble, "<%s: %.100s>", what, detail);
 }
 
 /* ---- tokens ---- */
@@ -146,6 +145,7 @@ static bool yes(const char *name) { return option(name) && strcmp(option(name), 
 static void split(char *line)
 {
     size_t n = 0;
+    *trouble = '\0';
     for (char *t = strtok(line, " "); t && n < MAX_TOKENS; t = strtok(NULL, " ")) tokens[n++] = t;
     n_args = n_options = n_wanted = 0;
     for (n_before = 1; n_before < n && !is(tokens[n_before], "->"); n_before++) {
@@ -197,7 +197,7 @@ static void print_tokens(char *const *list, size_t n)
 
 static bool as_wanted(void)
 {
-    bool good = n_got == n_wanted;
+    bool good = !*trouble && n_got == n_wanted;
     for (size_t i = 0; good && i < n_got; i++) good = same(&got[i], wanted[i]);
     return good;
 }
@@ -206,7 +206,7 @@ static bool as_wanted(void)
 static void print_difference(void)
 {
     print_tokens(tokens, n_before);
-    printf(": got");
+    printf(": got%s%s", *trouble ? " " : "", trouble);
     for (size_t i = 0; i < n_got && i < 12; i++) {
         putchar(' ');
         if (got[i].kind == 'w') printf("%.*s", (int)got[i].a.len, (char *)got[i].a.data);

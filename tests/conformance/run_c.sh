@@ -9,14 +9,18 @@ build=$(cd "$1" && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 
 (cd "$root" && cargo build --quiet --release -p bitcask-ffi)
+ln -sf "$target/release/libbitcask.so" "$build/libbitcask.so.0" # the SONAME
 ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I"$root/include" \
-    "$root/tests/conformance/runner.c" -o "$build/conformance_c" -L"$target/release" -lbitcask -Wl,-rpath,"$target/release"
+    "$root/tests/conformance/runner.c" -o "$build/conformance_c" -L"$target/release" -l:libbitcask.so -Wl,-rpath,"$build"
 
 scratch=$(mktemp -d "$build/scratch.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 "$build/conformance_c" "$root/tests/conformance" "$scratch/case"
+# A runner that passes a wrong case does not look.
+"$build/conformance_c" "$root/tests/conformance/wrong" "$scratch/case" >"$scratch/wrong" || true
+grep -q '^0 passed' "$scratch/wrong" || { cat "$scratch/wrong"; exit 1; }
 if command -v valgrind >/dev/null; then
     echo "under valgrind:"
-    valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+    valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
         "$build/conformance_c" --skip-large "$root/tests/conformance" "$scratch/case"
 fi

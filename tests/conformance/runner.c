@@ -208,7 +208,7 @@ static bitcask_iter_options *iter_options(void)
 static bool iter_new(bitcask *db, bitcask_iter **iter)
 {
     bitcask_iter_options *o = iter_options();
-    bool good = n_got == 0 && call(bitcask_iter_new(db, o, iter, &error));
+    bool good = !*trouble && n_got == 0 && call(bitcask_iter_new(db, o, iter, &error));
     bitcask_iter_options_free(o);
     return good;
 }
@@ -259,7 +259,8 @@ static void fill(const char *op, void *handle)
     uint64_t same = 0;
     bool good = true;
     for (uint32_t i = 0; good && i < arg_number(0); i++) {
-        bytes key = copy(prefix.data, prefix.len + 4), value = generated(i, (size_t)arg_number(2));
+        bytes key = {allocate(prefix.len + 4), prefix.len + 4}, value = generated(i, (size_t)arg_number(2));
+        memcpy(key.data, prefix.data, prefix.len);
         for (int b = 0; b < 4; b++) key.data[prefix.len + (size_t)b] = (uint8_t)(i >> (24 - 8 * b));
         lend_data(key);
         if (strcmp(op, "filled") == 0) {
@@ -377,7 +378,7 @@ static void run_iter(const char *op, const char *name)
 static void run_store(const char *op, const char *name)
 {
     static const char *const figures[] = {"keys", "files", "data_bytes", "index_bytes", "last_seq", "damaged_places", "damaged_bytes"};
-    object *o = find('s', is(op, "hold") && option("of") ? option("of") : name);
+    object *o = find('s', name);
     bitcask *db = o->handle;
     if (is(op, "close")) {
         o->closed = true;
@@ -481,6 +482,7 @@ static void end_case(int line, const char *name)
     for (object *o = objects; o < objects + MAX_OBJECTS; o++) {
         if (o->kind != 's') free_object(o);
     }
+    *trouble = '\0';
     static char what[] = "close-at-the-end", result[] = "OK";
     tokens[0] = what, wanted[0] = result;
     n_before = n_wanted = 1;

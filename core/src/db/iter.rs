@@ -81,24 +81,28 @@ impl IterOptions {
 
 /// An iterator over one moment of the store. For one thread at a time; it keeps nobody from writing.
 ///
-/// After an error it stays where it is; the call may be tried again.
+/// After an error [`Iter::next_page`] stays where it is and may be tried again. As a Rust iterator it gives the error once and then
+/// ends, until it is moved by `skip_damaged`, `seek` or `rewind`.
 #[derive(Debug)]
 pub struct Iter {
     cursor: Cursor,
+    failed: bool,
 }
 
 impl Iter {
     pub(super) fn new(store: &Arc<Store>, options: &IterOptions) -> Result<Iter> {
-        Ok(Iter { cursor: Cursor::new(store, options.inner.clone())? })
+        Ok(Iter { cursor: Cursor::new(store, options.inner.clone())?, failed: false })
     }
 
     /// Goes back to the beginning of the range (the end in reverse).
     pub fn rewind(&mut self) {
+        self.failed = false;
         self.cursor.rewind();
     }
 
     /// Goes to the first key of the range that is at or above `key`; in reverse at or below. `key` may be any bytes.
     pub fn seek(&mut self, key: &[u8]) {
+        self.failed = false;
         self.cursor.seek(key);
     }
 
@@ -114,6 +118,7 @@ impl Iter {
 
     /// Passes the record at which the last call failed with `Corrupted`, so that iteration can go on behind it. Does nothing otherwise.
     pub fn skip_damaged(&mut self) {
+        self.failed = false;
         self.cursor.skip_damaged();
     }
 }
@@ -122,6 +127,11 @@ impl Iterator for Iter {
     type Item = Result<(Vec<u8>, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.cursor.next_record().transpose()
+        if self.failed {
+            return None;
+        }
+        let next = self.cursor.next_record().transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
     }
 }

@@ -83,7 +83,9 @@ impl Cursor {
                 while store.index.walk(&mut position, usize::MAX, &mut locations)? {}
             }
             let seq = store.visible();
-            store.history.register(seq);
+            if ordered {
+                store.history.register(seq);
+            }
             seq
         };
         let mut cursor = Cursor {
@@ -157,8 +159,9 @@ impl Cursor {
     /// Fills a page; an empty one is the end.
     pub(crate) fn next_page(&mut self, out: &mut EntryPage, max_records: usize, max_bytes: usize) -> Result<()> {
         self.store.check_usable()?;
+        self.damaged = false;
         out.clear();
-        while out.len() < max_records && out.byte_len() < max_bytes && self.has_entry()? {
+        while (out.is_empty() || (out.len() < max_records && out.byte_len() < max_bytes)) && self.has_entry()? {
             let Some((key, location)) = self.page.get(self.at) else { break };
             if self.keys_only {
                 out.push(key, &[]);
@@ -190,6 +193,7 @@ impl Cursor {
     /// The next record, its value pinned.
     pub(crate) fn next_record(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
         self.store.check_usable()?;
+        self.damaged = false;
         while self.has_entry()? {
             let Some((key, location)) = self.page.get(self.at) else { break };
             let record = if self.keys_only {
@@ -288,8 +292,7 @@ impl Cursor {
         let mut entries = Vec::new();
         for location in locations {
             let file = cached(&self.store, &mut self.file, location)?;
-            // Values are not verified here but when they are read.
-            let view = match file.view(location, false, &mut self.scratch) {
+            let view = match file.view(location, self.store.config.verify_checksums, &mut self.scratch) {
                 Ok(view) => view,
                 Err(error @ Error::Corrupted { .. }) => {
                     self.unreadable.push(error);
@@ -317,7 +320,10 @@ impl Cursor {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
-        self.store.history.release(self.seq);
+        // In a forked child a thread that is not here may hold history's locks.
+        if !self.complete && !self.store.is_foreign() {
+            self.store.history.release(self.seq);
+        }
     }
 }
 
@@ -366,7 +372,7 @@ fn read<R>(
 ) -> Result<Option<R>> {
     let file = cached(store, cache, location)?;
     let view = file.view(location, store.config.verify_checksums, scratch)?;
-    if view.header.expiry.is_some_and(|expiry| expiry <= now) || !store.holds(file, &view, key)? {
+    if !store.holds(file, &view, key, now)? {
         return Ok(None);
     }
     Ok(Some(take(file, &view)))

@@ -1,18 +1,17 @@
 //! The thread behind `Durability::Interval`: syncs when time or bytes are up.
 //!
-//! It holds the store weakly and is stopped and joined by close. The sync itself runs beside writers: only the
-//! question what to sync and the answer take the log's lock.
+//! It shares the log and nothing else of the store, so that it never keeps one open, and is stopped and joined by close.
+//! The sync itself runs beside writers: only the question what to sync and the answer take the log's lock.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
-
-use super::store::Store;
+use crate::log::LogWriter;
 
 /// The running thread.
 #[derive(Debug)]
@@ -61,18 +60,18 @@ impl Pressure {
 }
 
 impl IntervalSync {
-    pub(crate) fn start(store: &Arc<Store>, every: Duration, bytes: u64) -> Result<IntervalSync> {
+    pub(crate) fn start(log: &Arc<Mutex<LogWriter>>, every: Duration, bytes: u64) -> Result<IntervalSync> {
         let pressure = Arc::new(Pressure {
             limit: bytes,
             unsynced: AtomicU64::new(0),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
         });
-        let (theirs, weak) = (Arc::clone(&pressure), Arc::downgrade(store));
-        let thread = std::thread::Builder::new()
-            .name("bitcask-sync".into())
-            .spawn(move || run(&theirs, &weak, every))
-            .map_err(|e| Error::io("start a thread for", store.path(), None, e))?;
+        let (theirs, log) = (Arc::clone(&pressure), Arc::clone(log));
+        let thread =
+            std::thread::Builder::new().name("bitcask-sync".into()).spawn(move || run(&theirs, &log, every)).map_err(
+                |e| Error::Unsupported { what: format!("the thread that syncs in the interval did not start: {e}") },
+            )?;
         Ok(IntervalSync { pressure, thread })
     }
 
@@ -84,10 +83,8 @@ impl IntervalSync {
     pub(crate) fn stop(self) {
         self.pressure.state.lock().stop = true;
         self.pressure.changed.notify_one();
-        if self.thread.thread().id() != std::thread::current().id() {
-            // It can't panic but by a bug, which then shows in the log's state.
-            let _ = self.thread.join();
-        }
+        // It can't panic but by a bug, which then shows in the log's state.
+        let _ = self.thread.join();
     }
 
     /// Lets go of a thread that a fork left behind in the parent.
@@ -96,11 +93,12 @@ impl IntervalSync {
     }
 }
 
-fn run(pressure: &Pressure, store: &Weak<Store>, every: Duration) {
+fn run(pressure: &Pressure, log: &Mutex<LogWriter>, every: Duration) {
     while pressure.wait(every) {
-        let Some(store) = store.upgrade() else { return };
+        let Some(sync) = log.lock().background_sync() else { continue };
+        let outcome = sync.run();
         // A failure stops the writer, which tells every later write.
-        if store.sync_in_background().is_err() {
+        if log.lock().synced_to(&sync, outcome).is_err() {
             return;
         }
     }

@@ -11,10 +11,13 @@ pub(crate) struct Write<'a> {
     pub(crate) value: Option<&'a [u8]>,
 }
 
+/// A key and its new value, or `None` for a delete.
+type Owned = (Arc<[u8]>, Option<Box<[u8]>>);
+
 /// Writes of different keys. Owns copies of all bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    writes: Vec<(Arc<[u8]>, Option<Box<[u8]>>)>,
+    writes: Vec<Owned>,
     positions: HashMap<Arc<[u8]>, usize>,
     bytes: u64,
 }

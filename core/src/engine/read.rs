@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::log::{DataFile, Value, View};
-use crate::types::Location;
+use crate::types::{Location, Timestamp};
 
 use super::store::Store;
 
@@ -15,7 +15,7 @@ impl Store {
         let file = self.file(location)?;
         let mut scratch = Vec::new();
         let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
-        if !self.holds(&file, &view, key)? {
+        if !self.holds_now(&file, &view, key)? {
             return Ok(None);
         }
         let (range, offset, mapped) = (view.value_range(), view.offset, view.mapped);
@@ -28,7 +28,7 @@ impl Store {
         let file = self.file(location)?;
         let mut scratch = Vec::new();
         let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
-        if !self.holds(&file, &view, key)? {
+        if !self.holds_now(&file, &view, key)? {
             return Ok(None);
         }
         let value = view.value();
@@ -51,7 +51,14 @@ impl Store {
     }
 
     /// Whether a record is what the index said of this key. One that has expired counts as absent.
-    pub(super) fn holds(&self, file: &DataFile, view: &View<'_>, key: &[u8]) -> Result<bool> {
+    fn holds_now(&self, file: &DataFile, view: &View<'_>, key: &[u8]) -> Result<bool> {
+        // The clock is asked only where it matters.
+        let now = if view.header.expiry.is_some() { self.vfs.now() } else { Timestamp::default() };
+        self.holds(file, view, key, now)
+    }
+
+    /// The same as of a moment.
+    pub(super) fn holds(&self, file: &DataFile, view: &View<'_>, key: &[u8], now: Timestamp) -> Result<bool> {
         if view.key() != key || !view.header.kind.is_put() {
             // An index that keeps no keys may take one key for another, with a chance of 2^-128.
             if !self.index.capabilities().keeps_keys && view.header.kind.is_put() {
@@ -59,6 +66,6 @@ impl Store {
             }
             return Err(Error::corrupted(file.path(), view.offset, "the record holds another key than the index says"));
         }
-        Ok(view.header.expiry.is_none_or(|expiry| self.vfs.now() < expiry))
+        Ok(view.header.expiry.is_none_or(|expiry| now < expiry))
     }
 }

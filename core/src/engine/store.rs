@@ -21,9 +21,8 @@ use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
 use crate::log::{DataFile, LogConfig, LogWriter};
-use crate::options::{Durability, OnDamage};
 use crate::stats::{OpenReport, Stats};
-use crate::types::{FileId, SeqNo};
+use crate::types::{Durability, FileId, OnDamage, SeqNo};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
 use super::history::History;
@@ -58,7 +57,7 @@ pub(crate) struct Store {
     pub(super) files: Files,
     pub(super) queue: CommitQueue<Job, Outcome>,
     /// `None` if opened for reading only.
-    pub(super) log: Option<Mutex<LogWriter>>,
+    pub(super) log: Option<Arc<Mutex<LogWriter>>>,
     pub(super) gate: RwLock<()>,
     pub(super) history: History,
     /// Number of the last commit that readers see.
@@ -104,10 +103,14 @@ impl Store {
         let dir = directory(path, config, vfs.as_ref())?;
         let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
         let index = new_index(config.index, vfs.as_ref(), &dir)?;
-        let map_len = map_len(config.max_file_size);
+        // A reader beside a writer must not touch a page that the writer may cut off.
+        let map_len = if config.read_only { 0 } else { map_len(config.max_file_size) };
         let mode = if config.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
         let look = SurveyConfig { mode, map_len, on_damage: config.on_damage };
         let mut survey = recovery::survey(vfs.as_ref(), &dir, look)?;
+        if !config.read_only {
+            recovery::remove_temps(&survey, vfs.as_ref())?;
+        }
         let replayed = recovery::replay(
             &survey,
             index.as_ref(),
@@ -128,7 +131,9 @@ impl Store {
                 map_len,
             };
             let (end, report) = recovery::repair(&mut survey, replayed, &log_config)?;
-            (Some(Mutex::new(LogWriter::new(log_config, end))), report)
+            let mut log = LogWriter::new(log_config, end);
+            log.mark_recovered()?;
+            (Some(Arc::new(Mutex::new(log))), report)
         };
         let files = Files::default();
         files.add(survey.files);
@@ -150,17 +155,22 @@ impl Store {
             log,
             report,
         });
-        if let (Durability::Interval { every, bytes }, Some(_)) = (config.durability, &store.log) {
-            let interval = IntervalSync::start(&store, every, bytes)?;
+        if let (Durability::Interval { every, bytes }, Some(log)) = (config.durability, &store.log) {
+            let interval = IntervalSync::start(log, every, bytes)?;
             let _ = store.pressure.set(Arc::clone(interval.pressure()));
             *store.interval.lock() = Some(interval);
         }
         Ok(store)
     }
 
+    /// Whether this process got the store by a fork: its locks may be held by threads that are not here.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.vfs.process_generation() != self.generation
+    }
+
     /// Every public call begins with this.
     pub(crate) fn check_usable(&self) -> Result<()> {
-        if self.vfs.process_generation() != self.generation {
+        if self.is_foreign() {
             return Err(Error::Forked);
         }
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
@@ -225,7 +235,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.vfs.process_generation() != self.generation {
+        if self.is_foreign() {
             // The parent's: its thread does not exist here, and its log is not ours to touch. Closing the lock's
             // descriptor leaves the parent's lock alone.
             if let Some(interval) = self.interval.get_mut().take() {
@@ -241,7 +251,12 @@ impl Drop for Store {
 fn directory(path: &Path, config: Config, vfs: &dyn Vfs) -> Result<PathBuf> {
     match vfs.canonicalize(path) {
         Ok(dir) => match vfs.entry_kind(&dir) {
-            Ok(EntryKind::Directory) if config.create_if_missing && !config.read_only => Ok(dir),
+            Ok(EntryKind::Directory) if config.create_if_missing && !config.read_only => {
+                if !has_data_file(&dir, vfs)? {
+                    adopt_directory(&dir, vfs)?;
+                }
+                Ok(dir)
+            }
             // Before anything is created in a directory that is somebody else's.
             Ok(EntryKind::Directory) if has_data_file(&dir, vfs)? => Ok(dir),
             Ok(EntryKind::Directory) => Err(Error::NoStore { path: dir }),
@@ -265,6 +280,16 @@ fn has_data_file(dir: &Path, vfs: &dyn Vfs) -> Result<bool> {
     let entries = vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))?;
     let is_data = |name: &String| matches!(FileName::parse(name), Some(FileName::Data(_)));
     Ok(entries.iter().any(|entry| entry.name.as_ref().is_some_and(is_data)))
+}
+
+/// Makes the name of a directory durable that a store is to be created in: whoever made it may have been killed before.
+fn adopt_directory(dir: &Path, vfs: &dyn Vfs) -> Result<()> {
+    let Some(parent) = dir.parent() else { return Ok(()) };
+    match vfs.sync_dir(parent) {
+        // A parent that we may not read is not one that we made the directory in.
+        Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => Err(Error::io("sync", parent, None, e)),
+        _ => Ok(()),
+    }
 }
 
 fn create_directory(path: &Path, vfs: &dyn Vfs) -> Result<PathBuf> {

@@ -3,14 +3,15 @@
 //! Order within a group: append, sync if anybody asked for it, announce to history, change the index, become visible,
 //! answer. A reader therefore sees only what is as durable as its writer was promised, and a failed group is seen by nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
 
 use crate::error::{Error, Result};
 use crate::index::Change;
-use crate::log::{Encoded, NewFiles};
-use crate::options::Durability;
-use crate::types::{Location, MAX_VALUE_LEN, SeqNo};
+use crate::log::{Encoded, LogWriter, NewFiles};
+use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo};
 
 use super::pending::Pending;
 use super::store::Store;
@@ -70,13 +71,15 @@ impl Store {
         let cost = commit.log_len();
         let answer = self.queue.submit(Job { commit, sync }, cost, |jobs| self.commit_group(jobs));
         // Only a bug leaves a job without an answer: the leader panicked.
-        answer.unwrap_or_else(|| Err(Error::invalid("another thread's write ended in a bug of this library")))
+        answer
+            .unwrap_or_else(|| Err(Error::Internal { what: "another thread panicked in the midst of a write".into() }))
     }
 
     fn commit_group(&self, mut jobs: Vec<Job>) -> Vec<Outcome> {
         let fail = |error: &Error, jobs: &[Job]| jobs.iter().map(|_| Err(error.clone())).collect();
         let Some(log) = &self.log else { return fail(&Error::ReadOnly, &jobs) };
-        let mut log = log.lock();
+        let mut log = StopOnPanic(log.lock());
+        let log = &mut *log.0;
         // Closed while they waited.
         let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.drop_idle_deletes(&mut jobs));
         if let Err(error) = ready {
@@ -92,37 +95,33 @@ impl Store {
             // Index and log would tell different stories; a reopen makes them one.
             self.publish(&jobs, &appended).map_err(|error| log.stop(error))
         });
-        if let Err(error) = done {
-            return fail(&error, &jobs);
-        }
+        let existed = match done {
+            Ok(existed) => existed,
+            Err(error) => return fail(&error, &jobs),
+        };
         if !sync {
             self.count_unsynced(jobs.iter().map(|job| job.commit.log_len()).sum());
         }
-        jobs.iter().zip(appended).map(|(job, outcome)| outcome.map(|_| job.commit.count() > 0)).collect()
+        appended.into_iter().zip(existed).map(|(outcome, existed)| outcome.map(|_| existed)).collect()
     }
 
     /// Takes deletes of keys that are not there out of the commits.
+    ///
+    /// A delete stays if the group puts its key before: that put may fail or succeed, and the delete must hold either way. It
+    /// stays too if damage may hide the key: what is restored one day must not come back.
     fn drop_idle_deletes(&self, jobs: &mut [Job]) -> Result<()> {
-        if !jobs.iter().any(|job| job.commit.has_deletes()) {
+        if !self.open_report().damage.is_empty() || !jobs.iter().any(|job| job.commit.has_deletes()) {
             return Ok(());
         }
-        // What earlier commits of the group make of keys. Within a commit keys differ.
-        let mut changed: HashMap<Box<[u8]>, bool> = HashMap::new();
+        let mut put: HashSet<Box<[u8]>> = HashSet::new();
         let track = jobs.len() > 1;
         for job in jobs {
             let mut keep = Vec::with_capacity(job.commit.count());
             for (key, is_put) in job.commit.writes() {
-                let kept = is_put
-                    || match changed.get(key) {
-                        Some(&there) => there,
-                        None => self.index.get(key)?.is_some(),
-                    };
-                keep.push(kept);
+                keep.push(is_put || put.contains(key) || self.index.get(key)?.is_some());
             }
             if track {
-                for ((key, is_put), _) in job.commit.writes().zip(&keep).filter(|(_, kept)| **kept) {
-                    changed.insert(key.into(), is_put);
-                }
+                put.extend(job.commit.writes().filter(|(_, is_put)| *is_put).map(|(key, _)| key.into()));
             }
             if keep.contains(&false) {
                 job.commit.retain(&keep);
@@ -131,41 +130,60 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what was appended into the index and makes it visible, all at once.
-    fn publish(&self, jobs: &[Job], appended: &[Result<SeqNo>]) -> Result<()> {
+    /// Puts what was appended into the index and makes it visible, all at once. Says of each commit whether its first key was
+    /// there before.
+    fn publish(&self, jobs: &[Job], appended: &[Result<SeqNo>]) -> Result<Vec<bool>> {
         let mut changes = Vec::with_capacity(jobs.len());
+        let mut firsts = Vec::with_capacity(jobs.len());
         let mut last = None;
-        let written = jobs.iter().zip(appended).filter_map(|(job, outcome)| Some((job, *outcome.as_ref().ok()?)));
-        for (job, seq) in written.clone().filter(|(job, _)| job.commit.count() > 0) {
-            changes.extend(job.commit.changes().map(|(key, new)| Change { key, new, old: None }));
-            last = Some(seq);
-        }
-        let Some(last) = last else { return Ok(()) };
-        let _gate = self.gate.write();
-        if self.history.is_needed() {
-            let mut before: HashMap<&[u8], Option<Location>> = HashMap::new();
-            for (job, seq) in written {
-                for (key, new) in job.commit.changes() {
-                    let old = match before.get(key) {
-                        Some(&old) => old,
-                        None => self.index.get(key)?,
-                    };
-                    self.history.announce(seq, key, old);
-                    before.insert(key, new);
-                }
+        for (job, outcome) in jobs.iter().zip(appended) {
+            let seq = outcome.as_ref().ok().filter(|_| job.commit.count() > 0);
+            firsts.push(seq.map(|_| changes.len()));
+            if let Some(&seq) = seq {
+                changes.extend(job.commit.changes().map(|(key, new)| Change { key, new, old: None }));
+                last = Some(seq);
             }
         }
-        self.index.apply(&mut changes)?;
-        self.visible.store(last.0, Ordering::Release);
-        Ok(())
+        if let Some(last) = last {
+            let _gate = self.gate.write();
+            if self.history.is_needed() {
+                self.announce(jobs, appended)?;
+            }
+            self.index.apply(&mut changes)?;
+            self.visible.store(last.0, Ordering::Release);
+        }
+        let was_there = |first: usize| changes.get(first).is_some_and(|change| change.old.is_some());
+        Ok(firsts.into_iter().map(|first| first.is_some_and(was_there)).collect())
     }
 
-    /// The interval thread's work.
-    pub(crate) fn sync_in_background(&self) -> Result<()> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let Some(sync) = log.lock().background_sync() else { return Ok(()) };
-        let outcome = sync.run();
-        log.lock().synced_to(&sync, outcome)
+    /// Tells history what is about to change.
+    ///
+    /// REQUIRES: the gate is held for writing.
+    fn announce(&self, jobs: &[Job], appended: &[Result<SeqNo>]) -> Result<()> {
+        let mut before: HashMap<&[u8], Option<Location>> = HashMap::new();
+        for (job, seq) in jobs.iter().zip(appended).filter_map(|(job, outcome)| Some((job, outcome.as_ref().ok()?))) {
+            for (key, new) in job.commit.changes() {
+                let old = match before.get(key) {
+                    Some(&old) => old,
+                    None => self.index.get(key)?,
+                };
+                self.history.announce(*seq, key, old);
+                before.insert(key, new);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A writer that a panic leaves in the midst of something takes no more writes: log and index may disagree.
+struct StopOnPanic<'a>(MutexGuard<'a, LogWriter>);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = "a writing thread panicked";
+            let _ = self.0.stop(Error::Internal { what: what.into() });
+        }
     }
 }
 

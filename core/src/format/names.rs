@@ -21,7 +21,7 @@ pub enum FileName {
     Checkpoint,
     /// `LOCK`.
     Lock,
-    /// `*.tmp`: work that was not finished.
+    /// One of the three above with `.tmp` behind it: work that was not finished.
     Temp,
 }
 
@@ -35,8 +35,10 @@ impl FileName {
         if name == CHECKPOINT {
             return Some(FileName::Checkpoint);
         }
-        if name.strip_suffix(TEMP_SUFFIX).is_some_and(|stem| !stem.is_empty()) {
-            return Some(FileName::Temp);
+        if let Some(stem) = name.strip_suffix(TEMP_SUFFIX) {
+            let ours =
+                matches!(FileName::parse(stem), Some(FileName::Data(_) | FileName::Hint(_) | FileName::Checkpoint));
+            return ours.then_some(FileName::Temp);
         }
         let (id, suffix) = name.split_once('.')?;
         let id = u32::try_from(decimal(id)?).ok().map(FileId)?;
@@ -101,7 +103,7 @@ mod tests {
         assert_eq!(data(FileId(1)), "1.data");
         assert_eq!(FileName::parse("LOCK"), Some(FileName::Lock));
         assert_eq!(FileName::parse("index.checkpoint"), Some(FileName::Checkpoint));
-        assert_eq!(FileName::parse("anything at all.tmp"), Some(FileName::Temp));
+        assert_eq!(FileName::parse("index.checkpoint.tmp"), Some(FileName::Temp));
     }
 
     #[test]
@@ -112,6 +114,9 @@ mod tests {
             "..",
             ".data",
             ".tmp",
+            "mine.tmp",
+            "LOCK.tmp",
+            "1.data.tmp.tmp",
             "data",
             "1",
             "1.",

@@ -23,6 +23,9 @@ use crate::vfs::{Mapping, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 /// Records at least this long are read in two steps, so that little is read in vain.
 const TWO_STEP_LEN: u64 = 64 << 10;
 
+/// No data file is longer: a record begins below 4 GiB and takes little more than that, and marks and a seal may follow.
+const MAX_LEN: u64 = 1 << 34;
+
 /// An open data file.
 #[derive(Debug)]
 pub(crate) struct DataFile {
@@ -102,11 +105,14 @@ impl DataFile {
         let bad = |op, e| Unusable::Bad(Error::io(op, &path, None, e));
         let file = vfs.open(&path, mode).map_err(|e| bad("open", e))?;
         let len = file.len().map_err(|e| bad("stat", e))?;
+        if len > MAX_LEN {
+            return Err(Unusable::Bad(Error::corrupted(&path, MAX_LEN, "the file is longer than a data file can be")));
+        }
         let mut bytes = [0; 2 * HEADER_LEN];
         let got = read_full_at(file.as_ref(), &mut bytes, 0).map_err(|e| bad("read", e))?;
         let (header, damage) = match DataHeader::decode_pair(&bytes[..got]) {
             Ok(found) => found,
-            Err(error) => return Err(Self::unusable(&path, file.as_ref(), len, &bytes[..got], error)),
+            Err(error) => return Err(Self::unusable(&path, len, &bytes[..got], error)),
         };
         if header.file_id != id {
             let what = format!("the header belongs to data file {}; was the file renamed?", header.file_id);
@@ -115,7 +121,7 @@ impl DataFile {
         Ok((Self::with(header, path, file, len, map_len), damage))
     }
 
-    fn unusable(path: &Path, file: &dyn VfsFile, len: u64, start: &[u8], error: HeaderError) -> Unusable {
+    fn unusable(path: &Path, len: u64, start: &[u8], error: HeaderError) -> Unusable {
         Unusable::Bad(match error {
             HeaderError::Version(version) => Error::UnsupportedVersion { path: path.to_owned(), version },
             HeaderError::Feature(feature) => Error::UnsupportedFeature { path: path.to_owned(), feature },
@@ -123,12 +129,12 @@ impl DataFile {
                 Error::corrupted(path, 0, format!("the header field {name} has a value that is not allowed"))
             }
             HeaderError::NotAHeader => {
+                // Space is reserved only when the headers are on stable storage: a longer file of zeros has lost them.
                 let zeros = start.iter().all(|&b| b == 0);
-                match (len < DATA_START, zeros.then(|| zeros_from(file, 0, len))) {
-                    (true, _) | (_, Some(Ok(true))) => return Unusable::Unfinished,
-                    (_, Some(Err(e))) => Error::io("read", path, None, e),
-                    _ => Error::corrupted(path, 0, "both copies of the file header are damaged"),
+                if len < DATA_START || (len == DATA_START && zeros) {
+                    return Unusable::Unfinished;
                 }
+                Error::corrupted(path, 0, "both copies of the file header are damaged")
             }
         })
     }
@@ -268,22 +274,4 @@ impl<'a> View<'a> {
         let start = self.header.header_len() + usize::from(self.header.key_len);
         start..start + usize::try_from(self.header.value_len).unwrap_or(0)
     }
-}
-
-/// Whether all bytes of a file in `from..to` are zero (or beyond its end).
-pub(crate) fn zeros_from(file: &dyn VfsFile, from: u64, to: u64) -> io::Result<bool> {
-    let mut buf = vec![0; 64 << 10];
-    let mut at = from;
-    while at < to {
-        let want = usize::try_from(to - at).unwrap_or(usize::MAX).min(buf.len());
-        let got = read_full_at(file, &mut buf[..want], at)?;
-        if buf[..got].iter().any(|&b| b != 0) {
-            return Ok(false);
-        }
-        if got < want {
-            break;
-        }
-        at += got as u64;
-    }
-    Ok(true)
 }

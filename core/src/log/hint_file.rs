@@ -95,11 +95,7 @@ impl HintWriter {
             let what = format!("{}: the hint was given up", self.path.display());
             return Err(Error::Unsupported { what });
         }
-        let outcome = self.write_out(covered, max_seq, sealed, times);
-        if outcome.is_err() {
-            self.discard();
-        }
-        outcome
+        self.write_out(covered, max_seq, sealed, times)
     }
 
     fn write_out(&mut self, covered: u64, max_seq: SeqNo, sealed: bool, times: Times) -> Result<()> {
@@ -109,16 +105,13 @@ impl HintWriter {
         let failed = |op, e| Error::io(op, &self.temp, None, e);
         write_all_at(file.as_ref(), &header, 0).map_err(|e| failed("write", e))?;
         file.sync_data().map_err(|e| failed("sync", e))?;
-        self.vfs.rename(&self.temp, &self.path).map_err(|e| failed("rename", e))
+        self.vfs.rename(&self.temp, &self.path).map_err(|e| failed("rename", e))?;
+        self.file = None;
+        Ok(())
     }
 
     /// Removes what was written so far.
-    pub(crate) fn discard(self) {
-        if self.file.is_some() {
-            // Open removes it otherwise.
-            let _ = self.vfs.remove(&self.temp);
-        }
-    }
+    pub(crate) fn discard(self) {}
 
     fn flush(&mut self) -> Result<Arc<dyn VfsFile>> {
         let failed = |op, e| Error::io(op, &self.temp, None, e);
@@ -155,6 +148,15 @@ impl HintWriter {
             at += got as u64;
         }
         Ok(())
+    }
+}
+
+impl Drop for HintWriter {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // Open removes it otherwise.
+            let _ = self.vfs.remove(&self.temp);
+        }
     }
 }
 

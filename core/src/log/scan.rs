@@ -10,7 +10,7 @@ use crate::format::record::{self, BodyHasher, Invalid, MAX_HEADER_LEN, RecordHea
 use crate::types::SeqNo;
 use crate::vfs::read_full_at;
 
-use super::data_file::{DataFile, zeros_from};
+use super::data_file::DataFile;
 
 const WINDOW: usize = 256 << 10;
 /// Resynchronisation may hash so many times the file's length, and a little more for small files.
@@ -38,6 +38,8 @@ pub(crate) struct Scanner<'a> {
     window_at: u64,
     key: Vec<u8>,
     budget: u64,
+    /// From where on there are only zeros, once it was asked.
+    zeros_from: Option<u64>,
 }
 
 impl<'a> Scanner<'a> {
@@ -53,6 +55,7 @@ impl<'a> Scanner<'a> {
             window_at: 0,
             key: Vec::new(),
             budget: len.saturating_mul(RESYNC_FACTOR).saturating_add(1 << 20),
+            zeros_from: None,
         }
     }
 
@@ -94,8 +97,8 @@ impl<'a> Scanner<'a> {
         if at == from {
             at += record::ALIGN;
         }
-        // Zeros up to the end are no damage; checked once, where they would begin.
-        let zeros_from = self.last_nonzero_end(at)?;
+        // Zeros up to the end are no damage.
+        let zeros_from = self.zeros_from()?.max(at).min(self.len);
         while at < zeros_from && self.budget > 0 {
             self.budget = self.budget.saturating_sub(1);
             if self.valid_record(at)?.is_ok() {
@@ -177,25 +180,30 @@ impl<'a> Scanner<'a> {
         &bytes[..want.min(bytes.len())]
     }
 
-    fn is_zero_from(&self, offset: u64) -> Result<bool> {
-        zeros_from(self.file.file().as_ref(), offset, self.len).map_err(|e| self.file.io_error("read", offset, e))
+    fn is_zero_from(&mut self, offset: u64) -> Result<bool> {
+        Ok(offset >= self.len || offset >= self.zeros_from()?)
     }
 
-    /// The first multiple of 4, from `at` on, from which everything is zero up to the end of the file.
-    fn last_nonzero_end(&self, at: u64) -> Result<u64> {
+    /// The first multiple of 4 from which on everything is zero up to the end of the file. Looked for once.
+    fn zeros_from(&mut self) -> Result<u64> {
+        if let Some(found) = self.zeros_from {
+            return Ok(found);
+        }
         let mut end = self.len;
         let mut buf = vec![0; 64 << 10];
-        while end > at {
-            let start = end.saturating_sub(buf.len() as u64).max(at);
+        while end > 0 {
+            let start = end.saturating_sub(buf.len() as u64);
             let want = (end - start) as usize;
             let got = read_full_at(self.file.file().as_ref(), &mut buf[..want], start)
                 .map_err(|e| self.file.io_error("read", start, e))?;
             if let Some(last) = buf[..got].iter().rposition(|&b| b != 0) {
-                return Ok((start + last as u64 + 1).next_multiple_of(record::ALIGN).min(self.len));
+                end = (start + last as u64 + 1).next_multiple_of(record::ALIGN);
+                break;
             }
             end = start;
         }
-        Ok(at.min(self.len))
+        self.zeros_from = Some(end);
+        Ok(end)
     }
 }
 

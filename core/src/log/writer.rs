@@ -78,8 +78,8 @@ pub(crate) struct LogWriter {
     last_id: FileId,
     seal: Seal,
     hint: Option<HintWriter>,
-    /// Where the log ended behind a mark that says that all before it is on stable storage; 0 if it never did.
-    marked: u64,
+    /// Where the log last ended behind a mark that says that all before it is on stable storage, and the hint covers that.
+    marked: Option<LogPosition>,
     stopped: Option<Arc<Error>>,
     gate: Arc<SyncGate>,
     buf: Vec<u8>,
@@ -92,8 +92,9 @@ impl LogWriter {
     /// REQUIRES: the log up to `end.active.end()` is on stable storage, and the file has that length.
     pub(crate) fn new(config: LogConfig, end: LogEnd) -> LogWriter {
         let at = end.active.end();
+        let position = LogPosition { file: end.active.id(), offset: at };
         LogWriter {
-            synced: LogPosition { file: end.active.id(), offset: at },
+            synced: position,
             allocated: at,
             end: at,
             active: end.active,
@@ -102,7 +103,7 @@ impl LogWriter {
             last_id: end.last_id,
             seal: end.seal,
             hint: end.hint,
-            marked: if end.is_marked { at } else { 0 },
+            marked: end.is_marked.then_some(position),
             config,
             stopped: None,
             gate: Arc::new(SyncGate::default()),
@@ -196,7 +197,7 @@ impl LogWriter {
         let alone = commits.len() == 1;
         for commit in commits.iter_mut().map(AsMut::as_mut) {
             if commit.count() > 0 {
-                self.used_seq = self.used_seq.next();
+                self.take_number()?;
                 let place = self.place(at, self.used_seq, timestamp);
                 let bytes = commit.place(place, &mut BatchDigest::new(), true);
                 at += bytes.len() as u64;
@@ -222,14 +223,25 @@ impl LogWriter {
             }
             offset += commit.log_len();
         }
+        if at != self.end {
+            self.last_seq = self.used_seq;
+        }
         self.set_end(at);
-        self.last_seq = self.used_seq;
+        Ok(())
+    }
+
+    /// Takes the next sequence number. They end only where somebody made a file that says so.
+    fn take_number(&mut self) -> Result<()> {
+        if self.used_seq.0 == u64::MAX {
+            return Err(Error::Unsupported { what: "all sequence numbers are used up".into() });
+        }
+        self.used_seq = self.used_seq.next();
         Ok(())
     }
 
     /// Writes a batch that no single file holds. On failure all of it is taken back, with the files made for it.
     fn append_over_files(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
-        self.used_seq = self.used_seq.next();
+        self.take_number()?;
         let (seq, timestamp) = (self.used_seq, self.config.vfs.now());
         let before = (Arc::clone(&self.active), self.end, self.seal, self.last_id);
         let (mut digest, mut made, mut hints) = (BatchDigest::new(), NewFiles::new(), Vec::new());
@@ -252,6 +264,7 @@ impl LogWriter {
                 }
                 self.note(&part, self.end, seq, timestamp);
                 self.set_end(self.end + part.bytes().len() as u64);
+                // The caller tells the index.
                 commit.absorb(&part);
             }
             if last {
@@ -265,11 +278,15 @@ impl LogWriter {
         };
         match outcome {
             Ok(()) => {
+                self.last_seq = seq;
+                files.append(&mut made);
+                if !hints.is_empty() {
+                    // A hint says of the batch that it is complete, so its end has to be there for good first.
+                    self.sync_active()?;
+                }
                 for (file, hint, seal) in hints {
                     finish_hint(hint, &file, &seal);
                 }
-                self.last_seq = seq;
-                files.append(&mut made);
                 Ok(seq)
             }
             Err(error) => {
@@ -363,7 +380,15 @@ impl LogWriter {
                 self.seal = Seal::default();
                 Ok(())
             }
-            Err(error) => Err(self.cut_back(unsealed, error)),
+            Err(error) => {
+                // What is left of it would be damage once a later file stands behind it.
+                let left = vfs.entry_kind(&DataFile::path_of(&self.config.dir, id));
+                let gone = left.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+                if !gone || vfs.sync_dir(&self.config.dir).is_err() {
+                    return Err(self.stop(error));
+                }
+                Err(self.cut_back(unsealed, error))
+            }
         }
     }
 
@@ -404,6 +429,12 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Writes down what recovery brought to stable storage, so that the next open need not do it again.
+    pub(crate) fn mark_recovered(&mut self) -> Result<()> {
+        let is_new = self.end == DATA_START;
+        if is_new || self.marked == Some(self.position()) { Ok(()) } else { self.mark() }
+    }
+
     /// Appends a sync mark. It is information for a later open, so that a failure is none unless the log can't be mended.
     fn mark(&mut self) -> Result<()> {
         let mut bytes = Vec::new();
@@ -423,7 +454,7 @@ impl LogWriter {
     pub(crate) fn close(&mut self) -> Result<()> {
         let covered = self.end;
         self.sync()?;
-        if self.marked != self.end {
+        if self.marked != Some(self.position()) {
             self.mark()?;
             if let Some(hint) = self.hint.take() {
                 // Advisory, and its errors with it.

@@ -21,6 +21,7 @@ mod os;
 #[cfg(any(test, feature = "testing"))]
 pub mod sim;
 #[cfg(test)]
+#[path = "testdir_tests.rs"]
 pub(crate) mod testdir;
 #[cfg(any(test, feature = "testing"))]
 pub mod trickle;

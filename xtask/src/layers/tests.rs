@@ -24,7 +24,10 @@ fn passes(file: &str, text: &str) {
 #[test]
 fn an_import_goes_down() {
     passes("db/mod.rs", "use crate::engine::Store; use crate::{error::Error, options::{self, Options}};");
-    passes("engine/read.rs", "use super::Store; use super::super::error::Error; fn f() -> crate::types::SeqNo { todo!() }");
+    passes(
+        "engine/read.rs",
+        "use super::Store; use super::super::error::Error; fn f() -> crate::types::SeqNo { todo!() }",
+    );
     passes("stats.rs", "use crate::types::FileId;");
     passes("index/btree/node.rs", "use super::super::arena::Arena; use crate::index::Index;");
 }

@@ -20,19 +20,20 @@ pub(super) struct Applier<'a> {
     changes: Vec<(Range<usize>, Option<Location>)>,
     /// The merged files, whose records may be newer than one that is read later.
     merged: HashMap<FileId, Arc<DataFile>>,
-    /// Deletes met in merged files, whose puts may come later. Only while merged files are read.
-    tombstones: Option<HashMap<Box<[u8]>, SeqNo>>,
+    /// Deletes met in merged files, whose puts may come later, from merged files and from the log.
+    tombstones: HashMap<Box<[u8]>, SeqNo>,
+    reading_merged: bool,
 }
 
 impl<'a> Applier<'a> {
     pub(super) fn new(index: &'a dyn Index, merged: HashMap<FileId, Arc<DataFile>>) -> Applier<'a> {
-        let tombstones = (!merged.is_empty()).then(HashMap::new);
-        Applier { index, keys: Vec::new(), changes: Vec::new(), merged, tombstones }
+        let tombstones = HashMap::new();
+        Applier { index, keys: Vec::new(), changes: Vec::new(), merged, tombstones, reading_merged: true }
     }
 
     /// From now on records come in the order of their numbers.
     pub(super) fn merged_files_done(&mut self) {
-        self.tombstones = None;
+        self.reading_merged = false;
     }
 
     /// A put (with its location) or delete.
@@ -63,17 +64,15 @@ impl<'a> Applier<'a> {
     /// Compares with what the index has, if that is from a merged file; within the log the later is the newer.
     fn is_newest(&mut self, key: &[u8], is_put: bool, seq: SeqNo, file: FileId) -> Result<bool> {
         self.flush()?;
-        if let Some(tombstones) = &mut self.tombstones {
-            if tombstones.get(key).is_some_and(|&deleted| deleted >= seq) {
-                return Ok(false);
-            }
-            if !is_put {
-                tombstones.insert(key.into(), seq);
-            }
+        if self.tombstones.get(key).is_some_and(|&deleted| deleted >= seq) {
+            return Ok(false);
+        }
+        if self.reading_merged && !is_put {
+            self.tombstones.insert(key.into(), seq);
         }
         let Some(old) = self.index.get(key)? else { return Ok(true) };
         let Some(merged) = self.merged.get(&old.file()) else { return Ok(true) };
-        // A record that can't be read is not known to be newer.
-        Ok(merged.record_header(old).map_or(true, |old| (old.seq, merged.id()) < (seq, file)))
+        // A record that can't be read may be the newer: reading the key is the error then.
+        Ok(merged.record_header(old).is_ok_and(|old| (old.seq, merged.id()) < (seq, file)))
     }
 }

@@ -15,4 +15,4 @@ mod survey;
 
 pub(super) use repair::repair;
 pub(super) use replay::{ReplayConfig, replay};
-pub(super) use survey::{SurveyConfig, survey};
+pub(super) use survey::{SurveyConfig, remove_temps, survey};

@@ -6,6 +6,7 @@
 //! 3. Bytes between the stable point and the end are written again as they are and synced: after a failed sync the page
 //!    cache may show what the disk does not have, and a sync of pages that count as clean would not mend that.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,8 +28,21 @@ const COPY_LEN: usize = 1 << 20;
 pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig) -> Result<(LogEnd, OpenReport)> {
     let Replayed { mut report, end, stable, hints } = replayed;
     let repair = Repair { vfs: config.vfs.as_ref(), dir: &config.dir };
-    for path in survey.temps.iter().chain(&survey.unfinished) {
+    if let Some(path) = &survey.unfinished {
         repair.remove(path)?;
+    }
+    for (path, _) in &report.unusable_hints {
+        // One that covers more than the file has would be believed once the file has grown past it.
+        repair.remove(path)?;
+    }
+    if survey.unfinished.is_some() {
+        // Before there is a later file, behind which a file without header is damage.
+        repair.sync_dir()?;
+    }
+    if !report.damage.is_empty() {
+        // Damage may hide numbers, which must not be used again: as many as there can be records in it.
+        let hidden = report.damage.iter().map(|damage| damage.len.max(1 << 32) / 28 + 1).sum();
+        report.last_seq = SeqNo(report.last_seq.0.saturating_add(hidden));
     }
     let log_end = match end {
         Some(found) => repair.existing(survey, found, stable, &mut report, config)?,
@@ -67,10 +81,14 @@ impl Repair<'_> {
         let Some(last) = logs.last() else { return self.first_file(survey, report.last_seq, config) };
         self.cut(last, end.offset, found.torn, report)?;
         for file in &logs {
-            let from = if file.id() == stable.file { stable.offset } else { 0 };
-            if file.id() >= stable.file {
-                self.rewrite(file, from)?;
-            }
+            let from = match file.id().cmp(&stable.file) {
+                Ordering::Less if file.id() < end.file => continue,
+                // Cut back to before the stable point, an incomplete batch's first file: the cut alone is not stable.
+                Ordering::Less => file.end(),
+                Ordering::Equal => stable.offset,
+                Ordering::Greater => 0,
+            };
+            self.rewrite(file, from)?;
         }
         // Names too may have been created and not synced.
         self.sync_dir()?;
@@ -82,7 +100,8 @@ impl Repair<'_> {
             hint: found.hint,
             is_marked: found.is_marked,
         };
-        if !found.sealed {
+        // Damage up to an odd end leaves no place for a record.
+        if !found.sealed && end.offset.is_multiple_of(4) {
             return Ok(state);
         }
         // Cut short between seal and new file, or the new file was cut off.
@@ -195,7 +214,7 @@ impl Repair<'_> {
 
 /// Copies `from..to` of one file to an offset of another, or the same.
 fn copy_range(source: &dyn VfsFile, from: u64, to: u64, target: &dyn VfsFile, at: u64) -> std::io::Result<()> {
-    let mut buf = vec![0; COPY_LEN];
+    let mut buf = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(COPY_LEN).min(COPY_LEN)];
     let mut done = from;
     while done < to {
         let want = usize::try_from(to - done).unwrap_or(usize::MAX).min(buf.len());

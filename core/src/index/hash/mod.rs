@@ -22,7 +22,7 @@
 //! fingerprint by position alone; the whole bytes among them are not stored: an entry takes 23 bytes from 16 segments
 //! on, 22 from 4,096 on (262,144 keys), 21 from 2^20 on. A lookup misses the cache twice: descriptor and group.
 //!
-//! Blocks are whole cache lines, in chunks by size ([`slab`]'s comment), named by number: nothing is a pointer and
+//! Blocks are whole pairs of cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
 //! nothing is larger than a page of descriptors or a chunk, so growing copies some KiB at a time, at any size.
 //!
 //! # Collisions
@@ -34,7 +34,7 @@
 //! # Invariants
 //! 1. A fingerprint is in the table at most once: in the segment that the directory says, or in the spill.
 //! 2. An entry and its position together hold all 128 bits.
-//! 3. A segment of `n` entries has a block of exactly the lines that `n` entries need; an empty one has none.
+//! 3. A segment of `n` entries has a block of exactly the units that `n` entries need; an empty one has none.
 //! 4. The number of segments follows the number of keys alone: between 56 and 64 keys each, but for the first.
 //! 5. What has no room in its segment is in the spill, which under a keyed hash stays empty.
 //!
@@ -57,6 +57,9 @@ mod table;
 mod tests;
 
 use table::Table;
+
+/// Changes of one call whose cache lines are fetched ahead of the first of them.
+const AHEAD: usize = 16;
 
 /// The index. All methods may be called from any thread; `apply` and `walk` as [`Index`] says.
 pub struct HashIndex {
@@ -99,13 +102,23 @@ impl Index for HashIndex {
 
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
         let mut table = self.table.write();
-        for change in changes {
-            let fingerprint = self.fingerprint(change.key);
-            let old = match change.new {
-                Some(new) => table.set(fingerprint, new.to_bits()),
-                None => table.remove(fingerprint),
-            };
-            change.old = old.map(Location::from_bits);
+        for part in changes.chunks_mut(AHEAD) {
+            let mut fingerprints = [0; AHEAD];
+            for (fingerprint, change) in fingerprints.iter_mut().zip(part.iter()) {
+                *fingerprint = self.fingerprint(change.key);
+            }
+            if part.len() > 1 {
+                // The processor works on many misses at a time as long as none decides what comes next.
+                let touched = fingerprints[..part.len()].iter().fold(0, |sum, &f| sum ^ table.touch(f));
+                std::hint::black_box(touched);
+            }
+            for (change, fingerprint) in part.iter_mut().zip(fingerprints) {
+                let old = match change.new {
+                    Some(new) => table.set(fingerprint, new.to_bits()),
+                    None => table.remove(fingerprint),
+                };
+                change.old = old.map(Location::from_bits);
+            }
         }
         Ok(())
     }

@@ -6,15 +6,15 @@
 //! of these whole bytes are left out of the entry (quotienting: Knuth, TAOCP 3, exercise 6.4-13; Cleary 1984).
 //!
 //! Entry: the fingerprint's bytes from [`Shape::implied`] on, then the location's 8 bytes, both little-endian.
-//! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 15, unused bytes to the end of the line.
+//! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 15, unused bytes to the end of the unit.
 
-use super::slab::{LINE, OWNER_BYTES, Place};
+use super::slab::{OWNER_BYTES, Place, UNIT};
 
 /// Groups a segment, and the bits that select one.
 pub(super) const GROUPS: usize = 16;
 const GROUP_BITS: u32 = 4;
-/// Most lines a block. At twice the mean fill a segment is ten standard deviations away from it.
-pub(super) const MAX_LINES: usize = 96;
+/// Most units a block. At twice the mean fill a segment is ten standard deviations away from it.
+pub(super) const MAX_UNITS: usize = 48;
 const FINGERPRINT_BYTES: usize = 16;
 const LOCATION_BYTES: usize = 8;
 /// Most bytes left out of an entry: those that all shapes up to 2^28 segments imply.
@@ -80,13 +80,13 @@ impl Shape {
     }
 
     /// Lines of a block that holds `n` entries; 0 for none.
-    pub(super) fn lines(self, n: usize) -> usize {
-        if n == 0 { 0 } else { (OWNER_BYTES + n * self.width()).div_ceil(LINE) }
+    pub(super) fn units(self, n: usize) -> usize {
+        if n == 0 { 0 } else { (OWNER_BYTES + n * self.width()).div_ceil(UNIT) }
     }
 
     /// Most entries a segment.
     pub(super) fn most(self) -> usize {
-        (MAX_LINES * LINE - OWNER_BYTES) / self.width()
+        (MAX_UNITS * UNIT - OWNER_BYTES) / self.width()
     }
 
     /// Bytes of the entries `from .. to` in a block.
@@ -108,7 +108,13 @@ impl Shape {
         let second = FINGERPRINT_BYTES - self.implied - 8;
         let low = (fingerprint >> (8 * self.implied)) as u64;
         let high = (fingerprint >> 64) as u64;
-        entries.chunks_exact(self.width()).position(|entry| word(entry, 0) == low && word(entry, second) == high)
+        // No branch on what is compared: a wrong guess would wait for the cache miss and stop all later work with it.
+        let mut found = usize::MAX;
+        for (i, entry) in entries.chunks_exact(self.width()).enumerate() {
+            let differs = (word(entry, 0) ^ low) | (word(entry, second) ^ high);
+            found = if differs == 0 { i } else { found };
+        }
+        (found != usize::MAX).then_some(found)
     }
 
     /// The location bits of an entry.

@@ -1,7 +1,7 @@
 //! The table of fingerprints: finds, inserts and removes entries, and splits and merges segments by their number.
 //!
 //! Knows neither keys nor locks. An entry whose segment has no room (which no distribution of a keyed hash brings
-//! about, see `segment::MAX_LINES`) goes to the spill, an ordinary tree, where it stays until it is removed.
+//! about, see `segment::MAX_UNITS`) goes to the spill, an ordinary tree, where it stays until it is removed.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +48,20 @@ impl Table {
             }
         }
         if self.spill.is_empty() { None } else { self.spill.get(&fingerprint).copied() }
+    }
+
+    /// Reads a byte of the group where a fingerprint is or would be, so that it is in the cache.
+    #[inline]
+    pub(super) fn touch(&self, fingerprint: u128) -> u8 {
+        let i = self.directory.address(fingerprint);
+        let segment = self.directory.get(i);
+        let shape = Shape::new(self.directory.depth(i));
+        let start = segment.start(shape.group(fingerprint));
+        if segment.place == Place::NONE {
+            return 0;
+        }
+        // An empty last group may begin at the very end of its block.
+        self.slab.block(segment.place).get(shape.bytes(0, start).end).copied().unwrap_or(0)
     }
 
     /// Inserts or replaces; returns the location bits that were there.
@@ -159,13 +173,13 @@ impl Table {
     /// Moves segment `i` to a block for `to` entries where that is another size than for `from`; `false` if there
     /// is none left. Entries beyond the smaller number are not kept.
     fn resize(&mut self, i: u32, shape: Shape, from: usize, to: usize) -> bool {
-        let lines = shape.lines(to);
-        if lines == shape.lines(from) {
+        let units = shape.units(to);
+        if units == shape.units(from) {
             return true;
         }
-        let new = match lines {
+        let new = match units {
             0 => Some(Place::NONE),
-            _ => self.slab.alloc(lines, i),
+            _ => self.slab.alloc(units, i),
         };
         let Some(new) = new else { return false };
         let old = std::mem::replace(&mut self.directory.get_mut(i).place, new);
@@ -233,7 +247,7 @@ impl Table {
                 spilled = true;
             }
         }
-        let place = if n == 0 { None } else { self.slab.alloc(shape.lines(n), i) };
+        let place = if n == 0 { None } else { self.slab.alloc(shape.units(n), i) };
         let Some(place) = place else {
             self.spill.extend(entries.iter().copied());
             return;
@@ -266,7 +280,7 @@ impl Table {
             }
             let block = self.slab.block(segment.place);
             assert_eq!(block[..4], i.to_le_bytes());
-            assert_eq!(block.len(), shape.lines(segment.len()) * super::slab::LINE);
+            assert_eq!(block.len(), shape.units(segment.len()) * super::slab::UNIT);
             let mut seen = std::collections::BTreeSet::new();
             for group in 0..GROUPS {
                 let start = segment.start(group);

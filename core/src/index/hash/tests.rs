@@ -130,7 +130,7 @@ fn memory_follows_the_number_of_keys_up_and_down() {
     for round in 0..2 {
         for n in 1..=N {
             assert_eq!(set(&index, &n.to_le_bytes(), Some(n + round)), None);
-            let bound = if n >= 50_000 { 26.0 } else { 32.0 };
+            let bound = if n >= 50_000 { 27.0 } else { 32.0 };
             assert!(n < 1000 || per_key(n) <= bound, "{n} keys: {}", per_key(n));
         }
         assert_eq!(index.table.read().spilled(), 0);
@@ -178,6 +178,21 @@ fn equal_low_bits_neither_split_for_ever_nor_lose_entries() {
         table.check();
         assert_eq!((table.len(), table.spilled()), (0, 0));
     }
+}
+
+/// All entries in group 0 of a few segments, of every fill: the other groups begin where the entries end.
+#[test]
+fn a_group_may_begin_at_the_end_of_a_full_block() {
+    let mut table = Table::new();
+    for n in 0..2_000u64 {
+        let f = (u128::from(n) << 64) | u128::from(n % 8);
+        table.set(f, n);
+        for bit in 3..12 {
+            table.touch(f | (15 << bit));
+            assert_eq!(table.get(f | (15 << bit)), None);
+        }
+    }
+    table.check();
 }
 
 /// Every bit counts, whether it is kept in the entry or implied by its position.

@@ -1,0 +1,205 @@
+/// \file
+/// Options of opening, of one write, and of iterating. Plain values that can be copied; checked when they are used.
+#ifndef BITCASK_OPTIONS_HPP
+#define BITCASK_OPTIONS_HPP
+
+#include "bytes.hpp"
+#include "config.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace bitcask {
+inline namespace BITCASK_NAMESPACE {
+
+/// The kind of index. Any kind opens any directory.
+enum class Index : std::int32_t {
+    /// Ordered: range and prefix scans in key order, least memory. The default.
+    btree = BITCASK_INDEX_BTREE,
+    /// Fastest single reads; iteration sorts.
+    hash = BITCASK_INDEX_HASH,
+};
+
+/// When a write is on stable storage.
+enum class Durability : std::int32_t {
+    /// Acknowledged means in the page cache: survives the process, not a loss of power.
+    none = BITCASK_DURABILITY_NONE,
+    /// As none, and synced in the background every so often. The default.
+    interval = BITCASK_DURABILITY_INTERVAL,
+    /// Acknowledged means on stable storage. Concurrent writers share a sync.
+    always = BITCASK_DURABILITY_ALWAYS,
+};
+
+/// What open does with damage whose keys are unknown.
+enum class OnDamage : std::int32_t {
+    /// Open fails with Status::corrupted. The default.
+    refuse = BITCASK_ON_DAMAGE_REFUSE,
+    /// Open succeeds and serves all that is undamaged.
+    serve = BITCASK_ON_DAMAGE_SERVE,
+};
+
+/// How to make one write.
+enum class Write : std::uint32_t {
+    /// With the store's own durability.
+    standard = BITCASK_WRITE_DEFAULT,
+    /// Return only when this write is on stable storage.
+    sync = BITCASK_WRITE_SYNC,
+};
+
+namespace detail {
+struct FreeOptions {
+    void operator()(bitcask_options* options) const noexcept { bitcask_options_free(options); }
+    void operator()(bitcask_iter_options* options) const noexcept { bitcask_iter_options_free(options); }
+};
+} // namespace detail
+
+/// How to open a store:
+///
+///     bitcask::Store db("dir", bitcask::Options().index(bitcask::Index::hash).max_file_size(64 << 20));
+///
+/// What is not set is as the library has it.
+class Options {
+public:
+    Options& index(Index kind) { return set(index_, kind); }
+    Options& durability(Durability durability) { return set(durability_, durability); }
+    /// Durability::interval with these limits: the longest time, and the most bytes of log, that acknowledged writes stay
+    /// unsynced. Both at least 1. A negative time counts as 0, which is refused.
+    Options& sync_interval(std::chrono::milliseconds every, std::uint64_t bytes) {
+        durability_ = Durability::interval;
+        return set(interval_, Interval{every.count() < 0 ? 0 : static_cast<std::uint64_t>(every.count()), bytes});
+    }
+    /// Length in bytes beyond which no further record goes into a data file: 4096 to 4294967296. A larger record gets a file of its own.
+    Options& max_file_size(std::uint64_t bytes) { return set(max_file_size_, bytes); }
+    /// Whether to create the directory and the store in it if missing. The parent directory must exist.
+    Options& create_if_missing(bool yes) { return set(create_if_missing_, yes); }
+    /// Opens without a lock and without changing anything, also beside a writer; shows what was there at open.
+    Options& read_only(bool yes) { return set(read_only_, yes); }
+    /// Whether every read verifies the record's checksum.
+    Options& verify_checksums(bool yes) { return set(verify_checksums_, yes); }
+    Options& on_damage(OnDamage policy) { return set(on_damage_, policy); }
+
+private:
+    friend class Store;
+
+    struct Interval {
+        std::uint64_t milliseconds, bytes;
+    };
+
+    template <class T>
+    Options& set(std::optional<T>& place, T value) {
+        place = value;
+        return *this;
+    }
+
+    using Native = std::unique_ptr<bitcask_options, detail::FreeOptions>;
+
+    /// Makes the C interface's options, or stops at the first that is refused.
+    std::int32_t native(Native& made, bitcask_error** error) const {
+        made.reset(bitcask_options_new());
+        bitcask_options* o = made.get();
+        std::int32_t status = BITCASK_OK;
+        const auto apply = [&status](const auto& place, auto&& setter) {
+            if (place && status == BITCASK_OK) status = setter(*place);
+        };
+        apply(index_, [&](Index v) { return bitcask_options_set_index(o, static_cast<std::int32_t>(v), error); });
+        apply(durability_, [&](Durability v) { return bitcask_options_set_durability(o, static_cast<std::int32_t>(v), error); });
+        apply(interval_, [&](Interval v) { return bitcask_options_set_sync_interval(o, v.milliseconds, v.bytes, error); });
+        apply(max_file_size_, [&](std::uint64_t v) { return bitcask_options_set_max_file_size(o, v, error); });
+        apply(create_if_missing_, [&](bool v) { return bitcask_options_set_create_if_missing(o, v, error); });
+        apply(read_only_, [&](bool v) { return bitcask_options_set_read_only(o, v, error); });
+        apply(verify_checksums_, [&](bool v) { return bitcask_options_set_verify_checksums(o, v, error); });
+        apply(on_damage_, [&](OnDamage v) { return bitcask_options_set_on_damage(o, static_cast<std::int32_t>(v), error); });
+        return status;
+    }
+
+    std::optional<Index> index_;
+    std::optional<Durability> durability_;
+    std::optional<Interval> interval_;
+    std::optional<std::uint64_t> max_file_size_;
+    std::optional<bool> create_if_missing_, read_only_, verify_checksums_;
+    std::optional<OnDamage> on_damage_;
+};
+
+/// What an iterator covers and how; all of it can be combined:
+///
+///     for (const auto& [key, value] : db.range(bitcask::IterOptions().start("a").end_before("c").reverse())) ...
+///
+/// Bounds are copied and need not be valid keys. The direction does not change which bound is which.
+class IterOptions {
+public:
+    /// Only keys that begin with these bytes. None: all.
+    IterOptions& prefix(Bytes bytes) {
+        prefix_ = bytes.view();
+        return *this;
+    }
+    /// Only keys at or above this one.
+    IterOptions& start(Bytes key) { return bound(start_, key, true); }
+    /// Only keys above this one.
+    IterOptions& start_after(Bytes key) { return bound(start_, key, false); }
+    /// Only keys at or below this one.
+    IterOptions& end(Bytes key) { return bound(end_, key, true); }
+    /// Only keys below this one.
+    IterOptions& end_before(Bytes key) { return bound(end_, key, false); }
+    /// Descending order.
+    IterOptions& reverse(bool yes = true) {
+        reverse_ = yes;
+        return *this;
+    }
+    /// At most so many records, from each rewind or seek on.
+    IterOptions& limit(std::uint64_t records) {
+        limit_ = records;
+        return *this;
+    }
+    /// Keys without values: values are never read, and are given as empty.
+    IterOptions& keys_only(bool yes = true) {
+        keys_only_ = yes;
+        return *this;
+    }
+
+private:
+    friend class Store;
+
+    struct Bound {
+        std::string key;
+        bool inclusive;
+    };
+
+    IterOptions& bound(std::optional<Bound>& place, Bytes key, bool inclusive) {
+        place = Bound{std::string(key.view()), inclusive};
+        return *this;
+    }
+
+    using Native = std::unique_ptr<bitcask_iter_options, detail::FreeOptions>;
+
+    std::int32_t native(Native& made, bitcask_error** error) const {
+        made.reset(bitcask_iter_options_new());
+        bitcask_iter_options* o = made.get();
+        const Bytes prefix(prefix_);
+        std::int32_t status = bitcask_iter_options_set_prefix(o, prefix.data(), prefix.size(), error);
+        if (start_ && status == BITCASK_OK) {
+            const Bytes key(start_->key);
+            status = bitcask_iter_options_set_start(o, key.data(), key.size(), start_->inclusive, error);
+        }
+        if (end_ && status == BITCASK_OK) {
+            const Bytes key(end_->key);
+            status = bitcask_iter_options_set_end(o, key.data(), key.size(), end_->inclusive, error);
+        }
+        if (limit_ && status == BITCASK_OK) status = bitcask_iter_options_set_limit(o, *limit_, error);
+        if (status == BITCASK_OK) status = bitcask_iter_options_set_reverse(o, reverse_, error);
+        if (status == BITCASK_OK) status = bitcask_iter_options_set_keys_only(o, keys_only_, error);
+        return status;
+    }
+
+    std::string prefix_;
+    std::optional<Bound> start_, end_;
+    std::optional<std::uint64_t> limit_;
+    bool reverse_ = false, keys_only_ = false;
+};
+
+} // namespace BITCASK_NAMESPACE
+} // namespace bitcask
+
+#endif

@@ -1,0 +1,273 @@
+/// \file
+/// Store: open, close, single reads and writes, and the makers of batches and iterators.
+#ifndef BITCASK_STORE_HPP
+#define BITCASK_STORE_HPP
+
+#include "batch.hpp"
+#include "bytes.hpp"
+#include "config.hpp"
+#include "iterator.hpp"
+#include "options.hpp"
+#include "result.hpp"
+#include "value.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace bitcask {
+inline namespace BITCASK_NAMESPACE {
+
+/// A store in figures, at one moment.
+struct Stats {
+    /// Keys that are there.
+    std::uint64_t keys = 0;
+    /// Data files.
+    std::uint64_t files = 0;
+    /// Bytes of log in the data files, without preallocated space.
+    std::uint64_t data_bytes = 0;
+    /// Bytes of memory that the index holds.
+    std::uint64_t index_bytes = 0;
+    /// Sequence number of the last commit.
+    std::uint64_t last_seq = 0;
+    /// Damaged places that were found at open, and the bytes in them.
+    std::uint64_t damaged_places = 0, damaged_bytes = 0;
+};
+
+/// An open store. Any number of threads may use it at once. Can be moved and not copied; share it by reference or in a
+/// std::shared_ptr.
+///
+/// Every call fails with `closed` on a closed, moved-from or default-made store, and with `forked` in a child process.
+/// Those that take a key fail with `key_empty` and `key_too_large`.
+class Store {
+public:
+    /// A closed store.
+    Store() noexcept = default;
+
+    /// Opens the store in a directory, creating it if the options say so, and recovers what is there.
+    ///
+    /// Fails with locked (open for writing elsewhere, or in this process), no_store, corrupted (see Options::on_damage),
+    /// unsupported_version, unsupported_feature, foreign_file, invalid_argument, io, disk_full.
+    static Result<Store> try_open(const std::filesystem::path& path, const Options& options = {}) {
+#ifdef _WIN32
+        const auto text = path.u8string();
+        const std::string bytes(text.begin(), text.end());
+#else
+        const std::string& bytes = path.native();
+#endif
+        if (bytes.find('\0') != std::string::npos) {
+            Failure failure;
+            failure.status = Status::invalid_argument;
+            failure.message = "invalid argument: the path has a zero byte in it";
+            return detail::Unexpected(std::move(failure));
+        }
+        bitcask_error* error = nullptr;
+        bitcask_db* db = nullptr;
+        Options::Native native;
+        std::int32_t status = options.native(native, &error);
+        if (status == BITCASK_OK) status = bitcask_open(bytes.c_str(), native.get(), &db, &error);
+        if (status != BITCASK_OK) return detail::Unexpected(detail::take_failure(status, error));
+        return Store(db);
+    }
+
+    Store(Store&& other) noexcept : db_(other.release()) {}
+
+    /// Closes what was open here, as the destructor does.
+    Store& operator=(Store&& other) noexcept {
+        if (this != &other) {
+            bitcask_db* old = db_.exchange(other.release());
+            if (old != nullptr) bitcask_close(old, nullptr);
+        }
+        return *this;
+    }
+
+    /// Closes the store if it is open. A failure can't be told here: call close().
+    ~Store() {
+        if (bitcask_db* db = release()) bitcask_close(db, nullptr);
+    }
+
+    /// Whether close() was not called yet.
+    bool is_open() const noexcept { return handle() != nullptr; }
+    explicit operator bool() const noexcept { return is_open(); }
+
+    /// Syncs, closes and unlocks. Calls under way in other threads end first. Fails with closed the second time, or with the
+    /// failure of the last sync; the store is closed all the same.
+    Result<void> try_close() {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = release();
+        return detail::done(db, bitcask_close(db, &error), error);
+    }
+
+    /// Stores a value under a key, replacing any other. Both are copied.
+    ///
+    /// Fails with value_too_large, read_only, io or disk_full (the write did not happen; later ones may work), writes_stopped.
+    Result<void> try_put(Bytes key, Bytes value, Write how = Write::standard) {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        const auto flags = static_cast<std::uint32_t>(how);
+        return detail::done(db, bitcask_put(db, key.data(), key.size(), value.data(), value.size(), flags, &error), error);
+    }
+
+    /// Removes a key and tells whether it was there. Removing a missing key writes nothing. Fails as try_put.
+    Result<bool> try_erase(Bytes key, Write how = Write::standard) {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bool existed = false;
+        const std::int32_t status =
+            bitcask_delete(db, key.data(), key.size(), static_cast<std::uint32_t>(how), &existed, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return existed;
+    }
+
+    /// The value of a key, or nothing. Fails with corrupted if the record is damaged, io.
+    Result<std::optional<Value>> try_get(Bytes key) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_value* value = nullptr;
+        const std::int32_t status = bitcask_get(db, key.data(), key.size(), &value, &error);
+        if (status == BITCASK_NOT_FOUND) return std::optional<Value>();
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return std::optional<Value>(Value(value));
+    }
+
+    /// Copies a value into the caller's buffer and gives its length, or nothing if there is no such key. If the length is
+    /// greater than the buffer's, what the buffer holds is unspecified: make it larger and ask again. Fails as try_get.
+    Result<std::optional<std::size_t>> try_get_into(Bytes key, void* buffer, std::size_t capacity) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        std::size_t len = 0;
+        const std::int32_t status =
+            bitcask_get_into(db, key.data(), key.size(), static_cast<std::uint8_t*>(buffer), capacity, &len, &error);
+        if (status == BITCASK_NOT_FOUND) return std::optional<std::size_t>();
+        if (status != BITCASK_OK && status != BITCASK_BUFFER_TOO_SMALL) return failed(db, status, error);
+        return std::optional<std::size_t>(len);
+    }
+
+    /// Whether a key is there. Reads no value. Fails as try_get.
+    Result<bool> try_contains(Bytes key) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        const std::int32_t status = bitcask_contains(db, key.data(), key.size(), &error);
+        if (status != BITCASK_OK && status != BITCASK_NOT_FOUND) return failed(db, status, error);
+        return status == BITCASK_OK;
+    }
+
+    /// The number of keys, in O(1).
+    Result<std::uint64_t> try_size() const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        std::uint64_t keys = 0;
+        const std::int32_t status = bitcask_len(db, &keys, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return keys;
+    }
+
+    /// Brings everything acknowledged so far to stable storage. Fails with writes_stopped after a sync that failed, now or
+    /// earlier; read_only.
+    Result<void> try_sync() {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        return detail::done(db, bitcask_sync(db, &error), error);
+    }
+
+    Result<Stats> try_stats() const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        std::uint64_t figures[BITCASK_STAT_COUNT] = {};
+        std::size_t known = 0;
+        const std::int32_t status = bitcask_stats(db, figures, BITCASK_STAT_COUNT, &known, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        Stats stats;
+        stats.keys = figures[BITCASK_STAT_KEYS];
+        stats.files = figures[BITCASK_STAT_FILES];
+        stats.data_bytes = figures[BITCASK_STAT_DATA_BYTES];
+        stats.index_bytes = figures[BITCASK_STAT_INDEX_BYTES];
+        stats.last_seq = figures[BITCASK_STAT_LAST_SEQ];
+        stats.damaged_places = figures[BITCASK_STAT_DAMAGED_PLACES];
+        stats.damaged_bytes = figures[BITCASK_STAT_DAMAGED_BYTES];
+        return stats;
+    }
+
+    /// An empty batch.
+    Result<Batch> try_batch() {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_batch* batch = nullptr;
+        const std::int32_t status = bitcask_batch_new(db, &batch, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return Batch(batch);
+    }
+
+    /// An iterator over the store as it is now. Fails with io and corrupted (an index that keeps no keys reads them from the log).
+    Result<Iterator> try_range(const IterOptions& options = {}) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_iter* iter = nullptr;
+        IterOptions::Native native;
+        std::int32_t status = options.native(native, &error);
+        if (status == BITCASK_OK) status = bitcask_iter_new(db, native.get(), &iter, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return Iterator(iter);
+    }
+
+#if BITCASK_HAS_EXCEPTIONS
+    /// As try_open().
+    explicit Store(const std::filesystem::path& path, const Options& options = {}) : Store(detail::unwrap(try_open(path, options))) {}
+
+    // Each as its namesake above.
+    static Store open(const std::filesystem::path& path, const Options& options = {}) { return Store(path, options); }
+    void close() { detail::unwrap(try_close()); }
+    void put(Bytes key, Bytes value, Write how = Write::standard) { detail::unwrap(try_put(key, value, how)); }
+    bool erase(Bytes key, Write how = Write::standard) { return detail::unwrap(try_erase(key, how)); }
+    std::optional<Value> get(Bytes key) const { return detail::unwrap(try_get(key)); }
+    std::optional<std::size_t> get_into(Bytes key, void* buffer, std::size_t capacity) const {
+        return detail::unwrap(try_get_into(key, buffer, capacity));
+    }
+    bool contains(Bytes key) const { return detail::unwrap(try_contains(key)); }
+    std::uint64_t size() const { return detail::unwrap(try_size()); }
+    bool empty() const { return size() == 0; }
+    void sync() { detail::unwrap(try_sync()); }
+    Stats stats() const { return detail::unwrap(try_stats()); }
+    Batch batch() { return detail::unwrap(try_batch()); }
+    Iterator range(const IterOptions& options) const { return detail::unwrap(try_range(options)); }
+    /// All records, ascending.
+    Iterator all() const { return range(IterOptions()); }
+    /// The records whose keys begin with these bytes, ascending.
+    Iterator prefix(Bytes bytes) const { return range(IterOptions().prefix(bytes)); }
+#endif
+
+#if BITCASK_HAS_SPAN
+    Result<std::optional<std::size_t>> try_get_into(Bytes key, std::span<std::byte> buffer) const {
+        return try_get_into(key, buffer.data(), buffer.size());
+    }
+#if BITCASK_HAS_EXCEPTIONS
+    std::optional<std::size_t> get_into(Bytes key, std::span<std::byte> buffer) const {
+        return get_into(key, buffer.data(), buffer.size());
+    }
+#endif
+#endif
+
+    /// The C interface's handle, nullptr if closed. It stays this object's.
+    bitcask_db* handle() const noexcept { return db_.load(std::memory_order_relaxed); }
+
+private:
+    explicit Store(bitcask_db* db) noexcept : db_(db) {}
+
+    bitcask_db* release() noexcept { return db_.exchange(nullptr); }
+
+    static detail::Unexpected failed(const bitcask_db* db, std::int32_t status, bitcask_error* error) {
+        return detail::Unexpected(detail::take_failure(db, status, error));
+    }
+
+    /// Atomic, because one thread may close while others read it. A stale handle is an error to the library and no danger.
+    std::atomic<bitcask_db*> db_{nullptr};
+};
+
+} // namespace BITCASK_NAMESPACE
+} // namespace bitcask
+
+#endif

@@ -1,0 +1,85 @@
+// The binding without exceptions: complete by its try_ functions. Compiled with -fno-exceptions.
+#include <bitcask.hpp>
+
+#include "check.hpp"
+
+#include <fstream>
+#include <string>
+
+#if BITCASK_HAS_EXCEPTIONS
+#error "compile this with -fno-exceptions"
+#endif
+
+using bitcask::IterOptions;
+using bitcask::Options;
+using bitcask::Status;
+using bitcask::Store;
+
+namespace {
+
+template <class T>
+Status status_of(const bitcask::Result<T>& result) {
+    return result ? Status::ok : result.error().status;
+}
+
+void use() {
+    Dir dir;
+    auto opened = Store::try_open(dir.path / "store", Options().durability(bitcask::Durability::none));
+    CHECK(opened.has_value());
+    if (!opened) return;
+    Store db = *std::move(opened);
+    for (int i = 0; i < 3000; i++) CHECK(db.try_put("k" + std::to_string(10000 + i), std::to_string(i)).has_value());
+    auto value = db.try_get("k10007");
+    CHECK(value && *value && **value == "7");
+    CHECK(db.try_get("none").has_value() && !db.try_get("none")->has_value());
+    CHECK(db.try_erase("k10000").value_or(false) && db.try_contains("k10001").value_or(false));
+    CHECK(db.try_size().value_or(0) == 2999 && db.try_stats()->keys == 2999);
+    CHECK(status_of(db.try_put("", "")) == Status::key_empty);
+    CHECK(status_of(Store::try_open(dir.path / "store")) == Status::locked);
+    char buffer[4];
+    CHECK(db.try_get_into("k10123", buffer, sizeof buffer)->value_or(0) == 3);
+
+    auto batch = db.try_batch();
+    CHECK(batch && batch->try_put("b", "1") && batch->try_erase("k10001") && batch->try_size().value_or(0) == 2);
+    CHECK(batch->try_commit(bitcask::Write::sync) && status_of(batch->try_commit()) == Status::batch_finished);
+
+    auto records = db.try_range(IterOptions().prefix("k").reverse());
+    int n = 0;
+    for (const auto& record : *records) n += record.key.size() == 6 && !record.value.empty();
+    CHECK(n == 2998 && !records->failure());
+    CHECK(records->try_seek("k10002") && (*records->try_next())->key == "k10002" && !*records->try_next());
+
+    CHECK(db.try_sync() && db.try_close());
+    CHECK(status_of(db.try_close()) == Status::closed && status_of(db.try_get("b")) == Status::closed);
+    CHECK(status_of(batch->try_commit()) == Status::closed);
+
+    // A failure ends the loop, and is told.
+    CHECK(records->try_rewind().has_value() == false);
+    for (const auto& record : *records) CHECK(record.key.empty());
+    CHECK(records->failure() && records->failure()->status == Status::closed);
+}
+
+void a_damaged_record_ends_the_loop() {
+    Dir dir;
+    auto db = Store::try_open(dir.path / "store");
+    const std::string marked = "0123456789abcdef0123456789abcdef";
+    CHECK(db && db->try_put("a", "1") && db->try_put("b", marked) && db->try_put("c", "3"));
+    std::fstream file(dir.path / "store" / "1.data", std::ios::in | std::ios::out | std::ios::binary);
+    const std::string contents((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(contents.find(marked)));
+    file.put('x').flush();
+    auto records = db->try_range();
+    int n = 0;
+    for (const auto& record : *records) n += record.key == "a";
+    CHECK(n == 1 && records->failure() && records->failure()->status == Status::corrupted);
+    CHECK(records->try_seek("c") && !records->failure() && (*records->try_next())->key == "c");
+}
+
+} // namespace
+
+int main() {
+    use();
+    a_damaged_record_ends_the_loop();
+    return report();
+}

@@ -1,0 +1,82 @@
+"""An embedded key-value store on the Bitcask model.
+
+    import bitcask
+
+    with bitcask.open("users") as store:
+        store[b"user:1"] = b"Ada"
+        with store.batch() as batch:            # all of it or nothing, after any crash
+            batch[b"user:2"] = b"Grace"
+            del batch[b"user:1"]
+        for key, value in store.prefix(b"user:"):
+            print(key, value)
+
+A Store is a collections.abc.MutableMapping of bytes to bytes, in key order, and thread-safe.
+"""
+
+from collections.abc import MutableMapping as _MutableMapping
+
+from bitcask._bitcask import MAX_KEY_LEN, MAX_VALUE_LEN, Batch, Scan, Store, __version__, open
+from bitcask._errors import (
+    BatchFinishedError,
+    ClosedError,
+    CorruptedError,
+    DiskFullError,
+    Error,
+    ForeignFileError,
+    ForkedError,
+    InternalError,
+    InvalidArgumentError,
+    IoError,
+    KeyEmptyError,
+    KeyTooLargeError,
+    LockedError,
+    NoStoreError,
+    ReadOnlyError,
+    UnsupportedError,
+    UnsupportedFeatureError,
+    UnsupportedVersionError,
+    ValueTooLargeError,
+    WritesStoppedError,
+)
+from bitcask._report import Damage, OpenReport, Stats, TornTail, UnusableHint
+from bitcask._views import StoreItemsView, StoreKeysView, StoreValuesView
+
+_MutableMapping.register(Store)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+__all__ = [
+    "MAX_KEY_LEN",
+    "MAX_VALUE_LEN",
+    "Batch",
+    "BatchFinishedError",
+    "ClosedError",
+    "CorruptedError",
+    "Damage",
+    "DiskFullError",
+    "Error",
+    "ForeignFileError",
+    "ForkedError",
+    "InternalError",
+    "InvalidArgumentError",
+    "IoError",
+    "KeyEmptyError",
+    "KeyTooLargeError",
+    "LockedError",
+    "NoStoreError",
+    "OpenReport",
+    "ReadOnlyError",
+    "Scan",
+    "Stats",
+    "Store",
+    "StoreItemsView",
+    "StoreKeysView",
+    "StoreValuesView",
+    "TornTail",
+    "UnsupportedError",
+    "UnsupportedFeatureError",
+    "UnsupportedVersionError",
+    "UnusableHint",
+    "ValueTooLargeError",
+    "WritesStoppedError",
+    "__version__",
+    "open",
+]

@@ -1,0 +1,89 @@
+"""What a store tells of itself: plain, frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """The store in figures, at one moment."""
+
+    keys: int
+    """Keys that are there."""
+    files: int
+    """Data files."""
+    data_bytes: int
+    """Bytes of log in the data files, without preallocated space."""
+    index_bytes: int
+    """Bytes of memory that the index holds."""
+    last_seq: int
+    """Sequence number of the last commit."""
+    damaged_places: int
+    """Damaged places that are known, found at open."""
+    damaged_bytes: int
+    """Bytes in them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A place in a file that holds no valid record where one should be."""
+
+    path: Path
+    offset: int
+    length: int
+    """Bytes up to the next valid record, or to the end of the file."""
+    what: str
+    """What is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TornTail:
+    """A torn tail that opening cut off, as a power cut leaves it behind the last sync."""
+
+    path: Path
+    offset: int
+    """Where the log ends now."""
+    length: int
+    """Bytes behind it."""
+    kept_as: Path | None
+    """A copy of the bytes, if valid records were among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusableHint:
+    """A hint that could not be used. It only took longer."""
+
+    path: Path
+    what: str
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenReport:
+    """What opening found and did."""
+
+    files: int
+    """Data files found."""
+    files_from_hint: int
+    """Files whose index entries came from a hint, at least in part."""
+    hint_records: int
+    """Records read from hints."""
+    scanned_records: int
+    """Records read from data files."""
+    last_seq: int
+    """Sequence number of the last commit found."""
+    active_file: int | None
+    """The data file that new records go to."""
+    damage: tuple[Damage, ...]
+    """Damage. Reading a key that is hit raises CorruptedError."""
+    torn: tuple[TornTail, ...]
+    """Torn tails that were cut off (or, opened for reading only, left out)."""
+    unusable_hints: tuple[UnusableHint, ...]
+    """Hints that could not be used."""
+
+
+# Shown, and pickled, by the names under which users have them.
+for _cls in (Stats, Damage, TornTail, UnusableHint, OpenReport):
+    _cls.__module__ = "bitcask"

@@ -1,0 +1,81 @@
+//! Figures and the report of opening, as the frozen dataclasses of `python/bitcask/_report.py`.
+
+use bitcask::{OpenReport, Stats};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+static STATS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static OPEN_REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static DAMAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static TORN_TAIL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static UNUSABLE_HINT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+const MODULE: &str = "bitcask._report";
+
+/// Fills a keyword dictionary: field = value, by the fields' own names.
+macro_rules! fields {
+    ($py:expr, $($name:ident = $value:expr),* $(,)?) => {{
+        let fields = PyDict::new($py);
+        $(fields.set_item(pyo3::intern!($py, stringify!($name)), $value)?;)*
+        fields
+    }};
+}
+
+pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyAny>> {
+    let fields = fields!(
+        py,
+        keys = stats.keys,
+        files = stats.files,
+        data_bytes = stats.data_bytes,
+        index_bytes = stats.index_bytes,
+        last_seq = stats.last_seq,
+        damaged_places = stats.damaged_places,
+        damaged_bytes = stats.damaged_bytes,
+    );
+    STATS.import(py, MODULE, "Stats")?.call((), Some(&fields))
+}
+
+pub(crate) fn open_report<'py>(py: Python<'py>, report: &OpenReport) -> PyResult<Bound<'py, PyAny>> {
+    let damage = tuple(py, &report.damage, |place| {
+        let fields =
+            fields!(py, path = place.path.as_path(), offset = place.offset, length = place.len, what = &place.what,);
+        DAMAGE.import(py, MODULE, "Damage")?.call((), Some(&fields))
+    })?;
+    let torn = tuple(py, &report.torn, |tail| {
+        let fields = fields!(
+            py,
+            path = tail.path.as_path(),
+            offset = tail.offset,
+            length = tail.len,
+            kept_as = tail.kept_as.as_deref(),
+        );
+        TORN_TAIL.import(py, MODULE, "TornTail")?.call((), Some(&fields))
+    })?;
+    let unusable_hints = tuple(py, &report.unusable_hints, |(path, what)| {
+        UNUSABLE_HINT
+            .import(py, MODULE, "UnusableHint")?
+            .call((), Some(&fields!(py, path = path.as_path(), what = what)))
+    })?;
+    let fields = fields!(
+        py,
+        files = report.files,
+        files_from_hint = report.files_from_hint,
+        hint_records = report.hint_records,
+        scanned_records = report.scanned_records,
+        last_seq = report.last_seq.0,
+        active_file = report.active_file.map(|id| id.0),
+        damage = damage,
+        torn = torn,
+        unusable_hints = unusable_hints,
+    );
+    OPEN_REPORT.import(py, MODULE, "OpenReport")?.call((), Some(&fields))
+}
+
+fn tuple<'py, T>(
+    py: Python<'py>,
+    items: &[T],
+    convert: impl Fn(&T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, items.iter().map(convert).collect::<PyResult<Vec<_>>>()?)
+}

@@ -1,0 +1,47 @@
+"""What the tests share: a store of each index kind, and its factory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pytest
+
+import bitcask
+
+Index = Literal["btree", "hash"]
+
+
+class Open(Protocol):
+    """Opens a store, by default the one at the test's path, and closes it after the test."""
+
+    def __call__(self, at: Path | None = None, **options: Any) -> bitcask.Store: ...
+
+
+@pytest.fixture(params=["btree", "hash"])
+def index(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def open_store(path: Path) -> Iterator[Open]:
+    opened: list[bitcask.Store] = []
+
+    def open_store(at: Path | None = None, **options: Any) -> bitcask.Store:
+        opened.append(bitcask.open(at or path, **options))
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: Open, index: Index) -> bitcask.Store:
+    return open_store(index=index)

@@ -1,0 +1,437 @@
+"""Runs the conformance cases of tests/conformance/, whose language its README defines.
+
+This file knows that language and this package, and no case. Each case is a test under each index kind.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+import bitcask
+
+CASES = Path(__file__).parents[3] / "tests" / "conformance"
+KINDS = ("btree", "hash")
+
+
+@dataclass
+class Operation:
+    line: int
+    name: str
+    object: str | None
+    arguments: list[str]
+    options: dict[str, str]
+    expected: list[str]
+
+
+@dataclass
+class Case:
+    file: str
+    name: str
+    options: list[str]
+    operations: list[Operation] = field(default_factory=list[Operation])
+
+
+def read_cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.glob("*.case")):
+        case: Case | None = None
+        for number, line in enumerate(path.read_text("ascii").splitlines(), 1):
+            if not line or line.startswith("#"):
+                continue
+            words = line.split(" ")
+            if words[0] == "case":
+                if case:
+                    yield case
+                case = Case(path.name, words[1], words[2:])
+                continue
+            assert case, f"{path.name}:{number}: an operation before the first case"
+            arrow = words.index("->") if "->" in words else len(words)
+            name, _, target = words[0].partition("@")
+            arguments = [word for word in words[1:arrow] if "=" not in word]
+            options = dict(word.split("=", 1) for word in words[1:arrow] if "=" in word)
+            results = words[arrow + 1 :]
+            expected = [word for word in results if not re.match("(rust|c|cpp|python|go)=", word)]
+            for word in results:
+                if word.startswith("python="):
+                    expected = [word.removeprefix("python=")]
+            case.operations.append(Operation(number, name, target or None, arguments, options, expected))
+        if case:
+            yield case
+
+
+@functools.lru_cache(maxsize=64)
+def generated(seed: int, length: int) -> bytes:
+    x, made = seed, bytearray()
+    for _ in range(min(length, 65_521)):
+        x = (x * 6364136223846793005 + 1442695040888963407) % 2**64
+        made.append(x >> 56)
+    return bytes(made) * (length // 65_521) + bytes(made)[: length % 65_521] if length > 65_521 else bytes(made)
+
+
+def parse(token: str) -> bytes:
+    """Bytes, as a token writes them."""
+    if token == "-":
+        return b""
+    parts: list[bytes] = []
+    for part in token.split("+"):
+        if match := re.fullmatch(r"rep:([0-9a-f]{2})\*(\d+)", part):
+            parts.append(bytes.fromhex(match[1]) * int(match[2]))
+        elif match := re.fullmatch(r"gen:(\d+)\*(\d+)", part):
+            parts.append(generated(int(match[1]), int(match[2])))
+        else:
+            assert re.fullmatch("([0-9a-f]{2})+", part), f"no bytes: {token}"
+            parts.append(bytes.fromhex(part))
+    return b"".join(parts)
+
+
+# What an operation gives: a status or word, a number, bytes, or a list of keys or pairs.
+Result = str | int | bytes | list[Any]
+NUMBERS = {"len", "stat", "count", "filled", "flip", "batch_len"}
+BYTES = {"get", "get_into", "held"}
+RECORDS = {"iter", "iter_next"}
+
+
+def wanted(operation: Operation) -> Result:
+    """The expected result, as a value of Python."""
+    assert operation.expected, "no result"
+    first = operation.expected[0]
+    if re.fullmatch("[A-Z_]+", first):
+        return " ".join(operation.expected)
+    if operation.name not in RECORDS:
+        assert len(operation.expected) == 1, "too many results"
+    if operation.name in NUMBERS:
+        return int(first)
+    if operation.name in BYTES:
+        return parse(first)
+    if operation.name in RECORDS:
+        if operation.expected == ["none"]:
+            return []
+        pairs = [token.partition("=") for token in operation.expected]
+        return [(parse(key), parse(value)) if equals else parse(key) for key, equals, value in pairs]
+    return first
+
+
+T = TypeVar("T")
+
+
+class Objects(dict[str, T]):
+    """Objects by name. One that is not there is the case's mistake, and not a key that was not found."""
+
+    def __missing__(self, name: str) -> T:
+        raise AssertionError(f"no object {name}")
+
+
+class Runner:
+    def __init__(self, root: Path, kind: str, reuse: bool) -> None:
+        self.root, self.kind, self.reuse = root, kind, reuse
+        self.stores = Objects[bitcask.Store]()
+        self.opened = Objects[dict[str, str]]()
+        self.batches = Objects[bitcask.Batch]()
+        self.scans = Objects[bitcask.Scan[Any]]()
+        self.values = Objects[bytes]()
+        self.lent: list[bytearray] = []
+
+    def run(self, operation: Operation) -> Result:
+        try:
+            return getattr(self, f"do_{operation.name}")(operation)  # type: ignore[no-any-return]
+        except bitcask.Error as error:
+            return error.status
+        except KeyError:
+            return "NOT_FOUND"
+
+    def finish(self) -> None:
+        self.scans.clear()
+        self.batches.clear()
+        self.values.clear()
+        for store in self.stores.values():
+            store.close()
+
+    def lend(self, contents: bytes) -> Any:
+        """The bytes, in a buffer of ours that is overwritten after the call if the case says so."""
+        if not self.reuse:
+            return contents
+        self.lent.append(bytearray(contents))
+        return self.lent[-1]
+
+    def after(self, result: Any) -> Any:
+        for buffer in self.lent:
+            buffer[:] = b"\xaa" * len(buffer)
+        self.lent.clear()
+        return result
+
+    def store(self, operation: Operation) -> bitcask.Store:
+        return self.stores[operation.options.get("of") or operation.object or "db"]
+
+    def batch(self, operation: Operation) -> bitcask.Batch:
+        return self.batches[operation.object or "b"]
+
+    def directory(self, options: dict[str, str]) -> Path:
+        return self.root / options.get("dir", "store")
+
+    def open_with(self, name: str, options: dict[str, str]) -> str:
+        given: dict[str, Any] = {"index": self.kind}
+        for option, value in options.items():
+            match option:
+                case "dir":
+                    pass
+                case "index":
+                    given["index"] = KINDS[1 - KINDS.index(self.kind)] if value == "next" else value
+                case "durability":
+                    given["durability"] = value
+                case "interval_ms":
+                    given |= {"durability": "interval", "sync_interval": int(value) / 1000}
+                case "interval_bytes":
+                    given["sync_bytes"] = int(value)
+                case "max_file_size":
+                    given["max_file_size"] = int(value)
+                case "create" | "read_only":
+                    given[option] = {"yes": True, "no": False}[value]
+                case "verify":
+                    given["verify_checksums"] = {"yes": True, "no": False}[value]
+                case "on_damage":
+                    given["on_damage"] = value
+                case _:
+                    raise AssertionError(f"unknown store option {option}")
+        self.stores[name] = bitcask.open(self.directory(options), **given)
+        self.opened[name] = options
+        return "OK"
+
+    def do_open(self, operation: Operation) -> str:
+        return self.open_with(operation.object or "db", operation.options)
+
+    def do_reopen(self, operation: Operation) -> str:
+        name = operation.object or "db"
+        self.stores[name].close()
+        return self.open_with(name, self.opened[name] | operation.options)
+
+    def do_close(self, operation: Operation) -> str:
+        self.store(operation).close()
+        return "OK"
+
+    def do_put(self, operation: Operation, sync: bool = False) -> str:
+        key, value = map(parse, operation.arguments)
+        if sync:
+            self.store(operation).put(self.lend(key), self.lend(value), sync=True)
+        else:
+            self.store(operation)[self.lend(key)] = self.lend(value)
+        self.after(None)
+        return "OK"
+
+    def do_put_sync(self, operation: Operation) -> str:
+        return self.do_put(operation, sync=True)
+
+    def do_get(self, operation: Operation) -> bytes:
+        (key,) = map(parse, operation.arguments)
+        value = self.store(operation)[self.lend(key)]
+        return self.after(value)  # type: ignore[no-any-return]
+
+    def do_get_into(self, operation: Operation) -> Result:
+        key, capacity = operation.arguments
+        value = self.store(operation)[self.lend(parse(key))]
+        self.after(None)
+        return value if len(value) <= int(capacity) else f"BUFFER_TOO_SMALL {len(value)}"
+
+    def do_contains(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        return "yes" if self.after(self.lend(key) in self.store(operation)) else "no"
+
+    def do_delete(self, operation: Operation, sync: bool = False) -> str:
+        (key,) = map(parse, operation.arguments)
+        return "yes" if self.after(self.store(operation).delete(self.lend(key), sync=sync)) else "no"
+
+    def do_delete_sync(self, operation: Operation) -> str:
+        return self.do_delete(operation, sync=True)
+
+    def do_len(self, operation: Operation) -> int:
+        return len(self.store(operation))
+
+    def do_sync(self, operation: Operation) -> str:
+        self.store(operation).sync()
+        return "OK"
+
+    def do_stat(self, operation: Operation) -> int:
+        return getattr(self.store(operation).stats(), operation.arguments[0])  # type: ignore[no-any-return]
+
+    def do_hold(self, operation: Operation) -> str:
+        self.values[operation.object or "v"] = self.store(
+            Operation(0, "", operation.options.get("of"), [], {}, [])
+        )[self.lend(parse(operation.arguments[0]))]
+        self.after(None)
+        return "OK"
+
+    def do_held(self, operation: Operation) -> bytes:
+        return self.values[operation.object or "v"]
+
+    def do_release(self, operation: Operation) -> str:
+        del self.values[operation.object or "v"]
+        return "OK"
+
+    def scan(self, store: bitcask.Store, options: dict[str, str]) -> bitcask.Scan[Any]:
+        given: dict[str, Any] = {}
+        keys_only = False
+        for option, value in options.items():
+            match option:
+                case "of":
+                    pass
+                case "prefix":
+                    given["prefix"] = self.lend(parse(value))
+                case "ge" | "gt":
+                    given |= {"start": self.lend(parse(value)), "start_inclusive": option == "ge"}
+                case "le" | "lt":
+                    given |= {"end": self.lend(parse(value)), "end_inclusive": option == "le"}
+                case "limit":
+                    given["limit"] = int(value)
+                case "reverse":
+                    given["reverse"] = {"yes": True, "no": False}[value]
+                case "keys_only":
+                    keys_only = {"yes": True, "no": False}[value]
+                case _:
+                    raise AssertionError(f"unknown iterator option {option}")
+        scan: bitcask.Scan[Any] = store.range_keys(**given) if keys_only else store.range(**given)
+        return self.after(scan)  # type: ignore[no-any-return]
+
+    def do_iter(self, operation: Operation) -> list[Any]:
+        return list(self.scan(self.store(operation), operation.options))
+
+    def do_count(self, operation: Operation) -> int:
+        records = self.do_iter(operation)
+        keys = [record if isinstance(record, bytes) else record[0] for record in records]
+        reverse = operation.options.get("reverse") == "yes"
+        assert all((a > b) if reverse else (a < b) for a, b in itertools.pairwise(keys)), "out of order"
+        return len(keys)
+
+    def pairs(self, operation: Operation) -> Iterator[tuple[bytes, bytes]]:
+        count, prefix, length = int(operation.arguments[0]), parse(operation.arguments[1]), int(operation.arguments[2])
+        for i in range(count):
+            yield prefix + i.to_bytes(4, "big"), generated(i, length)
+
+    def do_fill(self, operation: Operation) -> str:
+        for key, value in self.pairs(operation):
+            self.store(operation)[self.lend(key)] = self.lend(value)
+            self.after(None)
+        return "OK"
+
+    def do_filled(self, operation: Operation) -> int:
+        return sum(self.store(operation).get(key) == value for key, value in self.pairs(operation))
+
+    def do_flip(self, operation: Operation) -> int:
+        sought, found = parse(operation.arguments[0]), 0
+        assert len(sought) >= 8
+        for number in range(1, 65):
+            file = self.directory(operation.options) / f"{number}.data"
+            if not file.exists():
+                continue
+            contents = file.read_bytes()
+            with file.open("r+b") as opened:
+                at = contents.find(sought)
+                while at >= 0:
+                    found += 1
+                    opened.seek(at)
+                    opened.write(bytes([contents[at] ^ 1]))
+                    at = contents.find(sought, at + 1)
+        return found
+
+    def do_batch_new(self, operation: Operation) -> str:
+        store = self.stores[operation.options.get("of", "db")]
+        self.batches[operation.object or "b"] = store.batch()
+        return "OK"
+
+    def do_batch_put(self, operation: Operation) -> str:
+        key, value = map(parse, operation.arguments)
+        self.batch(operation).put(self.lend(key), self.lend(value))
+        self.after(None)
+        return "OK"
+
+    def do_batch_delete(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        self.batch(operation).delete(self.lend(key))
+        self.after(None)
+        return "OK"
+
+    def do_batch_clear(self, operation: Operation) -> str:
+        self.batch(operation).clear()
+        return "OK"
+
+    def do_batch_fill(self, operation: Operation) -> str:
+        for key, value in self.pairs(operation):
+            self.batch(operation)[self.lend(key)] = self.lend(value)
+            self.after(None)
+        return "OK"
+
+    def do_batch_len(self, operation: Operation) -> int:
+        return len(self.batch(operation))
+
+    def do_batch_commit(self, operation: Operation) -> str:
+        self.batch(operation).commit()
+        return "OK"
+
+    def do_batch_commit_sync(self, operation: Operation) -> str:
+        self.batch(operation).commit(sync=True)
+        return "OK"
+
+    def do_batch_free(self, operation: Operation) -> str:
+        del self.batches[operation.object or "b"]
+        return "OK"
+
+    def do_iter_open(self, operation: Operation) -> str:
+        store = self.stores[operation.options.get("of", "db")]
+        self.scans[operation.object or "it"] = self.scan(store, operation.options)
+        return "OK"
+
+    def do_iter_next(self, operation: Operation) -> list[Any]:
+        return list(itertools.islice(self.scans[operation.object or "it"], int(operation.arguments[0])))
+
+    def do_iter_seek(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        self.scans[operation.object or "it"].seek(self.lend(key))
+        self.after(None)
+        return "OK"
+
+    def do_iter_rewind(self, operation: Operation) -> str:
+        self.scans[operation.object or "it"].rewind()
+        return "OK"
+
+    def do_iter_free(self, operation: Operation) -> str:
+        del self.scans[operation.object or "it"]
+        return "OK"
+
+
+def runs(folder: Path) -> pytest.MarkDecorator:
+    """Each case of the folder, under each index kind that it is for."""
+    both = [(case, kind) for case in read_cases(folder) for kind in KINDS]
+    these = [(case, kind) for case, kind in both if f"index={KINDS[1 - KINDS.index(kind)]}" not in case.options]
+    return pytest.mark.parametrize(("case", "kind"), these, ids=[f"{case.name}-{kind}" for case, kind in these])
+
+
+def test_the_generator() -> None:
+    assert generated(1, 8).hex() == "6c82a562cb808d10"
+    assert generated(3, 65_521 + 10)[-10:] == generated(3, 10)
+    names = [case.name for case in read_cases(CASES)]
+    assert len(set(names)) == len(names) > 0
+
+
+@runs(CASES)
+def test_case(case: Case, kind: str, tmp_path: Path) -> None:
+    assert set(case.options) <= {"large", "reuse", "index=btree", "index=hash"}, "unknown case option"
+    runner = Runner(tmp_path, kind, "reuse" in case.options)
+    try:
+        for operation in case.operations:
+            expected, got = wanted(operation), runner.run(operation)
+            if got != expected or type(got) is not type(expected):
+                where = f"{case.file}:{operation.line}: {case.name} [{kind}]: {operation.name}"
+                raise AssertionError(f"{where}: got {got!r:.200}, expected {expected!r:.200}")
+    finally:
+        runner.finish()
+
+
+@runs(CASES / "wrong")
+def test_a_wrong_case_fails(case: Case, kind: str, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, AttributeError, ValueError)):
+        test_case(case, kind, tmp_path)

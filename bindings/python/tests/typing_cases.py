@@ -1,0 +1,74 @@
+"""What type checkers have to accept, infer and refuse. Checked by mypy and pyright, and not run.
+
+An ignored error that is none is itself an error for both.
+"""
+
+from collections.abc import Iterator, MutableMapping, Set
+from pathlib import Path
+
+from typing_extensions import assert_type
+
+import bitcask
+
+
+def mapping(store: bitcask.Store) -> None:
+    generic: MutableMapping[bytes, bytes] = store
+    generic[b"k"] = b"v"
+    assert_type(store[b"k"], bytes)
+    assert_type(store[bytearray(b"k")], bytes)
+    store[memoryview(b"k")] = bytearray(b"v")
+    assert_type(store.get(b"k"), bytes | None)
+    assert_type(store.get(b"k", 7), bytes | int)
+    assert_type(store.pop(b"k"), bytes)
+    assert_type(store.pop(b"k", None), bytes | None)
+    assert_type(store.popitem(), tuple[bytes, bytes])
+    assert_type(store.setdefault(b"k", b"v"), bytes)
+    assert_type(store.delete(b"k", sync=True), bool)
+    assert_type(list(store), list[bytes])
+    assert_type(dict(store), dict[bytes, bytes])
+    store.update({b"k": b"v"})
+    store.update({b"k": bytearray(b"v")}.items())
+    store.update((bytearray(b"k"), memoryview(b"v")) for _ in range(3))
+    store.update(store)
+
+
+def views_and_scans(store: bitcask.Store) -> None:
+    keys: Set[bytes] = store.keys()
+    items: Set[tuple[bytes, bytes]] = store.items()
+    assert_type(store.keys() & keys, set[bytes])
+    assert_type(list(store.values()), list[bytes])
+    assert_type(list(reversed(store.items())), list[tuple[bytes, bytes]])
+    assert (b"k", b"v") in items
+    scan: Iterator[tuple[bytes, bytes]] = store.range(b"a", prefix=b"x", end_inclusive=True, limit=3)
+    assert_type(next(scan), tuple[bytes, bytes])
+    assert_type(next(store.prefix(b"a")), tuple[bytes, bytes])
+    assert_type(next(store.range_keys()), bytes)
+    store.range().seek(b"k")
+
+
+def the_rest(path: Path) -> None:
+    with bitcask.open(path, index="hash", durability="always") as store:
+        assert_type(store, bitcask.Store)
+        with store.batch() as batch:
+            assert_type(batch, bitcask.Batch)
+            batch[b"k"] = b"v"
+        assert_type(store.stats().keys, int)
+        assert_type(store.open_report().damage, tuple[bitcask.Damage, ...])
+        assert_type(store.path, Path)
+    try:
+        bitcask.open(b"bytes")
+    except bitcask.LockedError as error:
+        assert_type(error.pid, int | None)
+    except OSError as error:
+        assert not isinstance(error, bitcask.IoError) or error.offset == 7
+
+
+def mistakes(store: bitcask.Store, batch: bitcask.Batch) -> None:
+    store["text"]  # type: ignore[index]  # pyright: ignore
+    store[b"k"] = "text"  # type: ignore[assignment]  # pyright: ignore
+    store.update(k=b"v")  # type: ignore[call-overload]  # pyright: ignore
+    store.update({"k": b"v"})  # type: ignore[type-var]  # pyright: ignore
+    store.setdefault(b"k")  # type: ignore[call-arg]  # pyright: ignore
+    store.range("a")  # type: ignore[arg-type]  # pyright: ignore
+    batch[b"k"] = None  # type: ignore[assignment]  # pyright: ignore
+    bitcask.open(".", index="art")  # type: ignore[arg-type]  # pyright: ignore

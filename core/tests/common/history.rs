@@ -1,0 +1,212 @@
+//! The oracle: what was written, what of it was acknowledged, and what was acknowledged as durable, each with the number
+//! of disk operations done by then. It says which states a store may be in after a cut at any operation.
+//!
+//! Promise P2: the state is the effect of a prefix of the commits that holds at least all that were acknowledged as durable.
+//! P1 follows, for no two writes write the same value.
+
+use bitcask::vfs::Vfs;
+use bitcask::vfs::sim::SimVfs;
+use bitcask::{Db, Durability, Options, WriteOptions};
+
+use super::workload::{Change, Step, Workload};
+use super::{Map, dump, open};
+
+/// A number of operations that no history reaches.
+pub(crate) const NEVER: usize = usize::MAX;
+
+/// One commit, with the numbers of operations done when it began, when it was acknowledged, and when all before the end of
+/// it was acknowledged as durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) started: usize,
+    pub(crate) acked: usize,
+    pub(crate) durable: usize,
+}
+
+/// All commits in their order, and the state after each.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    pub(crate) commits: Vec<Commit>,
+    /// `states[n]` is the effect of the first n commits.
+    pub(crate) states: Vec<Map>,
+}
+
+impl Default for History {
+    fn default() -> History {
+        History { commits: Vec::new(), states: vec![Map::new()] }
+    }
+}
+
+pub(crate) fn apply(state: &mut Map, changes: &[Change]) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => state.insert(key.clone(), value.clone()),
+            None => state.remove(key),
+        };
+    }
+}
+
+impl History {
+    pub(crate) fn push(&mut self, changes: Vec<Change>, started: usize, acked: usize) {
+        let mut state = self.last().clone();
+        apply(&mut state, &changes);
+        self.states.push(state);
+        self.commits.push(Commit { changes, started, acked, durable: NEVER });
+    }
+
+    /// Everything acknowledged so far is durable from operation `op` on.
+    pub(crate) fn durable_at(&mut self, op: usize) {
+        for commit in self.commits.iter_mut().rev().take_while(|commit| commit.durable == NEVER) {
+            commit.durable = op;
+        }
+    }
+
+    pub(crate) fn last(&self) -> &Map {
+        self.states.last().expect("there is a state before the first commit")
+    }
+
+    /// How many commits may have left anything on the disk in the first `at` operations, or are done without a trace.
+    pub(crate) fn started(&self, at: usize) -> usize {
+        self.commits.iter().filter(|commit| commit.started < at).count().max(self.acked(at))
+    }
+
+    pub(crate) fn acked(&self, at: usize) -> usize {
+        self.commits.iter().take_while(|commit| commit.acked <= at).count()
+    }
+
+    pub(crate) fn durable(&self, at: usize) -> usize {
+        self.commits.iter().take_while(|commit| commit.durable <= at).count()
+    }
+
+    /// The longest prefix of `from..=to` commits whose effect is this state.
+    pub(crate) fn prefix_of(&self, state: &Map, from: usize, to: usize) -> Option<usize> {
+        (from..=to).rev().find(|&n| self.states[n] == *state)
+    }
+
+    /// What to say of a state that is none: the nearest thing to it.
+    pub(crate) fn explain(&self, state: &Map, from: usize, to: usize) -> String {
+        if let Some(n) = self.prefix_of(state, 0, self.commits.len()) {
+            return format!("it is the effect of {n} commits, {from} to {to} are allowed");
+        }
+        let differences = |n: usize| -> Vec<String> {
+            let (want, mut out) = (&self.states[n], Vec::new());
+            for key in want.keys().chain(state.keys().filter(|k| !want.contains_key(*k))) {
+                if want.get(key) != state.get(key) {
+                    let show = |v: Option<&Vec<u8>>| v.map(|v| format!("{} bytes", v.len()));
+                    let (w, s) = (show(want.get(key)), show(state.get(key)));
+                    out.push(format!("{}: {s:?} for {w:?}", String::from_utf8_lossy(key)));
+                }
+            }
+            out
+        };
+        let best = (from..=to).min_by_key(|&n| differences(n).len()).unwrap_or(0);
+        format!("{from} to {to} commits are allowed; it differs from {best} of them in {:?}", differences(best))
+    }
+}
+
+/// A workload that was run on a disk, from before the store was created to after it was closed.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) disk: SimVfs,
+    pub(crate) history: History,
+}
+
+/// Runs a workload on a new disk without faults. `settle` is called after each step, for workloads with a thread in the background.
+pub(crate) fn record(workload: &Workload, options: &Options, always: bool, after_step: impl Fn(&SimVfs)) -> Recorded {
+    let disk = SimVfs::new(7);
+    let mut history = History::default();
+    let mut db = open(disk.clone(), options).expect("a new store opens");
+    for step in &workload.steps {
+        step_on(&mut db, &disk, &disk, options, always, step, &mut history);
+        after_step(&disk);
+    }
+    db.close().expect("it closes");
+    history.durable_at(disk.op_count());
+    Recorded { disk, history }
+}
+
+/// Does one step that must succeed; `disk` counts the operations of `vfs`.
+pub(crate) fn step_on(
+    db: &mut Db,
+    vfs: &(impl Vfs + Clone + 'static),
+    disk: &SimVfs,
+    options: &Options,
+    always: bool,
+    step: &Step,
+    history: &mut History,
+) {
+    let started = disk.op_count();
+    let durable = match step {
+        Step::Reopen => {
+            db.close().expect("it closes");
+            history.durable_at(disk.op_count());
+            *db = open(vfs.clone(), options).expect("it opens again");
+            assert_eq!(dump(db).expect("it reads"), *history.last(), "a reopen changed the contents");
+            return;
+        }
+        Step::Tick(ms) => return disk.advance(*ms),
+        Step::Sync => {
+            db.sync().expect("it syncs");
+            true
+        }
+        step => {
+            let existed = write(db, step).expect("it writes");
+            let changes = changes_of(step);
+            if let Step::Delete(key) = step {
+                assert_eq!(existed, history.last().contains_key(key), "delete tells whether the key was there");
+            }
+            for (key, value) in &changes {
+                let got = db.get(key).expect("it reads").map(bitcask::Value::into_vec);
+                assert_eq!(got, *value, "what was just written");
+            }
+            history.push(changes, started, disk.op_count());
+            always || matches!(step, Step::PutSync(..) | Step::BatchSync(_))
+        }
+    };
+    if durable {
+        history.durable_at(disk.op_count());
+    }
+}
+
+/// What a step writes, with only the last write of each key.
+pub(crate) fn changes_of(step: &Step) -> Vec<Change> {
+    match step {
+        Step::Put(key, value) | Step::PutSync(key, value) => vec![(key.clone(), Some(value.clone()))],
+        Step::Delete(key) => vec![(key.clone(), None)],
+        Step::Batch(changes) | Step::BatchSync(changes) => changes.clone(),
+        Step::Sync | Step::Reopen | Step::Tick(_) => Vec::new(),
+    }
+}
+
+/// Whether a step asks for its own durability.
+pub(crate) fn syncs(step: &Step) -> bool {
+    matches!(step, Step::PutSync(..) | Step::BatchSync(_) | Step::Sync)
+}
+
+/// Does a step that writes or syncs; gives what a delete says.
+pub(crate) fn write(db: &Db, step: &Step) -> bitcask::Result<bool> {
+    let options = WriteOptions::new().sync(syncs(step));
+    match step {
+        Step::Put(key, value) | Step::PutSync(key, value) => db.put_with(key, value, options).map(|()| true),
+        Step::Delete(key) => db.delete(key),
+        Step::Batch(changes) | Step::BatchSync(changes) => {
+            let mut batch = db.batch();
+            for (key, value) in changes {
+                match value {
+                    Some(value) => batch.put(key, value)?,
+                    None => batch.delete(key)?,
+                }
+            }
+            batch.commit_with(options).map(|()| true)
+        }
+        Step::Sync => db.sync().map(|()| true),
+        Step::Reopen | Step::Tick(_) => Ok(true),
+    }
+}
+
+/// `None`, `Interval` whose time never comes (so that only `sync()` syncs), and `Always`.
+pub(crate) fn durabilities() -> [Durability; 3] {
+    let hour = std::time::Duration::from_secs(3600);
+    [Durability::None, Durability::Interval { every: hour, bytes: u64::MAX }, Durability::Always]
+}

@@ -1,0 +1,202 @@
+//! The workloads that the crash and fault suites cut short, as data: the same steps run on any disk under any options.
+
+use bitcask::{Durability, Options};
+
+use super::Rng;
+
+/// A key and its new value, or `None` for a delete.
+pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// One thing that a program does with the store.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Put(Vec<u8>, Vec<u8>),
+    /// A put that returns when it is on stable storage.
+    PutSync(Vec<u8>, Vec<u8>),
+    Delete(Vec<u8>),
+    Batch(Vec<Change>),
+    BatchSync(Vec<Change>),
+    Sync,
+    /// Closes the store and opens it again.
+    Reopen,
+    /// The clock goes on by so many milliseconds.
+    Tick(u64),
+}
+
+/// Steps, and the file size that they are made for.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) max_file_size: u64,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Workload {
+    pub(crate) fn options(&self, durability: Durability) -> Options {
+        Options::new().durability(durability).max_file_size(self.max_file_size)
+    }
+}
+
+/// A value that says for which key and by which write it was written, and has about this length. Never the same twice.
+pub(crate) fn value(key: &[u8], write: usize, len: usize) -> Vec<u8> {
+    let mut value = key.to_vec();
+    value.extend_from_slice(format!("={write}.").as_bytes());
+    let mut rng = Rng(write as u64);
+    while value.len() < len {
+        value.extend_from_slice(&rng.next().to_le_bytes());
+    }
+    value
+}
+
+fn key(n: usize) -> Vec<u8> {
+    format!("key{n:02}").into_bytes()
+}
+
+fn numbered(keys: usize, writes: usize, len: impl Fn(usize) -> usize) -> Vec<Step> {
+    (0..writes).map(|n| Step::Put(key(n * 7 % keys), value(&key(n * 7 % keys), n, len(n)))).collect()
+}
+
+/// All workloads. `small` makes them about half as long, for suites that run each of them thousands of times.
+pub(crate) fn all(small: bool) -> Vec<Workload> {
+    let n = |full: usize| if small { full / 2 } else { full };
+    vec![
+        put(n(40)),
+        overwrite(n(60)),
+        delete(n(60)),
+        batch(n(24)),
+        batch_over_files(n(10)),
+        rotate(n(48)),
+        sync(n(50)),
+        reopen(n(40)),
+        mixed("mixed", n(100), 4096, 3),
+        mixed("mixed in one file", n(100), 1 << 20, 9),
+    ]
+}
+
+fn put(n: usize) -> Workload {
+    let mut steps = numbered(1000, n, |n| n % 11 * 23);
+    // The empty value is a value, and zeros are one too.
+    steps.push(Step::Put(key(70), Vec::new()));
+    steps.push(Step::Put(key(71), vec![0; 600]));
+    steps.push(Step::Put(vec![0], vec![0xFF; 5]));
+    Workload { name: "put", max_file_size: 1 << 20, steps }
+}
+
+fn overwrite(n: usize) -> Workload {
+    let steps = numbered(5, n, |n| n % 7 * 40);
+    Workload { name: "overwrite", max_file_size: 1 << 20, steps }
+}
+
+fn delete(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i * 5 % 12);
+        if i % 3 == 2 {
+            steps.push(Step::Delete(k));
+        } else {
+            steps.push(Step::Put(k.clone(), value(&k, i, i % 5 * 30)));
+        }
+    }
+    steps.push(Step::Delete(b"never there".to_vec()));
+    Workload { name: "delete", max_file_size: 1 << 20, steps }
+}
+
+/// A batch of `len` changes, every fourth of them a delete.
+fn changes(i: usize, len: usize, value_len: usize) -> Vec<Change> {
+    let change = |j: usize| {
+        let k = key((i * 3 + j) % 14);
+        let v = value(&k, i * 100 + j, value_len);
+        (k, (j % 4 != 3).then_some(v))
+    };
+    (0..len).map(change).collect()
+}
+
+fn batch(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        steps.push(Step::Batch(changes(i, i % 7, 50)));
+        if i % 3 == 0 {
+            steps.push(Step::Put(key(i % 14), value(&key(i % 14), 9000 + i, 20)));
+        }
+        if i % 8 == 5 {
+            steps.push(Step::BatchSync(changes(i + 1, 3, 10)));
+        }
+    }
+    Workload { name: "batch", max_file_size: 1 << 20, steps }
+}
+
+fn batch_over_files(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        steps.push(Step::Put(key(40), value(&key(40), 5000 + i, 700)));
+        // Three to five files, and now and then a record that is larger than a file.
+        let mut batch = changes(i, 8 + i % 3, 1300);
+        if i % 4 == 1 {
+            batch[2].1 = Some(value(&batch[2].0, 7000 + i, 5000));
+        }
+        steps.push(Step::Batch(batch));
+        if i % 3 == 2 {
+            steps.push(Step::Sync);
+        }
+    }
+    Workload { name: "batch over files", max_file_size: 4096, steps }
+}
+
+fn rotate(n: usize) -> Workload {
+    let mut steps = numbered(9, n, |n| n % 5 * 310);
+    steps.insert(n / 2, Step::Put(key(50), value(&key(50), 8000, 9000)));
+    steps.push(Step::Delete(key(50)));
+    Workload { name: "rotate", max_file_size: 4096, steps }
+}
+
+fn sync(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i % 10);
+        let v = value(&k, i, i % 4 * 60);
+        steps.push(match i % 5 {
+            1 => Step::PutSync(k, v),
+            4 => Step::Sync,
+            _ => Step::Put(k, v),
+        });
+    }
+    Workload { name: "sync", max_file_size: 1 << 20, steps }
+}
+
+fn reopen(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i % 9);
+        steps.push(if i % 6 == 5 { Step::Delete(k) } else { Step::Put(k.clone(), value(&k, i, 300)) });
+        if i % 4 == 3 {
+            steps.push(Step::Reopen);
+        }
+        if i % 7 == 6 {
+            steps.push(Step::Batch(changes(i, 3, 30)));
+            steps.push(Step::Reopen);
+            steps.push(Step::Reopen);
+        }
+    }
+    Workload { name: "reopen", max_file_size: 4096, steps }
+}
+
+pub(crate) fn mixed(name: &'static str, n: usize, max_file_size: u64, seed: u64) -> Workload {
+    let mut rng = Rng(seed);
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(rng.below(16));
+        let len = if rng.below(12) == 0 { 3000 } else { rng.below(250) };
+        let v = value(&k, i, len);
+        steps.push(match rng.below(20) {
+            0..=7 => Step::Put(k, v),
+            8..=10 => Step::Delete(k),
+            11 | 12 => Step::PutSync(k, v),
+            13..=15 => Step::Batch(changes(i, rng.below(9), rng.below(400))),
+            16 => Step::BatchSync(changes(i, rng.below(5), 40)),
+            17 => Step::Sync,
+            18 => Step::Tick(rng.below(100_000) as u64),
+            _ => Step::Reopen,
+        });
+    }
+    Workload { name, max_file_size, steps }
+}

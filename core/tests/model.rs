@@ -1,0 +1,358 @@
+//! Random histories of everything that a program can do, against a `BTreeMap`.
+//!
+//! Each history runs under one of the indexes and sets of options, with closings and kills, and keys that are made to be
+//! confused: prefixes of each other and runs of 0x00 and 0xFF. Checked: every answer; iterators over every kind of range, in
+//! both directions, by record and by page; iterators held open across writes show the moment of their creation (P8).
+//!
+//! `BITCASK_MODEL_CASES=n` sets the number of histories. A history that fails is shown at its shortest;
+//! `PROPTEST_RNG_SEED` repeats a run.
+
+mod common;
+
+use std::ops::Bound;
+use std::time::{Duration, Instant};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+
+use bitcask::vfs::sim::SimVfs;
+use bitcask::{Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, Options, WriteOptions};
+
+use common::{Counter, Map, factor, number_from_env, open, report};
+
+type Key = Vec<u8>;
+
+#[derive(Clone, Debug)]
+struct Range {
+    prefix: Key,
+    start: Bound<Key>,
+    end: Bound<Key>,
+    reverse: bool,
+    limit: Option<u8>,
+    keys_only: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(Key, usize, bool),
+    Delete(Key, bool),
+    Batch(Vec<(Key, Option<usize>)>, bool),
+    /// A batch that is filled, cleared and filled again, or never committed.
+    LeaveBatch(Vec<(Key, Option<usize>)>),
+    Sync,
+    Reopen,
+    Kill,
+    Get(Key, usize),
+    Iterate(Range, Option<Key>, Vec<(u8, u16)>),
+    Hold(Range),
+    /// Goes on with one that is held: a number of records, by page or not.
+    Advance(Index, u8, bool),
+    Seek(Index, Option<Key>),
+    Release(Index),
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    let long = |byte: u8, len: usize, last: u8| [vec![byte; len], vec![last]].concat();
+    let odd =
+        vec![vec![0xFF; 300], long(0xFF, 300, 0), vec![0; 40], long(0, 39, 1), vec![b'a'; 900], long(b'a', 900, b'b')];
+    prop_oneof![
+        6 => vec(prop::sample::select(vec![0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF, b'a']), 1..4),
+        4 => (1..12_usize).prop_map(|len| b"abababababab"[..len].to_vec()),
+        2 => (1..9_usize).prop_map(|len| vec![0xFF; len]),
+        2 => (1..9_usize).prop_map(|len| vec![0; len]),
+        1 => prop::sample::select(odd),
+    ]
+}
+
+/// What need not be a key: bounds, prefixes, places to seek.
+fn edge() -> impl Strategy<Value = Key> {
+    prop_oneof![1 => Just(Vec::new()), 9 => key()]
+}
+
+fn bound() -> impl Strategy<Value = Bound<Key>> {
+    prop_oneof![
+        2 => Just(Bound::Unbounded),
+        1 => edge().prop_map(Bound::Included),
+        1 => edge().prop_map(Bound::Excluded),
+    ]
+}
+
+fn range() -> impl Strategy<Value = Range> {
+    let prefix = prop_oneof![2 => Just(Vec::new()), 1 => key()];
+    let limit = prop_oneof![3 => Just(None), 1 => (0..12_u8).prop_map(Some)];
+    (prefix, bound(), bound(), any::<bool>(), limit, prop::bool::weighted(0.2)).prop_map(
+        |(prefix, start, end, reverse, limit, keys_only)| Range { prefix, start, end, reverse, limit, keys_only },
+    )
+}
+
+/// Lengths of values: small, empty, and now and then more than fits into a small file.
+fn len() -> impl Strategy<Value = usize> {
+    prop_oneof![8 => 0..60_usize, 3 => 60..700_usize, 1 => 3000..6000_usize]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let changes = || vec((key(), prop::option::weighted(0.75, len())), 0..10);
+    let pages = vec((0..6_u8, 1..900_u16), 0..5);
+    prop_oneof![
+        24 => (key(), len(), prop::bool::weighted(0.1)).prop_map(|(k, l, s)| Step::Put(k, l, s)),
+        10 => (key(), prop::bool::weighted(0.1)).prop_map(|(k, s)| Step::Delete(k, s)),
+        7 => (changes(), prop::bool::weighted(0.1)).prop_map(|(c, s)| Step::Batch(c, s)),
+        1 => changes().prop_map(Step::LeaveBatch),
+        2 => Just(Step::Sync),
+        2 => Just(Step::Reopen),
+        1 => Just(Step::Kill),
+        10 => (key(), 0..80_usize).prop_map(|(k, l)| Step::Get(k, l)),
+        8 => (range(), prop::option::weighted(0.3, edge()), pages).prop_map(|(r, s, p)| Step::Iterate(r, s, p)),
+        5 => range().prop_map(Step::Hold),
+        8 => (any::<Index>(), 1..9_u8, any::<bool>()).prop_map(|(i, n, p)| Step::Advance(i, n, p)),
+        2 => (any::<Index>(), prop::option::weighted(0.7, edge())).prop_map(|(i, k)| Step::Seek(i, k)),
+        1 => any::<Index>().prop_map(Step::Release),
+    ]
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let kind = prop::sample::select(vec![IndexKind::BTree, IndexKind::Hash]);
+    let hour = Durability::Interval { every: Duration::from_secs(3600), bytes: 1 << 40 };
+    let durability = prop::sample::select(vec![Durability::None, Durability::Always, hour]);
+    let size = prop::sample::select(vec![4096, 20_000, 1 << 30]);
+    (kind, durability, size, any::<bool>()).prop_map(|(kind, durability, size, verify)| {
+        Options::new().index(kind).durability(durability).max_file_size(size).verify_checksums(verify)
+    })
+}
+
+impl Range {
+    fn options(&self) -> IterOptions {
+        IterOptions::new()
+            .prefix(&self.prefix)
+            .start(self.start.as_ref().map(Vec::as_slice))
+            .end(self.end.as_ref().map(Vec::as_slice))
+            .reverse(self.reverse)
+            .keys_only(self.keys_only)
+            .limit(self.limit.map_or(u64::MAX, u64::from))
+    }
+
+    /// What an iterator shows of a state, from its beginning or from where it was sent.
+    fn of(&self, state: &Map, seek: Option<&Key>) -> Vec<(Key, Vec<u8>)> {
+        let above = |key: &Key| match &self.start {
+            Bound::Included(start) => key >= start,
+            Bound::Excluded(start) => key > start,
+            Bound::Unbounded => true,
+        };
+        let below = |key: &Key| match &self.end {
+            Bound::Included(end) => key <= end,
+            Bound::Excluded(end) => key < end,
+            Bound::Unbounded => true,
+        };
+        let from = |key: &Key| seek.is_none_or(|seek| if self.reverse { key <= seek } else { key >= seek });
+        let inside =
+            state.iter().filter(|(key, _)| key.starts_with(&self.prefix) && above(key) && below(key) && from(key));
+        let shown =
+            |(key, value): (&Key, &Vec<u8>)| (key.clone(), if self.keys_only { Vec::new() } else { value.clone() });
+        let mut all: Vec<_> = inside.map(shown).collect();
+        if self.reverse {
+            all.reverse();
+        }
+        all.truncate(self.limit.map_or(usize::MAX, usize::from));
+        all
+    }
+}
+
+/// An iterator, the state at its creation and what is still to come.
+struct Held {
+    iter: Iter,
+    range: Range,
+    state: Map,
+    rest: std::vec::IntoIter<(Key, Vec<u8>)>,
+}
+
+impl Held {
+    fn new(db: &Db, range: &Range, state: &Map) -> Held {
+        let iter = db.iter(&range.options()).expect("an iterator");
+        Held { iter, range: range.clone(), state: state.clone(), rest: range.of(state, None).into_iter() }
+    }
+
+    fn seek(&mut self, key: Option<&Key>) {
+        match key {
+            Some(key) => self.iter.seek(key),
+            None => self.iter.rewind(),
+        }
+        self.rest = self.range.of(&self.state, key).into_iter();
+    }
+
+    /// Whether there is more.
+    fn record(&mut self) -> bool {
+        let got = self.iter.next().map(|record| record.expect("a record"));
+        let want = self.rest.next();
+        assert_eq!(
+            got.as_ref().map(|(key, value)| (&key[..], &value[..])),
+            want.as_ref().map(|(k, v)| (&k[..], &v[..]))
+        );
+        want.is_some()
+    }
+
+    fn page(&mut self, records: usize, bytes: usize) -> bool {
+        let mut page = EntryPage::new();
+        self.iter.next_page(&mut page, records, bytes).expect("a page");
+        assert!(page.len() <= records, "{} records in a page of {records}", page.len());
+        assert!(records == 0 || page.is_empty() == self.rest.as_slice().is_empty(), "an empty page is the end");
+        for (key, value) in page.iter() {
+            let want = self.rest.next();
+            assert_eq!(Some((key, value)), want.as_ref().map(|(k, v)| (&k[..], &v[..])));
+        }
+        !page.is_empty()
+    }
+}
+
+struct World {
+    disk: SimVfs,
+    db: Db,
+    options: Options,
+    state: Map,
+    held: Vec<Held>,
+    writes: usize,
+}
+
+impl World {
+    fn new(options: Options) -> World {
+        let disk = SimVfs::new(11);
+        let db = open(disk.clone(), &options).expect("a new store");
+        World { disk, db, options, state: Map::new(), held: Vec::new(), writes: 0 }
+    }
+
+    fn value(&mut self, len: usize) -> Vec<u8> {
+        self.writes += 1;
+        let mut value = self.writes.to_string().into_bytes();
+        value.resize(len, (self.writes % 251) as u8);
+        value
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Put(key, len, sync) => {
+                let value = self.value(*len);
+                self.db.put_with(key, &value, WriteOptions::new().sync(*sync)).expect("put");
+                self.state.insert(key.clone(), value);
+            }
+            Step::Delete(key, sync) => {
+                let existed = self.db.delete_with(key, WriteOptions::new().sync(*sync)).expect("delete");
+                assert_eq!(existed, self.state.remove(key).is_some());
+            }
+            Step::Batch(changes, sync) => {
+                let mut batch = self.db.batch();
+                for (key, len) in changes {
+                    if let Some(len) = len {
+                        let value = self.value(*len);
+                        batch.put(key, &value).expect("put");
+                        self.state.insert(key.clone(), value);
+                    } else {
+                        batch.delete(key).expect("delete");
+                        self.state.remove(key);
+                    }
+                }
+                batch.commit_with(WriteOptions::new().sync(*sync)).expect("commit");
+                assert!(matches!(batch.commit(), Err(Error::BatchFinished)));
+            }
+            Step::LeaveBatch(changes) => {
+                let mut batch = self.db.batch();
+                for (key, len) in changes {
+                    batch.put(key, &vec![1; len.unwrap_or(0)]).expect("put");
+                }
+                if changes.len() % 2 == 0 {
+                    batch.clear().expect("clear");
+                    batch.commit().expect("an empty batch");
+                }
+            }
+            Step::Sync => self.db.sync().expect("sync"),
+            Step::Reopen => {
+                self.db.close().expect("close");
+                assert!(matches!(self.db.get(b"a"), Err(Error::Closed)));
+                self.reopen(self.disk.clone());
+            }
+            Step::Kill => self.reopen(self.disk.kill()),
+            Step::Get(key, len) => self.get(key, *len),
+            Step::Iterate(range, seek, pages) => {
+                let mut all = Held::new(&self.db, range, &self.state);
+                if seek.is_some() {
+                    all.seek(seek.as_ref());
+                }
+                for &(records, bytes) in pages {
+                    all.page(usize::from(records), usize::from(bytes));
+                }
+                if pages.len() % 2 == 0 {
+                    while all.page(3, 500) {}
+                } else {
+                    while all.record() {}
+                }
+                assert!(!all.record(), "the end stays the end");
+            }
+            Step::Hold(range) => self.held.push(Held::new(&self.db, range, &self.state)),
+            Step::Advance(which, n, by_page) if !self.held.is_empty() => {
+                let held = which.get_mut(&mut self.held);
+                if *by_page {
+                    held.page(usize::from(*n), 2000);
+                } else {
+                    (0..*n).all(|_| held.record());
+                }
+            }
+            Step::Seek(which, key) if !self.held.is_empty() => which.get_mut(&mut self.held).seek(key.as_ref()),
+            Step::Release(which) if !self.held.is_empty() => {
+                let mut held = self.held.swap_remove(which.index(self.held.len()));
+                while held.record() {}
+            }
+            Step::Advance(..) | Step::Seek(..) | Step::Release(_) => {}
+        }
+        assert_eq!(self.db.len().expect("len"), self.state.len() as u64);
+    }
+
+    fn get(&self, key: &Key, len: usize) {
+        let want = self.state.get(key);
+        let got = self.db.get(key).expect("get");
+        assert_eq!(got.as_deref(), want.map(Vec::as_slice));
+        assert_eq!(self.db.contains(key).expect("contains"), want.is_some());
+        let mut buf = vec![0xEE; len];
+        assert_eq!(self.db.get_into(key, &mut buf).expect("get_into"), want.map(Vec::len));
+        if let Some(value) = want.filter(|value| value.len() <= len) {
+            assert_eq!(buf[..value.len()], value[..]);
+        }
+    }
+
+    /// Opens the disk of this store, which is closed or dead, under the other index now and then.
+    fn reopen(&mut self, disk: SimVfs) {
+        self.held.clear();
+        if self.writes % 3 == 0 {
+            self.options = self.options.clone().index(common::index(self.writes / 3));
+        }
+        self.db = open(disk.clone(), &self.options).expect("it opens again");
+        self.disk = disk;
+        assert!(self.db.open_report().damage.is_empty() && self.db.open_report().torn.is_empty());
+        assert_eq!(common::dump(&self.db).expect("it reads"), self.state);
+    }
+}
+
+#[test]
+fn random_histories() {
+    let cases = number_from_env("BITCASK_MODEL_CASES").unwrap_or(256 * factor());
+    let (since, steps, held) = (Instant::now(), Counter::default(), Counter::default());
+    let config =
+        Config { cases: cases as u32, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let result = TestRunner::new(config).run(&(options(), vec(step(), 200)), |(options, history)| {
+        let mut world = World::new(options);
+        for step in &history {
+            world.step(step);
+            held.add(world.held.len());
+        }
+        for mut held in std::mem::take(&mut world.held) {
+            while held.record() {}
+        }
+        world.step(&Step::Reopen);
+        steps.add(history.len());
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let open = held.get() / steps.get().max(1);
+    report("model", format!("{cases} histories, {} steps, {open} iterators open on average", steps.get()), since);
+}
