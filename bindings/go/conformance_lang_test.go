@@ -32,6 +32,7 @@ type confOp struct {
 	args   []string
 	opts   []confOption
 	want   []string
+	wrong  string // what is wrong with the line, which then fails its case
 }
 
 type confOption struct{ name, value string }
@@ -73,10 +74,7 @@ func readCases(dir string) ([]confCase, error) {
 				return nil, fail("an operation before the first case")
 			}
 			op, what := parseOp(tokens)
-			if what != "" {
-				return nil, fail(what)
-			}
-			op.file, op.line = filepath.Base(file), i+1
+			op.file, op.line, op.wrong = filepath.Base(file), i+1, what
 			last := &cases[len(cases)-1]
 			last.ops = append(last.ops, op)
 		}
@@ -106,6 +104,7 @@ func parseCase(tokens []string) (c confCase, what string) {
 }
 
 func parseOp(tokens []string) (op confOp, what string) {
+	op.text = strings.Join(tokens, " ")
 	left, right, arrow := tokens, []string(nil), false
 	for i, token := range tokens {
 		if token == "->" {

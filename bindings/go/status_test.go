@@ -40,6 +40,10 @@ func TestStatusTexts(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	bare := &bitcask.Error{Status: bitcask.ErrKeyEmpty, Op: "put", Offset: -1}
+	if want := "bitcask: put: the key is empty"; bare.Error() != want {
+		t.Errorf("got %q, want %q", bare.Error(), want)
+	}
 }
 
 func TestErrorIs(t *testing.T) {
