@@ -137,6 +137,15 @@ struct Progress {
     at: u64,
 }
 
+impl Progress {
+    /// A hint would keep the next opening from seeing the damage: an older value would pass for the newest, and nobody be told.
+    fn give_up_hint(&mut self) {
+        if let Some(hint) = self.hint.take() {
+            hint.discard();
+        }
+    }
+}
+
 impl Replay<'_> {
     fn log(&mut self) -> Result<Option<LogEndFound>> {
         let logs = self.logs.clone();
@@ -205,6 +214,7 @@ impl Replay<'_> {
                     if self.is_stable(position, i)? {
                         self.damaged(file, offset, len, why)?;
                         progress.is_marked = false;
+                        progress.give_up_hint();
                         continue;
                     }
                     (position, true)
@@ -214,6 +224,7 @@ impl Replay<'_> {
                     if !is_last && !progress.sealed {
                         if self.is_stable(position, i)? {
                             self.lost_end(file, offset)?;
+                            progress.give_up_hint();
                         } else {
                             // The file ends without a seal, and another follows.
                             return Ok(Some(Self::end(position, true, progress)));
