@@ -16,12 +16,14 @@ BITCASK_SONAME := $(shell grep -o 'libbitcask\.so\.[0-9]*' $(BITCASK_ROOT)/ffi/b
 BITCASK_SHARED := libbitcask.so.$(BITCASK_VERSION)
 BITCASK_DESCRIPTION := $(shell sed -n '/^\[workspace.package\]/,/^\[w/s/^description = "\(.*\)"/\1/p' $(BITCASK_ROOT)/Cargo.toml)
 BITCASK_TARGET := $(or $(CARGO_TARGET_DIR),$(BITCASK_ROOT)/target)/release
-BITCASK_HPP := $(wildcard $(BITCASK_ROOT)/bindings/cpp/include/bitcask.hpp)
+# The C++ header and the folder of its parts.
+BITCASK_HPP := $(BITCASK_ROOT)/bindings/cpp/include/bitcask.hpp
+BITCASK_HPP_PARTS := $(sort $(wildcard $(BITCASK_ROOT)/bindings/cpp/include/bitcask/*.hpp))
 BITCASK_CMAKE := $(LIBDIR)/cmake/bitcask
 
 BITCASK_INSTALLED := $(addprefix $(LIBDIR)/,$(BITCASK_SHARED) $(BITCASK_SONAME) libbitcask.so libbitcask.a pkgconfig/bitcask.pc) \
 	$(addprefix $(BITCASK_CMAKE)/,bitcaskConfig.cmake bitcaskConfigVersion.cmake) \
-	$(addprefix $(INCLUDEDIR)/,bitcask.h bitcask.hpp)
+	$(addprefix $(INCLUDEDIR)/,bitcask.h bitcask.hpp $(addprefix bitcask/,$(notdir $(BITCASK_HPP_PARTS))))
 
 .PHONY: install uninstall ffi-release
 
@@ -34,7 +36,7 @@ install: ffi-release
 	native=$$($(BITCASK_ROOT)/packaging/native-libs.sh $(BITCASK_ROOT)) && \
 	include=$$(realpath -m --relative-to=$(BITCASK_CMAKE) $(INCLUDEDIR) 2>/dev/null || echo $(INCLUDEDIR)) && \
 	pointer=$$(getconf LONG_BIT) && \
-	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BITCASK_CMAKE) $(DESTDIR)$(INCLUDEDIR) && \
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BITCASK_CMAKE) $(DESTDIR)$(INCLUDEDIR)/bitcask && \
 	fill() { \
 		sed -e 's|@PREFIX@|$(PREFIX)|g' \
 			-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|g' \
@@ -58,7 +60,8 @@ install: ffi-release
 	ln -sf $(BITCASK_SONAME) $(DESTDIR)$(LIBDIR)/libbitcask.so
 	$(INSTALL) -m 644 $(BITCASK_TARGET)/libbitcask.a $(DESTDIR)$(LIBDIR)/libbitcask.a
 	$(INSTALL) -m 644 $(BITCASK_ROOT)/include/bitcask.h $(BITCASK_HPP) $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 $(BITCASK_HPP_PARTS) $(DESTDIR)$(INCLUDEDIR)/bitcask
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(BITCASK_INSTALLED))
-	-rmdir $(DESTDIR)$(BITCASK_CMAKE)
+	-rmdir $(DESTDIR)$(BITCASK_CMAKE) $(DESTDIR)$(INCLUDEDIR)/bitcask

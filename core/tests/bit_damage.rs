@@ -244,7 +244,7 @@ impl Case<'_> {
             db.put(key, &new).unwrap_or_else(|e| self.fail(format!("writing goes on: {e}")));
             found[at] = Ok(Some(new));
         }
-        let next = if self.turn % 3 == 0 {
+        let next = if self.turn.is_multiple_of(3) {
             db.close().unwrap_or_else(|e| self.fail(e));
             self.disk.copy()
         } else {
@@ -371,7 +371,7 @@ fn hints_that_are_old_or_of_something_else() {
             let (from, hint) = &all[i];
             for (file, bytes) in &data {
                 for (turn, planted) in [hint, &hint[..hint.len() - 1].to_vec(), bytes].into_iter().enumerate() {
-                    let disk = golden.disk(i % 2 == 0);
+                    let disk = golden.disk(i.is_multiple_of(2));
                     disk.plant(&file.with_extension("hint"), planted);
                     let what = || format!("{} as the hint of {}, {turn}", from.display(), file.display());
                     for turn in [i, i + 1, i + 2, i + 3, turn * 7 + 3, turn * 14 + 10] {

@@ -175,7 +175,7 @@ fn cuts(disk: &SimVfs, target: usize) -> Vec<(usize, CrashChoice)> {
             more.extend([(at, CrashChoice::DropOne(k)), (at, CrashChoice::ZeroOne(k))]);
         }
         for len in 1..disk.last_write_len(at).unwrap_or(0) {
-            if len <= 200 || len % 61 == 0 {
+            if len <= 200 || len.is_multiple_of(61) {
                 more.push((at, CrashChoice::CutLastWrite(len)));
             }
         }

@@ -253,7 +253,7 @@ fn plans(n: u64) -> Vec<Vec<Plan>> {
         // Two failures: the second hits the mending of the first.
         _ => plans.push(vec![Plan::once(error(errno::ENOSPC), n), Plan::once(error(errno::EIO), n + 1)]),
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         plans.push(vec![Plan::once(error(errno::ENOSPC), n), Plan::once(error(errno::EIO), n + 2)]);
     }
     plans

@@ -192,7 +192,7 @@ fn run(workload: usize, name: &str) {
         assert!(opened.damage.is_empty(), "{what}: {opened:?}");
         torn += opened.torn.len();
         // One end in three is a close; the next child finds the others as a recovery left them.
-        if round % 3 == 0 {
+        if round.is_multiple_of(3) {
             db.close().unwrap_or_else(|e| panic!("{what}: {e}"));
         }
         drop(db);

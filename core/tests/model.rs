@@ -259,7 +259,7 @@ impl World {
                 for (key, len) in changes {
                     batch.put(key, &vec![1; len.unwrap_or(0)]).expect("put");
                 }
-                if changes.len() % 2 == 0 {
+                if changes.len().is_multiple_of(2) {
                     batch.clear().expect("clear");
                     batch.commit().expect("an empty batch");
                 }
@@ -280,7 +280,7 @@ impl World {
                 for &(records, bytes) in pages {
                     all.page(usize::from(records), usize::from(bytes));
                 }
-                if pages.len() % 2 == 0 {
+                if pages.len().is_multiple_of(2) {
                     while all.page(3, 500) {}
                 } else {
                     while all.record() {}

@@ -115,7 +115,7 @@ fn batch(n: usize) -> Workload {
     let mut steps = Vec::new();
     for i in 0..n {
         steps.push(Step::Batch(changes(i, i % 7, 50)));
-        if i % 3 == 0 {
+        if i.is_multiple_of(3) {
             steps.push(Step::Put(key(i % 14), value(&key(i % 14), 9000 + i, 20)));
         }
         if i % 8 == 5 {
