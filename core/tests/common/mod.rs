@@ -42,9 +42,9 @@ pub(crate) fn open(vfs: impl Vfs + 'static, options: &Options) -> bitcask::Resul
     Db::open_with_vfs(DIR, options, Arc::new(vfs))
 }
 
-/// One kind of index or the other; mostly the one that is quick to set up.
+/// One kind of index or the other.
 pub(crate) fn index(n: usize) -> IndexKind {
-    if Rng(n as u64).below(8) == 0 { IndexKind::BTree } else { IndexKind::Hash }
+    if n.is_multiple_of(2) { IndexKind::BTree } else { IndexKind::Hash }
 }
 
 /// All records, by iteration.

@@ -139,15 +139,6 @@ struct Progress {
     at: u64,
 }
 
-impl Progress {
-    /// A hint would keep the next opening from seeing the damage: an older value would pass for the newest, and nobody be told.
-    fn give_up_hint(&mut self) {
-        if let Some(hint) = self.hint.take() {
-            hint.discard();
-        }
-    }
-}
-
 impl Replay<'_> {
     fn log(&mut self) -> Result<Option<LogEndFound>> {
         let logs = self.logs.clone();
@@ -225,7 +216,6 @@ impl Replay<'_> {
                         // A hint over it would hide it from the next open.
                         progress.hint = None;
                         progress.is_marked = false;
-                        progress.give_up_hint();
                         continue;
                     }
                     (position, true)
