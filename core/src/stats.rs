@@ -70,7 +70,8 @@ pub struct OpenReport {
     pub active_file: Option<FileId>,
     /// Damage. Reading a key that is hit gives an error; see [`OnDamage`](crate::OnDamage).
     pub damage: Vec<Damage>,
-    /// Torn tails that were cut off (or, opened for reading only, left out).
+    /// Torn tails that were cut off. Opened for reading only, they are left out; what a writer in another process is in the midst of
+    /// looks the same.
     pub torn: Vec<TornTail>,
     /// Hints that could not be used, with the reason. They are only slower.
     pub unusable_hints: Vec<(PathBuf, String)>,

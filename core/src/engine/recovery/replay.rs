@@ -36,11 +36,9 @@ impl Replayed {
     /// The report for an opener that changes nothing: the torn tail is left where it is, and left out.
     pub(crate) fn into_report(mut self, survey: &Survey) -> OpenReport {
         let Some(end) = &self.end else { return self.report };
-        let last = survey.log_files().next_back().map(|file| file.id());
         for file in survey.log_files().filter(|file| file.id() >= end.position.file) {
             let offset = if file.id() == end.position.file { end.position.offset } else { 0 };
-            // What a writer is in the midst of at the very end is not torn.
-            if end.torn && file.end() > offset && Some(file.id()) != last {
+            if end.torn && file.end() > offset {
                 let len = file.end() - offset;
                 self.report.torn.push(TornTail { path: file.path().to_owned(), offset, len, kept_as: None });
             }

@@ -107,7 +107,7 @@ impl Survey {
     }
 
     /// The files of the log, in its order.
-    pub(crate) fn log_files(&self) -> impl DoubleEndedIterator<Item = &Arc<DataFile>> {
+    pub(crate) fn log_files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
         self.files.iter().filter(|file| file.header().kind == FileKind::Log)
     }
 
