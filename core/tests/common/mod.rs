@@ -5,6 +5,7 @@
 
 #![allow(dead_code)] // Each suite is a crate of its own and uses its part.
 
+pub(crate) mod craft;
 pub(crate) mod damage;
 pub(crate) mod history;
 pub(crate) mod workload;

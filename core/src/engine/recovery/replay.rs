@@ -453,6 +453,11 @@ impl Replay<'_> {
                 entries += 1;
             }
         }
+        if entries != header.entries {
+            let reason = format!("it says that it has {} entries and has {entries}", header.entries);
+            self.unusable_hint(file, reason);
+            return Ok(());
+        }
         self.report.files_from_hint += 1;
         self.report.hint_records += entries;
         match file.header().kind {
