@@ -232,9 +232,34 @@ fn headers_cut_short() {
 #[test]
 fn names_that_are_nearly_ours() {
     let names = [
-        "01.data", "+1.data", "-1.data", " 1.data", "1.data ", "1.data.bak", "1.DATA", "1.Data", "0.data", "1data", ".data",
-        "1.", "1", "１.data", "1.data\n", "1_000.data", "0x1.data", "1e3.data", "1.hint.bak", "01.hint", "1.torn-01",
-        "1.torn-", "1.torn-18446744073709551616", "4294967297.data", "99999999999999999999999.data", "LOCK2", "lock", ".tmp",
+        "01.data",
+        "+1.data",
+        "-1.data",
+        " 1.data",
+        "1.data ",
+        "1.data.bak",
+        "1.DATA",
+        "1.Data",
+        "0.data",
+        "1data",
+        ".data",
+        "1.",
+        "1",
+        "１.data",
+        "1.data\n",
+        "1_000.data",
+        "0x1.data",
+        "1e3.data",
+        "1.hint.bak",
+        "01.hint",
+        "1.torn-01",
+        "1.torn-",
+        "1.torn-18446744073709551616",
+        "4294967297.data",
+        "99999999999999999999999.data",
+        "LOCK2",
+        "lock",
+        ".tmp",
     ];
     let disk = disk_with(&[("1.data", &good(1).bytes)]);
     for name in names {
@@ -465,7 +490,9 @@ fn entry<'a>(key: &'a [u8], offset: u64, value_len: u32, seq: u64) -> HintEntry<
 #[test]
 fn hints_that_lie_about_places() {
     let craft = good(1);
-    for (key, offset, len) in [(&b"a"[..], 128u64, 70_000), (b"zz", 128, 1), (b"a", 132, 1), (b"b", 128, 1), (b"a", 160, 1)] {
+    for (key, offset, len) in
+        [(&b"a"[..], 128u64, 70_000), (b"zz", 128, 1), (b"a", 132, 1), (b"b", 128, 1), (b"a", 160, 1)]
+    {
         let lie = hint(&craft, &[entry(key, offset, len, 10)], |_| {});
         let disk = disk_with(&[("1.data", &craft.bytes), ("1.hint", &lie)]);
         let _ = survive(&disk);

@@ -65,7 +65,8 @@ fn bc_1_no_value_means_deleted() {
     ];
     for (n, value) in values.iter().enumerate() {
         db.put(&key(n), value).expect("it writes");
-        db.put(value.get(..60000.min(value.len())).filter(|v| !v.is_empty()).unwrap_or(b"k"), b"as a key").expect("too");
+        db.put(value.get(..60000.min(value.len())).filter(|v| !v.is_empty()).unwrap_or(b"k"), b"as a key")
+            .expect("too");
     }
     let all = dump(&db).expect("it reads");
     for (n, value) in values.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! from page to page, so that the bytes of an arena mean the same wherever they lie (a checkpoint can map them).
 //!
 //! Invariants:
-//! 1. Growing never moves a page: memory is taken by chunks of [`CHUNK_BYTES`].
+//! 1. Growing never moves a page: memory is taken by chunks of `CHUNK_BYTES`.
 //! 2. Byte 0 of a free page is zero; whoever allocates a page sets it to something else. `Arena::page` of a number
 //!    that was never allocated, or whose chunk was given back, is a page of zeros.
 //! 3. A chunk without used pages is given back, except one that is kept lest a store that sits on the edge of a chunk
