@@ -514,7 +514,7 @@ fn hints_with_the_greatest_numbers() {
     let entries = [entry(b"a", 128, 1, 10), entry(b"b", 160, 1, 11)];
     type Change = fn(&mut bitcask::format::hint::HintHeader);
     let lies: [Change; 7] = [
-        |h| h.covered = u64::MAX & !3,
+        |h| h.covered = !3,
         |h| h.entries = u64::MAX,
         |h| h.blocks = u64::MAX,
         |h| h.max_seq = SeqNo(u64::MAX),
