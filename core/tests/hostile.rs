@@ -205,7 +205,12 @@ fn empty_data_files() {
 fn data_files_of_zeros() {
     for len in [1, 127, 128, 129, 70_000] {
         let zeros = vec![0; len];
-        assert_eq!(survive(&disk_with(&[("1.data", &zeros)])).expect("a creation cut short"), Map::new());
+        let alone = survive(&disk_with(&[("1.data", &zeros)]));
+        // Headers are on stable storage before there is more of a file: a longer one has lost them.
+        match len {
+            ..=128 => assert_eq!(alone.expect("a creation cut short"), Map::new()),
+            _ => assert!(matches!(alone, Err(Error::Corrupted { .. })), "{alone:?}"),
+        }
         let found = survive(&disk_with(&[("1.data", &zeros), ("2.data", &good(2).bytes)]));
         assert!(matches!(found, Err(Error::Corrupted { .. })), "{found:?}");
     }
@@ -277,12 +282,13 @@ fn names_that_are_nearly_ours() {
 #[test]
 fn unfinished_work_is_removed_and_only_files() {
     let disk = disk_with(&[("1.data", &good(1).bytes), ("1.data.tmp", b"x"), ("anything.tmp", b"y")]);
-    disk.plant_kind(&at("directory.tmp"), EntryKind::Directory);
-    disk.plant_kind(&at("fifo.tmp"), EntryKind::Other);
+    disk.plant_kind(&at("2.hint.tmp"), EntryKind::Directory);
+    disk.plant_kind(&at("3.hint.tmp"), EntryKind::Other);
     assert_eq!(survive(&disk).expect("it opens").len(), 2);
     open(disk.clone(), &quiet()).expect("it opens");
-    assert!(disk.bytes(&at("1.data.tmp")).is_err() && disk.bytes(&at("anything.tmp")).is_err());
-    assert!(disk.tree().iter().any(|(path, _)| path.ends_with("directory.tmp")));
+    assert!(disk.bytes(&at("1.data.tmp")).is_err());
+    assert!(disk.bytes(&at("anything.tmp")).is_ok(), "another program's");
+    assert!(disk.tree().iter().any(|(path, _)| path.ends_with("2.hint.tmp")));
 }
 
 #[test]

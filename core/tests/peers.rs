@@ -247,7 +247,7 @@ fn rd_6_a_full_disk_loses_nothing() {
         assert_eq!(all.len(), 110);
         assert_eq!(dump(&open(disk.kill(), &quiet()).expect("it opens")).expect("it reads"), all);
         db.sync().expect("it syncs");
-        all.remove(&b"large".to_vec());
+        all.remove(b"large".as_slice());
         assert_eq!(dump(&open(power_cut(&disk), &quiet()).expect("it opens")).expect("it reads"), all);
     }
 }

@@ -17,7 +17,7 @@ use crate::format::payload::Seal;
 use crate::log::{DataFile, HintWriter, Item, LogConfig, LogEnd, LogPosition, NewFile, Scanner};
 use crate::stats::{OpenReport, TornTail};
 use crate::types::{FileId, SeqNo};
-use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
+use crate::vfs::{EntryKind, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
 use super::replay::{LogEndFound, Replayed};
 use super::survey::Survey;
@@ -32,8 +32,10 @@ pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig
         repair.remove(path)?;
     }
     for (path, _) in &report.unusable_hints {
-        // One that covers more than the file has would be believed once the file has grown past it.
-        repair.remove(path)?;
+        // One that covers more than the file has would be believed once the file has grown past it. What is no file never is.
+        if matches!(repair.vfs.entry_kind(path), Ok(EntryKind::File)) {
+            repair.remove(path)?;
+        }
     }
     if survey.unfinished.is_some() {
         // Before there is a later file, behind which a file without header is damage.
