@@ -21,6 +21,7 @@ type DB struct {
 	closing sync.Mutex
 	cleanup runtime.Cleanup
 	path    string
+	guess   atomic.Uint32 // bytes of a value, see Get
 }
 
 // Version gives the version of the library.
@@ -49,6 +50,7 @@ func Open(path string, opts ...Option) (*DB, error) {
 		return nil, newError("open", r)
 	}
 	db := &DB{ref: ref, path: path}
+	db.guess.Store(firstGuess)
 	db.cleanup = runtime.AddCleanup(db, closeForgotten, ref)
 	return db, nil
 }
@@ -93,9 +95,13 @@ func (db *DB) fail(op string, r outcome) error {
 	return newError(op, r)
 }
 
-// smallValue is the size of the buffer, on the caller's stack, that a Get tries first: values up to it are read in one
-// crossing. Larger ones would cost each Get more for clearing the buffer (4 KiB: some 80 ns) than they save.
-const smallValue = 1024
+// A Get allocates its result before it knows the value's length: as long as the values that this store gave lately, so that most
+// values are read in one crossing and straight into the slice that the caller keeps. Values larger than maxGuess take two: to clear
+// a buffer for nothing would cost smaller ones more.
+const (
+	firstGuess = 256
+	maxGuess   = 4 << 10
+)
 
 // Get returns a copy of a key's value, which is the caller's to keep and to change. A value without bytes is an empty slice
 // and not nil; a missing key is [ErrNotFound].
@@ -105,30 +111,39 @@ func (db *DB) Get(key []byte) ([]byte, error) {
 	if db.closed.Load() {
 		return nil, ErrClosed
 	}
-	ref := db.ref
+	guess := int(db.guess.Load())
+	buf := make([]byte, guess)
 	maybeGC()
-	var small [smallValue]byte
-	n, r := cGetInto(ref, key, small[:])
+	n, r := cGetInto(db.ref, key, buf)
 	runtime.KeepAlive(db)
-	if r.status == statusOK {
-		value := make([]byte, n)
-		copy(value, small[:])
-		return value, nil
-	}
-	return db.getLarge(key, n, r)
-}
-
-// getLarge goes on where a call was told that the value has n bytes. The value may grow between two calls.
-func (db *DB) getLarge(key []byte, n int, r outcome) ([]byte, error) {
+	// The value may grow between two calls.
 	for r.status == ErrBufferTooSmall {
-		value := make([]byte, n)
-		n, r = cGetInto(db.ref, key, value)
+		buf = make([]byte, n)
+		n, r = cGetInto(db.ref, key, buf)
 		runtime.KeepAlive(db)
-		if r.status == statusOK {
-			return value[:n:n], nil
+	}
+	if r.status != statusOK {
+		return nil, db.fail("get", r)
+	}
+	if n != guess {
+		db.guessFrom(guess, n)
+		if n < len(buf)-len(buf)/8 {
+			// Too much of it would lie idle as long as the caller keeps the value.
+			return append(make([]byte, 0, n), buf[:n]...), nil
 		}
 	}
-	return nil, db.fail("get", r)
+	return buf[:n:n], nil
+}
+
+// guessFrom moves the guess after a value of n bytes: up at once, down slowly.
+func (db *DB) guessFrom(guess, n int) {
+	switch {
+	case n > maxGuess:
+		n = 0
+	case n < guess:
+		n = guess - (guess-n+7)/8
+	}
+	db.guess.Store(uint32(n))
 }
 
 // AppendTo appends a key's value to dst and returns the extended slice; on an error dst as it was. It allocates only if dst's

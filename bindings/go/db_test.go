@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -281,4 +282,47 @@ func TestStats(t *testing.T) {
 	if bitcask.Version() == "" || db.Path() == "" {
 		t.Fatal("no version or path")
 	}
+}
+
+// Get guesses the length of the value that it will find; whatever it found before, the value is right and keeps little memory.
+func TestGetGuessesLengths(t *testing.T) {
+	db := open(t)
+	lengths := []int{0, 1, 100, 150, 255, 256, 257, 300, 4095, 4096, 4097, 70_000}
+	for _, n := range lengths {
+		must(t, db.Put([]byte(strconv.Itoa(n)), bytes.Repeat([]byte{byte(n)}, n)))
+	}
+	for _, before := range lengths {
+		for _, n := range lengths {
+			for _, length := range []int{before, before, n} {
+				value, err := db.Get([]byte(strconv.Itoa(length)))
+				must(t, err)
+				if value == nil || !bytes.Equal(value, bytes.Repeat([]byte{byte(length)}, length)) {
+					t.Fatalf("%d bytes after %d: got %d", length, before, len(value))
+				}
+			}
+		}
+	}
+	if bitcask.GCStress {
+		return
+	}
+	kept := make([][]byte, 1000)
+	held := heap()
+	for i := range kept {
+		_, err := db.Get([]byte("4096"))
+		must(t, err)
+		kept[i], err = db.Get([]byte("1"))
+		must(t, err)
+	}
+	if held = heap() - held; held > 1000*1000 {
+		t.Errorf("1000 values of 1 byte keep %d bytes alive", held)
+	}
+	runtime.KeepAlive(kept)
+}
+
+// heap gives the bytes that are alive.
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
