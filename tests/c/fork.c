@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 static bitcask *db;
 static long owner;
@@ -154,6 +155,63 @@ static void busy_parent(void) {
     }
 }
 
+/* A child that does nothing but live. It has begun when this returns. */
+static pid_t bystander(void) {
+    int fds[2];
+    char byte = 0;
+    CHECK(pipe(fds) == 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(write(fds[1], &byte, 1) == 1);
+        for (;;) {
+            pause();
+        }
+    }
+    CHECK(child > 0 && read(fds[0], &byte, 1) == 1);
+    close(fds[0]);
+    close(fds[1]);
+    return child;
+}
+
+static void end_of(pid_t process) {
+    CHECK(kill(process, SIGKILL) == 0);
+    waitpid(process, NULL, 0); /* fails for a grandchild, which is not ours to wait for */
+}
+
+/* A child that was forked while the store was open does not keep it locked: neither when its parent closes it... */
+static void closed_beside_a_child(void) {
+    bitcask *own = open_store("beside");
+    pid_t child = bystander();
+    OK(bitcask_close(own, &error));
+    own = open_store("beside");
+    OK(bitcask_close(own, &error));
+    end_of(child);
+}
+
+/* ...nor when its parent is killed. */
+static void killed_beside_a_child(void) {
+    int fds[2];
+    CHECK(pipe(fds) == 0);
+    fflush(NULL);
+    pid_t holder = fork();
+    if (holder == 0) {
+        put(open_store("orphan"), "k", "v");
+        pid_t child = bystander();
+        CHECK(write(fds[1], &child, sizeof child) == (ssize_t)sizeof child);
+        raise(SIGKILL);
+    }
+    CHECK(holder > 0 && waitpid(holder, NULL, 0) == holder);
+    pid_t child = 0;
+    CHECK(read(fds[0], &child, sizeof child) == (ssize_t)sizeof child);
+    close(fds[0]);
+    close(fds[1]);
+    bitcask *own = open_store("orphan");
+    CHECK(has(own, "k", "v"));
+    OK(bitcask_close(own, &error));
+    end_of(child);
+}
+
 int main(void) {
     begin();
     owner = (long)getpid();
@@ -179,5 +237,7 @@ int main(void) {
     bitcask_value_free(value);
     bitcask_iter_free(iter);
     bitcask_batch_free(batch);
+    closed_beside_a_child();
+    killed_beside_a_child();
     return end("fork");
 }

@@ -7,31 +7,26 @@
 //! 1. No call blocks on what stands at a path: opens are non-blocking, follow no symbolic link at the last component and
 //!    refuse all but regular files after a look at the open descriptor, so nothing can be swapped in between.
 //! 2. No descriptor survives an `exec`.
-//! 3. A lock is given back only by closing its descriptor. An explicit unlock would act on the open file description,
-//!    which a forked child shares with its parent, and take the parent's lock away.
 
 // The engine's system calls are made here so that they are made nowhere else.
 #![allow(unsafe_code)]
 
-use std::fs::{self, File, FileType, OpenOptions, TryLockError};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile};
 use crate::types::Timestamp;
 
+mod fork;
+mod lock;
 #[cfg(test)]
 mod tests;
 
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-
-/// What a refused locker is told of the lock file at most, in bytes.
-const NOTE_LIMIT: usize = 64;
 
 /// The real file system, clock and random numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,22 +97,7 @@ impl Vfs for OsVfs {
     }
 
     fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(OPEN_FLAGS);
-        let file = open_regular(&options, path).map_err(LockError::Io)?;
-        match file.try_lock() {
-            Ok(()) => {
-                // The note is for people; a full disk must not keep a store from being opened.
-                let _ = file.set_len(0).and_then(|()| file.write_all_at(note.as_bytes(), 0));
-                Ok(Box::new(OsLock { _file: file }))
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut buf = [0; NOTE_LIMIT];
-                let n = file.read_at(&mut buf, 0).unwrap_or(0);
-                Err(LockError::Held(String::from_utf8_lossy(&buf[..n]).into_owned()))
-            }
-            Err(TryLockError::Error(e)) => Err(LockError::Io(e)),
-        }
+        lock::lock(path, note)
     }
 
     fn now(&self) -> Timestamp {
@@ -135,12 +115,7 @@ impl Vfs for OsVfs {
     }
 
     fn process_generation(&self) -> u64 {
-        if fork_is_watched() {
-            GENERATION.load(Ordering::Relaxed)
-        } else {
-            // No handler could be registered (out of memory): slow is better than wrong.
-            u64::from(std::process::id())
-        }
+        fork::generation()
     }
 }
 
@@ -184,14 +159,6 @@ impl VfsFile for OsFile {
         map(&self.file, len)
     }
 }
-
-/// The descriptor holds the lock, and closing it is the only way that gives it back (invariant 3).
-#[derive(Debug)]
-struct OsLock {
-    _file: File,
-}
-
-impl LockGuard for OsLock {}
 
 /// Opens a path as told and refuses what is no regular file, whatever the system says of it.
 fn open_regular(options: &OpenOptions, path: &Path) -> io::Result<File> {
@@ -296,22 +263,6 @@ fn map(file: &File, len: u64) -> io::Result<Arc<dyn Mapping>> {
 #[cfg(not(target_pointer_width = "64"))]
 fn map(_: &File, _: u64) -> io::Result<Arc<dyn Mapping>> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// How many forks lie between this process and the one that loaded the library.
-static GENERATION: AtomicU64 = AtomicU64::new(0);
-
-/// Runs in the child between `fork` and its return: it may do nothing but this.
-extern "C" fn in_child() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Registers the handler the first time; afterwards one atomic load.
-fn fork_is_watched() -> bool {
-    static WATCHED: OnceLock<bool> = OnceLock::new();
-    // SAFETY: the handler is a function that lives as long as the program and only adds to an atomic, which is allowed
-    // in a child of a process with threads.
-    *WATCHED.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(in_child)) } == 0)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
