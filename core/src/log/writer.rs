@@ -27,6 +27,9 @@ use super::encoded::{Encoded, Place, marker};
 use super::hint_file::HintWriter;
 use super::sync_gate::{BackgroundSync, SyncGate};
 
+#[cfg(test)]
+mod tests;
+
 /// Space is reserved in steps of at most this.
 const ALLOCATION_STEP: u64 = 4 << 20;
 
