@@ -394,7 +394,7 @@ pub(super) fn cached<'a>(
 ) -> Result<&'a Arc<DataFile>> {
     let file = match cache.take() {
         Some(file) if file.id() == location.file() => file,
-        _ => store.file(location)?,
+        _ => Arc::clone(store.file(&store.files.load(), location)?),
     };
     Ok(cache.insert(file))
 }

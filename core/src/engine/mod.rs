@@ -3,6 +3,7 @@
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
 mod cursor;
+mod files;
 mod history;
 mod interval;
 mod multi;

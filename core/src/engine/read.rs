@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::log::{DataFile, Value, View};
 use crate::types::{Location, Timestamp};
 
+use super::files::Table;
 use super::store::Store;
 
 impl Store {
@@ -36,14 +37,15 @@ impl Store {
     pub(crate) fn value_size(&self, key: &[u8]) -> Result<Option<u64>> {
         self.check_usable()?;
         let Some(location) = self.index.get(key)? else { return Ok(None) };
-        let file = self.file(location)?;
+        let files = self.files.load();
+        let file = self.file(&files, location)?;
         let mut scratch = Vec::new();
         let head = file.head(location, key.len(), &mut scratch)?;
         let header = head.header;
         if head.key != key || !header.kind.is_put() {
             // Damage of the key, or another key that an index without keys took for this one: the whole record tells.
             let view = file.view(location, true, &mut scratch)?;
-            return Ok(self.holds_now(&file, &view, key)?.then(|| view.value().len() as u64));
+            return Ok(self.holds_now(file, &view, key)?.then(|| view.value().len() as u64));
         }
         let expired = header.expiry.is_some_and(|expiry| self.vfs.now() >= expiry);
         Ok((!expired).then_some(u64::from(header.value_len)))
@@ -60,7 +62,8 @@ impl Store {
                 return Ok(None);
             }
             let Some(location) = self.index.sample(&mut || random.next())? else { continue };
-            let file = self.file(location)?;
+            let files = self.files.load();
+            let file = self.file(&files, location)?;
             if let Ok(head) = file.head(location, KEY_HINT, &mut scratch)
                 && self.index.get(head.key)? == Some(location)
             {
@@ -73,9 +76,10 @@ impl Store {
 
     /// The value of the record at a location, if that is the key's. `scratch` becomes the value's where it has to be read.
     pub(super) fn value_at(&self, location: Location, key: &[u8], mut scratch: Vec<u8>) -> Result<Option<Value>> {
-        let file = self.file(location)?;
+        let files = self.files.load();
+        let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
-        if !self.holds_now(&file, &view, key)? {
+        if !self.holds_now(file, &view, key)? {
             return Ok(None);
         }
         let (range, offset, mapped) = (view.value_range(), view.offset, view.mapped);
@@ -90,13 +94,14 @@ impl Store {
         scratch: &mut Vec<u8>,
         take: impl FnOnce(&View<'_>) -> R,
     ) -> Result<Option<R>> {
-        let file = self.file(location)?;
+        let files = self.files.load();
+        let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, scratch)?;
-        Ok(if self.holds_now(&file, &view, key)? { Some(take(&view)) } else { None })
+        Ok(if self.holds_now(file, &view, key)? { Some(take(&view)) } else { None })
     }
 
-    pub(super) fn file(&self, location: Location) -> Result<Arc<DataFile>> {
-        self.files.get(location.file()).ok_or_else(|| {
+    pub(super) fn file<'a>(&self, files: &'a Table, location: Location) -> Result<&'a Arc<DataFile>> {
+        files.get(location.file()).ok_or_else(|| {
             let path = DataFile::path_of(self.path(), location.file());
             Error::corrupted(&path, location.offset(), "the index names a data file that is not there")
         })

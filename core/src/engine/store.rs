@@ -7,7 +7,7 @@
 //!    is registered. Never across I/O.
 //! 4. The index's own locks.
 //!
-//! Readers take 4 and the table of files, both for moments only.
+//! Readers take 4, for moments only, and the table of files (`files`), which is no lock.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,11 +20,12 @@ use crate::format::names::{self, FileName};
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
-use crate::log::{DataFile, LogConfig, LogWriter};
+use crate::log::{LogConfig, LogWriter};
 use crate::stats::{OpenReport, Stats};
-use crate::types::{Durability, FileId, IoKind, OnDamage, SeqNo};
+use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
+use super::files::Files;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
 use super::queue::CommitQueue;
@@ -73,34 +74,6 @@ pub(crate) struct Store {
     /// Seeded when it is first used.
     random: OnceLock<Random>,
     lock: Mutex<Option<Box<dyn LockGuard>>>,
-}
-
-/// The table of data files.
-#[derive(Debug, Default)]
-pub(crate) struct Files {
-    /// By ascending id.
-    sorted: RwLock<Vec<Arc<DataFile>>>,
-}
-
-impl Files {
-    pub(crate) fn get(&self, id: FileId) -> Option<Arc<DataFile>> {
-        let files = self.sorted.read();
-        let at = files.binary_search_by_key(&id, |file| file.id()).ok()?;
-        files.get(at).cloned()
-    }
-
-    pub(crate) fn add(&self, new: impl IntoIterator<Item = Arc<DataFile>>) {
-        let mut files = self.sorted.write();
-        files.extend(new);
-        files.sort_by_key(|file| file.id());
-    }
-
-    /// Number of files, how many of them are mapped, and their bytes.
-    fn totals(&self) -> (u64, u64, u64) {
-        let files = self.sorted.read();
-        let mapped = files.iter().filter(|file| file.is_mapped()).count();
-        (files.len() as u64, mapped as u64, files.iter().map(|file| file.end()).sum())
-    }
 }
 
 /// Random numbers that are good enough to pick keys with, and not for what has to be secret (SplitMix64: Steele, Lea and Flood,
@@ -216,7 +189,7 @@ impl Store {
 
     pub(crate) fn stats(&self) -> Result<Stats> {
         self.check_usable()?;
-        let (files, mapped_files, data_bytes) = self.files.totals();
+        let (files, mapped_files, data_bytes) = self.files.load().totals();
         Ok(Stats {
             keys: self.index.len(),
             files,
