@@ -15,6 +15,10 @@ pub struct Stats {
     /// Data files that are read through a memory map: none with [`IoKind::File`](crate::IoKind::File), and fewer than `files` where the
     /// system would not map one.
     pub mapped_files: u64,
+    /// Whether appends are copied into mapped space at the moment. They are written by calls with
+    /// [`IoKind::File`](crate::IoKind::File) or [`Durability::Always`](crate::Durability::Always), and where the file system does not
+    /// promise that reserved space can be written.
+    pub mapped_appends: bool,
     /// Bytes of log in the data files, without preallocated space.
     pub data_bytes: u64,
     /// Bytes of memory that the index holds.

@@ -17,7 +17,7 @@ use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use bitcask::{Durability, Options};
 
-use common::history::{History, NEVER, Recorded, apply, changes_of, durabilities, record, write};
+use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
 use common::workload::{self, Step, Workload, value};
 use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quiet, remove_hints, report};
 
@@ -305,9 +305,8 @@ fn run_until_it_fails(
 fn workload_suite(nth: usize) {
     let workload = &workload::all(false)[nth];
     let (start, count) = (Instant::now(), Counter::default());
-    for durability in durabilities() {
-        let name = format!("{}, {durability:?}", workload.name);
-        let (options, always) = (workload.options(durability), durability == Durability::Always);
+    for (way, options, always) in workload.ways() {
+        let name = format!("{}, written {way}", workload.name);
         let recorded = record(workload, &options, always, |_| {});
         count.add(cut_everywhere(&name, &recorded, share() / 4));
         count.add(kill_everywhere(&name, workload, &options, always, share() / 12));

@@ -280,10 +280,10 @@ fn writes() -> Filter {
     Filter::any().kinds(&[OpKind::Write])
 }
 
-fn run(workload: &Workload, options: &Options, always: bool, plans: Vec<Plan>) -> (FaultVfs, Run) {
+fn run(workload: &Workload, way: &str, options: &Options, always: bool, plans: Vec<Plan>) -> (FaultVfs, Run) {
     let disk = SimVfs::new(11);
     let vfs = FaultVfs::over_sim(&disk);
-    let name = format!("{}, {}: {plans:?}", workload.name, if always { "always" } else { "none" });
+    let name = format!("{}, written {way}: {plans:?}", workload.name);
     plans.into_iter().for_each(|plan| vfs.inject(plan));
     let mut run = Run::new(options, always, name, disk, vfs.clone());
     run.open();
@@ -294,15 +294,15 @@ fn run(workload: &Workload, options: &Options, always: bool, plans: Vec<Plan>) -
 fn workload_suite(nth: usize) {
     let workload = &workload::all(true)[nth];
     let (start, count) = (Instant::now(), Counter::default());
-    for durability in [Durability::None, Durability::Always] {
-        let (options, always) = (workload.options(durability), durability == Durability::Always);
-        let (vfs, clean) = run(workload, &options, always, Vec::new());
+    for (way, options, always) in workload.ways() {
+        let run = |plans| run(workload, way, &options, always, plans);
+        let (vfs, clean) = run(Vec::new());
         clean.finish(0);
         let of = |fault| vfs.count(fault, &Filter::any());
         let mut cases: Vec<Vec<Plan>> = (0..vfs.total()).flat_map(plans).collect();
         cases.extend((0..of(Fault::ShortWrite(Short::Half))).flat_map(write_plans));
         cases.extend((0..of(Fault::SyncFailureDroppingPages)).flat_map(sync_plans));
-        parallel(cases.len(), |n| run(workload, &options, always, cases[n].clone()).1.finish(n));
+        parallel(cases.len(), |n| run(cases[n].clone()).1.finish(n));
         count.add(cases.len());
     }
     report("io faults", format!("{}: {} runs", workload.name, count.get()), start);

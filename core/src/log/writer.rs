@@ -10,9 +10,11 @@
 //! 3. A sync that failed is never tried again: it stops the writer.
 //! 4. A record carries SYNCED, and a mark is written, only for what a successful sync has covered.
 //! 5. Sequence numbers of failed appends are not used again.
+//! 6. A window lies over reserved space that is in the file: what is copied into it has its blocks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
@@ -20,7 +22,7 @@ use crate::format::hint::HintEntry;
 use crate::format::payload::{BatchDigest, Seal, SyncPoint};
 use crate::format::record::RecordKind;
 use crate::types::{FileId, SeqNo, Timestamp};
-use crate::vfs::{Vfs, write_all_at};
+use crate::vfs::{Vfs, Window, write_all_at};
 
 use super::data_file::{DataFile, NewFile};
 use super::encoded::{Encoded, Place, marker};
@@ -32,6 +34,8 @@ mod tests;
 
 /// Space is reserved in steps of at most this.
 const ALLOCATION_STEP: u64 = 4 << 20;
+/// Longer writes are made by a call even where there is a window: it moves whole pages without a fault for each.
+const LONGEST_COPY: usize = 64 << 10;
 
 /// What stays the same as long as a store is open.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub(crate) struct LogConfig {
     pub(crate) max_file_size: u64,
     /// Bytes to map of a new file; 0 for none.
     pub(crate) map_len: u64,
+    /// Append by copying into mapped, reserved space where the file system allows, and not by a system call.
+    pub(crate) copies: bool,
 }
 
 /// Where recovery left the log.
@@ -73,6 +79,10 @@ pub(crate) struct LogWriter {
     end: u64,
     /// Length of the active file with reserved space; `u64::MAX` if reserving does not work there.
     allocated: u64,
+    /// Onto reserved space of the active file. Gone before that is cut off.
+    window: Option<Box<dyn Window>>,
+    /// Tells others whether there is one.
+    is_copying: Arc<AtomicBool>,
     /// Everything before this is on stable storage.
     synced: LogPosition,
     last_seq: SeqNo,
@@ -99,6 +109,8 @@ impl LogWriter {
         LogWriter {
             synced: position,
             allocated: at,
+            window: None,
+            is_copying: Arc::default(),
             end: at,
             active: end.active,
             last_seq: end.last_seq,
@@ -377,6 +389,7 @@ impl LogWriter {
                 self.hint = Some(HintWriter::new(&self.config.vfs, &self.config.dir, &file));
                 files.push(Arc::clone(&file));
                 self.active = file;
+                self.set_window(None);
                 self.end = DATA_START;
                 self.allocated = DATA_START;
                 self.synced = LogPosition { file: id, offset: DATA_START };
@@ -500,10 +513,15 @@ impl LogWriter {
     }
 
     /// Writes at the end, reserving space ahead. Does not move the end.
+    ///
+    /// To the page cache, by copy or by call: which of the two makes no difference to what survives what.
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let need = self.end.saturating_add(bytes.len() as u64);
         if need > self.allocated {
             self.reserve(need);
+        }
+        if bytes.len() <= LONGEST_COPY && self.window.as_mut().is_some_and(|window| window.write(self.end, bytes)) {
+            return Ok(());
         }
         write_all_at(self.active.file().as_ref(), bytes, self.end)
             .map_err(|e| self.active.io_error("write", self.end, e))
@@ -514,14 +532,30 @@ impl LogWriter {
         let step = (self.config.max_file_size / 16).clamp(4096, ALLOCATION_STEP);
         let to = need.saturating_add(step).min(self.config.max_file_size).max(need);
         match self.active.file().allocate(self.end, to - self.end) {
-            Ok(()) => self.allocated = to,
+            Ok(()) => {
+                self.allocated = to;
+                if self.config.copies {
+                    self.set_window(self.active.file().window(self.end, to - self.end).ok());
+                }
+            }
             Err(e) if e.kind() == std::io::ErrorKind::Unsupported => self.allocated = u64::MAX,
             Err(_) => {}
         }
     }
 
+    fn set_window(&mut self, window: Option<Box<dyn Window>>) {
+        self.is_copying.store(window.is_some(), Ordering::Relaxed);
+        self.window = window;
+    }
+
+    /// Whether appends are copied into mapped space at the moment, for who doesn't hold the writer.
+    pub(crate) fn is_copying(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_copying)
+    }
+
     /// Gives reserved space back.
     fn trim(&mut self) -> Result<()> {
+        self.set_window(None);
         let long = self.active.file().len().map_err(|e| self.active.io_error("stat", self.end, e))? > self.end;
         if long {
             self.active.file().set_len(self.end).map_err(|e| self.active.io_error("truncate", self.end, e))?;
@@ -539,6 +573,7 @@ impl LogWriter {
             return error;
         }
         self.set_end(end);
+        self.set_window(None);
         self.allocated = end;
         let here = LogPosition { file: self.active.id(), offset: end };
         if let Err(e) = self.active.file().set_len(end) {

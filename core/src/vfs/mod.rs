@@ -133,6 +133,19 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
     /// A read-only view of the first `len` bytes, which may go beyond the file's present end. It shows later writes to the file. Bytes
     /// beyond the end must not be touched. `Unsupported` where there is none; callers then read.
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>>;
+
+    /// A window onto a range of the file, for writing by copying. `Unsupported` where there is none, and where the file system does not
+    /// promise that what was allocated can be written: a full disk would be a signal there. Callers then write.
+    ///
+    /// REQUIRES: the range was reserved by [`VfsFile::allocate`], lies within the file, and is not cut off as long as the window lives.
+    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>>;
+}
+
+/// A range of a file to copy into. What is copied is in the page cache, as what is written is: other processes and
+/// mappings see it, it survives this process, and [`VfsFile::sync_data`] makes it durable.
+pub trait Window: fmt::Debug + Send {
+    /// Copies bytes to an offset of the file; `false`, and nothing is done, if they don't lie within the window.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> bool;
 }
 
 /// A read-only view of a file, kept alive by its users.

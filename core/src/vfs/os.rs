@@ -18,13 +18,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile};
+use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
 use crate::types::Timestamp;
 
 mod fork;
 mod lock;
 #[cfg(test)]
 mod tests;
+mod window;
 
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
 
@@ -157,6 +158,10 @@ impl VfsFile for OsFile {
 
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         map(&self.file, len)
+    }
+
+    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
+        window::open(&self.file, offset, len)
     }
 }
 

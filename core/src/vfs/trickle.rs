@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile};
+use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
 use crate::types::Timestamp;
 
 #[cfg(test)]
@@ -150,5 +150,9 @@ impl VfsFile for TrickleFile {
 
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         self.inner.map(len)
+    }
+
+    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
+        self.inner.window(offset, len)
     }
 }

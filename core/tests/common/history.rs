@@ -6,7 +6,7 @@
 
 use bitcask::vfs::Vfs;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Durability, Options, WriteOptions};
+use bitcask::{Db, Options, WriteOptions};
 
 use super::workload::{Change, Step, Workload};
 use super::{Map, dump, open};
@@ -203,10 +203,4 @@ pub(crate) fn write(db: &Db, step: &Step) -> bitcask::Result<bool> {
         Step::Sync => db.sync().map(|()| true),
         Step::Reopen | Step::Tick(_) => Ok(true),
     }
-}
-
-/// `None`, `Interval` whose time never comes (so that only `sync()` syncs), and `Always`.
-pub(crate) fn durabilities() -> [Durability; 3] {
-    let hour = std::time::Duration::from_secs(3600);
-    [Durability::None, Durability::Interval { every: hour, bytes: u64::MAX }, Durability::Always]
 }

@@ -1,6 +1,8 @@
 //! The workloads that the crash and fault suites cut short, as data: the same steps run on any disk under any options.
 
-use bitcask::{Durability, Options};
+use std::time::Duration;
+
+use bitcask::{Durability, IoKind, Options};
 
 use super::Rng;
 
@@ -34,6 +36,17 @@ pub(crate) struct Workload {
 impl Workload {
     pub(crate) fn options(&self, durability: Durability) -> Options {
         Options::new().durability(durability).max_file_size(self.max_file_size)
+    }
+
+    /// Options for each way in which the log is written, and whether every write is synced.
+    pub(crate) fn ways(&self) -> [(&'static str, Options, bool); 3] {
+        // An interval whose time never comes, so that only `sync()` syncs.
+        let interval = Durability::Interval { every: Duration::from_secs(3600), bytes: u64::MAX };
+        [
+            ("by copy", self.options(Durability::None).io(IoKind::Mmap), false),
+            ("by call", self.options(interval).io(IoKind::File), false),
+            ("with a sync", self.options(Durability::Always), true),
+        ]
     }
 }
 

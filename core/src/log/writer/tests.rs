@@ -10,7 +10,14 @@ fn writer(vfs: &FaultVfs) -> LogWriter {
     let vfs: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let dir = PathBuf::from("/db");
     vfs.create_dir(&dir).unwrap();
-    let config = LogConfig { vfs: Arc::clone(&vfs), dir: dir.clone(), store_id: 1, max_file_size: 4096, map_len: 0 };
+    let config = LogConfig {
+        vfs: Arc::clone(&vfs),
+        dir: dir.clone(),
+        store_id: 1,
+        max_file_size: 4096,
+        map_len: 0,
+        copies: false,
+    };
     let new = NewFile { id: FileId(1), kind: FileKind::Log, store_id: 1, base_seq: SeqNo::ZERO, earlier_synced: true };
     let file = DataFile::create(vfs.as_ref(), &dir, new, 0).unwrap();
     file.sync_created(vfs.as_ref(), &dir).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Fault, Faults, errno};
 use crate::vfs::op::OpKind;
 use crate::vfs::sim::Ino;
-use crate::vfs::{Mapping, VfsFile};
+use crate::vfs::{Mapping, VfsFile, Window};
 
 #[derive(Debug)]
 pub(super) struct FaultFile {
@@ -81,5 +81,11 @@ impl VfsFile for FaultFile {
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         self.check(OpKind::Map)?;
         self.inner.map(len)
+    }
+
+    /// Copying into it can't fail, so that no plan counts it.
+    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
+        self.check(OpKind::Map)?;
+        self.inner.window(offset, len)
     }
 }

@@ -198,3 +198,26 @@ fn time_passes_since_2020_and_random_bytes_differ() {
     assert!(a != b && a != [0; 300] && a[256..] != [0; 44]);
     OsVfs.random(&mut []).unwrap();
 }
+
+#[test]
+fn what_is_copied_into_a_window_is_in_the_file() {
+    let dir = TestDir::new();
+    let file = OsVfs.open(&dir.join("f"), OpenMode::CreateNew).unwrap();
+    write_all_at(&*file, b"before", 0).unwrap();
+    match file.allocate(6, 300_000) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => return,
+        outcome => outcome.unwrap(),
+    }
+    let mut window = match file.window(6, 300_000) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => return,
+        window => window.unwrap(),
+    };
+    assert!(window.write(6, b"first") && window.write(4090, &[7; 200_000]) && window.write(300_001, b"last!"));
+    assert!(!window.write(5, b"x") && !window.write(300_002, b"last!") && !window.write(u64::MAX, b"x"));
+    let bytes = fs::read(dir.join("f")).unwrap();
+    assert_eq!((&bytes[..11], &bytes[300_001..]), (&b"beforefirst"[..], &b"last!"[..]));
+    assert!(bytes[4090..204_090].iter().all(|&b| b == 7) && bytes[204_090..300_001].iter().all(|&b| b == 0));
+    file.sync_data().unwrap();
+    let reader = OsVfs.open(&dir.join("f"), OpenMode::Read).unwrap();
+    assert!(reader.window(0, 10).is_err(), "a window of a file that is open for reading only");
+}

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use super::Disk;
 use super::history::Op;
 use super::image::Ino;
-use crate::vfs::{LockGuard, Mapping, VfsFile};
+use crate::vfs::{LockGuard, Mapping, VfsFile, Window};
 
 // As on Linux; the standard library has no names for two of them.
 const EBADF: i32 = 9;
+const EACCES: i32 = 13;
 const EINVAL: i32 = 22;
 const ENOSPC: i32 = 28;
 
@@ -105,11 +106,47 @@ impl VfsFile for SimFile {
     fn map(&self, _len: u64) -> io::Result<Arc<dyn Mapping>> {
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
+        self.check_writable(EACCES)?;
+        end(offset, len)?;
+        Ok(Box::new(SimWindow { disk: Arc::clone(&self.disk), ino: self.ino, offset, len }))
+    }
 }
 
 impl fmt::Debug for SimFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimFile").field("ino", &self.ino).finish_non_exhaustive()
+    }
+}
+
+/// A range of a file to copy into: for the disk a write like any other, whose pages reach it one by one and in any order.
+struct SimWindow {
+    disk: Arc<Mutex<Disk>>,
+    ino: Ino,
+    offset: u64,
+    len: u64,
+}
+
+impl Window for SimWindow {
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        let end = offset.saturating_add(bytes.len() as u64);
+        if offset < self.offset || end > self.offset.saturating_add(self.len) {
+            return false;
+        }
+        let mut disk = self.disk.lock();
+        let len = len_of(&disk, self.ino);
+        assert!(end <= len, "a copy to {offset}..{end} in a file of {len} bytes: on a real machine this is SIGBUS");
+        if !bytes.is_empty() {
+            disk.record(Op::Write { ino: self.ino, offset, bytes: Arc::from(bytes) });
+        }
+        true
+    }
+}
+
+impl fmt::Debug for SimWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimWindow").field("ino", &self.ino).field("offset", &self.offset).finish_non_exhaustive()
     }
 }
 

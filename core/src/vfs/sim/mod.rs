@@ -6,7 +6,7 @@
 //!
 //! What it does not model: symbolic links and permissions (plant an [`EntryKind::Other`](super::EntryKind::Other)),
 //! renames from one directory to another (refused with `CrossesDevices`: an engine that needs them has to say first what
-//! makes them durable), memory mapping (`Unsupported`), and removed files taking space while they are open.
+//! makes them durable), reading through a mapping (`Unsupported`), and removed files taking space while they are open.
 //!
 //! Locking: one mutex around a disk's state, held for the time of one operation. A [`SimVfs`] is a handle, and clones of
 //! it are the same disk and the same process; [`SimVfs::crash`] and [`SimVfs::kill`] give independent disks that share

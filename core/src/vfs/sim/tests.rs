@@ -435,3 +435,31 @@ fn huge_sparse_files_cost_nothing() {
     assert!(f.write_at(b"x", u64::MAX).is_err() && f.set_len(1 << 63).is_err());
     assert_eq!(now(&sim, Pages { seed: 3, unit: 1 }).tree().len(), 1);
 }
+
+#[test]
+fn what_is_copied_into_a_window_is_written_and_no_more() {
+    let disk = SimVfs::new(1);
+    let file = disk.open(Path::new("/f"), OpenMode::CreateNew).unwrap();
+    file.allocate(0, 8192).unwrap();
+    file.sync_data().unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let mut window = file.window(100, 5000).unwrap();
+    assert!(window.write(100, b"first") && window.write(5095, b"last!"));
+    assert!(!window.write(99, b"x") && !window.write(5096, b"last!") && !window.write(u64::MAX, b"x"));
+    let mut bytes = [0; 5];
+    file.read_at(&mut bytes, 5095).unwrap();
+    assert_eq!(&bytes, b"last!");
+
+    // Its pages reach the disk one by one, and a sync brings them all.
+    let all = disk.op_count();
+    assert_eq!(disk.unsynced_pages(all, 4096), 2);
+    let read = |disk: &SimVfs| {
+        let mut bytes = [0; 5];
+        disk.open(Path::new("/f"), OpenMode::Read).unwrap().read_at(&mut bytes, 100).unwrap();
+        bytes
+    };
+    assert_eq!(read(&disk.crash(all, &CrashChoice::LoseUnsynced)), [0; 5]);
+    file.sync_data().unwrap();
+    assert_eq!(&read(&disk.crash(disk.op_count(), &CrashChoice::LoseUnsynced)), b"first");
+    assert!(disk.open(Path::new("/f"), OpenMode::Read).unwrap().window(0, 10).is_err());
+}

@@ -1,0 +1,99 @@
+//! Writing by copying into a mapping, where a full disk can't turn that into a signal.
+//!
+//! Blocks that `fallocate` reserved are there when a page of them is first written to, on file systems that overwrite in place. One that
+//! writes elsewhere (btrfs, ZFS, a network's) may find no room then, and all it could do is to send SIGBUS; so those that are known
+//! to be safe are listed, and all others get no window.
+
+use std::fs::File;
+use std::io;
+
+use crate::vfs::Window;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keeps_what_it_reserved(file: &File) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+
+    let mut stat = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the descriptor is open for the whole call, and `stat` is a place for what is written to it.
+    if unsafe { libc::fstatfs(file.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, and so filled it in.
+    let kind = unsafe { stat.assume_init() }.f_type;
+    // Their numbers differ in width from system to system.
+    #[allow(clippy::unnecessary_cast)]
+    let known = [libc::EXT4_SUPER_MAGIC as i64, libc::XFS_SUPER_MAGIC as i64, libc::TMPFS_MAGIC as i64];
+    #[allow(clippy::unnecessary_cast)]
+    Ok(known.contains(&(kind as i64)))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keeps_what_it_reserved(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// See [`VfsFile::window`](crate::vfs::VfsFile::window).
+pub(super) fn open(file: &File, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
+    let Ok(size) = usize::try_from(len) else { return Err(io::ErrorKind::Unsupported.into()) };
+    if cfg!(not(target_pointer_width = "64")) || !keeps_what_it_reserved(file)? {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let map = memmap2::MmapOptions::new().offset(offset).len(size).map_raw(file)?;
+    Ok(Box::new(OsWindow { map, offset, ready: 0 }))
+}
+
+/// Bytes that are made ready at a time. More would make one write in many wait longer.
+const STEP: usize = 64 << 10;
+
+#[derive(Debug)]
+struct OsWindow {
+    map: memmap2::MmapRaw,
+    offset: u64,
+    /// Bytes from the window's beginning whose pages were made ready to be written to.
+    ready: usize,
+}
+
+impl OsWindow {
+    /// Has the kernel fetch the pages up to `end` in one go, which takes a fraction of what a fault for each does. An error in that, of the disk
+    /// say, is an error and not the signal that a fault would be.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn make_ready(&mut self, end: usize) -> bool {
+        const PAGE: usize = 4096;
+        let to = end.max(self.ready + STEP).min(self.map.len());
+        let address = self.map.as_mut_ptr().addr();
+        // Mappings begin at a page, and this one's first byte may lie within it. Pages may be larger: then the call refuses.
+        let start = (address + self.ready) & !(PAGE - 1);
+        let len = address + to - start;
+        let start = self.map.as_mut_ptr().with_addr(start);
+        // SAFETY: the range lies within the mapping's pages, and filling page tables changes no bytes.
+        let done = unsafe { libc::madvise(start.cast(), len, libc::MADV_POPULATE_WRITE) } == 0;
+        // A kernel before 5.14 does not know it; pages are then faulted in as they are written to.
+        let unknown = !done && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
+        if done || unknown {
+            self.ready = if unknown { self.map.len() } else { to };
+        }
+        done || unknown
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn make_ready(&mut self, _: usize) -> bool {
+        true
+    }
+}
+
+impl Window for OsWindow {
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        let Some(start) = offset.checked_sub(self.offset).and_then(|start| usize::try_from(start).ok()) else {
+            return false;
+        };
+        let Some(end) = start.checked_add(bytes.len()).filter(|&end| end <= self.map.len()) else { return false };
+        if end > self.ready && !self.make_ready(end) {
+            return false;
+        }
+        // SAFETY: the range lies within the mapping, as was just checked, and within the file, as whoever made the window promised.
+        // Nobody has a reference to these bytes: readers make theirs of bytes before the end of the log, through a mapping
+        // of their own, and the source is not the file's.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.map.as_mut_ptr().add(start), bytes.len()) };
+        true
+    }
+}
