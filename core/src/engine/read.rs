@@ -82,8 +82,8 @@ impl Store {
         if !self.holds_now(file, &view, key)? {
             return Ok(None);
         }
-        let (range, offset, mapped) = (view.value_range(), view.offset, view.mapped);
-        Ok(Some(file.keep_value(range, offset, mapped, scratch)))
+        let (lent, range) = (file.lend(&view), view.value_range());
+        Ok(Some(lent.unwrap_or_else(|| Value::owned(scratch, range))))
     }
 
     /// Gives the record at a location, if that is the key's, to `take`.
