@@ -64,9 +64,8 @@ impl Store {
             let Some(location) = self.index.sample(&mut || random.next())? else { continue };
             let files = self.files.load();
             let file = self.file(&files, location)?;
-            if let Ok(head) = file.head(location, KEY_HINT, &mut scratch)
-                && self.index.get(head.key)? == Some(location)
-            {
+            let head = file.head(location, KEY_HINT, &mut scratch)?;
+            if self.index.get(head.key)? == Some(location) {
                 return Ok(Some(head.key.to_vec()));
             }
             // Written anew or deleted meanwhile, and then there is another try. Or damaged, which is told.

@@ -188,20 +188,39 @@ impl DataFile {
     pub(crate) fn view<'a>(&'a self, location: Location, verify: bool, scratch: &'a mut Vec<u8>) -> Result<View<'a>> {
         let offset = location.offset();
         let left = self.end().saturating_sub(offset);
+        if let Some((header, bytes)) = self.mapped_record(location, left)? {
+            return self.viewed(header, bytes, verify, offset, true);
+        }
         let bound = left.min(location.len_bound());
-        let (bytes, mapped) = match self.mapped(offset, bound) {
-            Some(bytes) => {
-                prefetch(bytes);
-                (bytes, true)
-            }
-            None if bound < TWO_STEP_LEN => (self.read(scratch, offset, bound)?, false),
-            None => {
-                let start = self.read(scratch, offset, left.min(record::MAX_HEADER_LEN as u64))?;
-                let len = self.peek(start, offset, left)?.record_len();
-                (self.read(scratch, offset, len)?, false)
-            }
+        let bytes = if bound < TWO_STEP_LEN {
+            self.read(scratch, offset, bound)?
+        } else {
+            let start = self.read(scratch, offset, left.min(record::MAX_HEADER_LEN as u64))?;
+            let len = self.peek(start, offset, left)?.record_len();
+            self.read(scratch, offset, len)?
         };
-        let header = self.peek(bytes, offset, left)?;
+        self.viewed(self.peek(bytes, offset, left)?, bytes, verify, offset, false)
+    }
+
+    /// The record in the mapping, if all of it lies there: a file that was made for a record too large for others goes beyond.
+    fn mapped_record(&self, location: Location, left: u64) -> Result<Option<(RecordHeader, &[u8])>> {
+        let offset = location.offset();
+        if let Some(bytes) = self.mapped(offset, left.min(location.len_bound())) {
+            prefetch(bytes);
+        }
+        let Some(start) = self.mapped(offset, left.min(record::MAX_HEADER_LEN as u64)) else { return Ok(None) };
+        let header = self.peek(start, offset, left)?;
+        Ok(self.mapped(offset, header.record_len()).map(|bytes| (header, bytes)))
+    }
+
+    fn viewed<'a>(
+        &self,
+        header: RecordHeader,
+        bytes: &'a [u8],
+        verify: bool,
+        offset: u64,
+        mapped: bool,
+    ) -> Result<View<'a>> {
         if verify {
             record::check_body(&header, bytes).map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))?;
         }
