@@ -36,6 +36,7 @@ mod log;
 mod options;
 mod stats;
 mod types;
+mod util;
 pub mod vfs;
 
 pub use db::{Batch, Db, EntryPage, Iter, IterOptions, Value, ValuePage};

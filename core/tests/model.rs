@@ -18,7 +18,9 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, Options, WriteOptions};
+use bitcask::{
+    Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, Options, Value, ValuePage, WriteOptions,
+};
 
 use common::{Counter, Map, factor, number_from_env, open, report};
 
@@ -274,6 +276,7 @@ impl World {
             Step::Get(key, len) => self.get(key, *len),
             Step::Iterate(range, seek, pages) => {
                 let mut all = Held::new(&self.db, range, &self.state);
+                assert_eq!(self.db.count(&range.options()).expect("count"), all.rest.len() as u64);
                 if seek.is_some() {
                     all.seek(seek.as_ref());
                 }
@@ -311,6 +314,20 @@ impl World {
         let got = self.db.get(key).expect("get");
         assert_eq!(got.as_deref(), want.map(Vec::as_slice));
         assert_eq!(self.db.contains(key).expect("contains"), want.is_some());
+        assert_eq!(self.db.value_size(key).expect("value_size"), want.map(|value| value.len() as u64));
+        let keys = [key, &b"a"[..], &[0xFF], key].map(<[u8]>::to_vec);
+        let got = self.db.multi_get(&keys).expect("multi_get");
+        assert!(got.iter().map(Option::as_deref).eq(keys.iter().map(|key| self.state.get(key).map(Vec::as_slice))));
+        let mut page = ValuePage::new();
+        self.db.multi_get_into(&keys, &mut page).expect("multi_get_into");
+        assert!(page.iter().eq(got.iter().map(Option::as_deref)));
+        let as_owned = |found: Option<(Key, Value)>| found.map(|(key, value)| (key, value.into_vec()));
+        let of_state = |found: Option<(&Key, &Vec<u8>)>| found.map(|(key, value)| (key.clone(), value.clone()));
+        assert_eq!(as_owned(self.db.first().expect("first")), of_state(self.state.first_key_value()));
+        assert_eq!(as_owned(self.db.last().expect("last")), of_state(self.state.last_key_value()));
+        let random = self.db.random_key().expect("random_key");
+        assert_eq!(random.is_some(), !self.state.is_empty());
+        assert!(random.is_none_or(|key| self.state.contains_key(&key)));
         let mut buf = vec![0xEE; len];
         assert_eq!(self.db.get_into(key, &mut buf).expect("get_into"), want.map(Vec::len));
         if let Some(value) = want.filter(|value| value.len() <= len) {

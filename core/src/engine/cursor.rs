@@ -3,8 +3,10 @@
 //! A cursor over an ordered index walks it page by page and lays over each page what history says of keys that changed
 //! since. One over an index without order has all keys sorted at once (`unordered`). Records are read when their page is asked
 //! for; keys-only iteration reads none where the index keeps keys.
+//!
+//! Short walks are the common ones: making a cursor allocates for its bounds alone, the first page is no longer than the limit, and
+//! the records of a page are asked of memory before the first is waited for.
 
-use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -13,13 +15,17 @@ use crate::index::{Direction, KeyPage, Start};
 use crate::log::{DataFile, Value, View};
 use crate::types::{Location, SeqNo, Timestamp};
 
+use super::files::{Table, TableGuard};
 use super::page::EntryPage;
+use super::range::{Changes, as_slice, merge, nearer, range, within};
 use super::store::Store;
 use super::unordered::{self, SortedKeys};
 
 /// Entries of the first page of a walk through the index, doubled with each further one up to the last.
 const FIRST_PAGE: usize = 16;
 const LAST_PAGE: usize = 1024;
+/// Records that are asked of memory ahead of the one that is read.
+pub(super) const AHEAD: usize = 10;
 
 /// What a cursor covers.
 #[derive(Clone, Debug)]
@@ -57,10 +63,15 @@ pub(crate) struct Cursor {
     /// All of them, in place of pages, if the index has no order.
     sorted: Option<SortedKeys>,
     at: usize,
+    /// Records of the page up to here were asked of memory.
+    asked: usize,
     page_size: usize,
-    /// Where the walk through the index goes on.
+    /// Where the walk through the index goes on; the key is in `key`.
     next: Next,
-    file: Option<Arc<DataFile>>,
+    key: Vec<u8>,
+    /// Memory for what changed under the walk.
+    raw: KeyPage,
+    changed: Changes,
     scratch: Vec<u8>,
     /// The last call failed at the record at `at`.
     damaged: bool,
@@ -68,27 +79,24 @@ pub(crate) struct Cursor {
     unreadable: Vec<Error>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// From the bound of the range.
     Begin,
-    /// From this key.
-    Seek(Vec<u8>),
-    /// Behind this key.
-    After(Vec<u8>),
+    /// From the key.
+    Seek,
+    /// Behind the key.
+    Behind,
     Nothing,
 }
 
 impl Cursor {
     pub(crate) fn new(store: &Arc<Store>, options: CursorOptions) -> Result<Cursor> {
         store.check_usable()?;
-        let (low, high) = range(&options);
+        let (low, high) = range(&options.prefix, options.start, options.end);
         let (mut sorted, mut unreadable) = (None, Vec::new());
         let seq = if store.index.capabilities().ordered {
-            let _gate = store.gate.read();
-            let seq = store.visible();
-            store.history.register(seq);
-            seq
+            store.begin_snapshot()
         } else {
             sorted = Some(unordered::sort(store, (&low, &high), options.reverse, &mut unreadable)?);
             SeqNo::ZERO
@@ -106,9 +114,12 @@ impl Cursor {
             page: KeyPage::new(),
             sorted,
             at: 0,
-            page_size: FIRST_PAGE,
+            asked: 0,
+            page_size: first_page(options.limit),
             next: Next::Begin,
-            file: None,
+            key: Vec::new(),
+            raw: KeyPage::new(),
+            changed: Vec::new(),
             scratch: Vec::new(),
             damaged: false,
             unreadable,
@@ -118,14 +129,16 @@ impl Cursor {
     /// Number of visible keys in the range, up to the limit.
     pub(crate) fn count(store: &Arc<Store>, options: CursorOptions) -> Result<u64> {
         let limit = options.limit;
-        let mut cursor = match range(&options) {
-            (Bound::Unbounded, Bound::Unbounded) => return Ok(store.len()?.min(limit)),
-            (low, high) if !store.index.capabilities().ordered => {
-                store.check_usable()?;
-                return Ok(unordered::count(store, (&low, &high))?.min(limit));
-            }
-            _ => Cursor::new(store, options)?,
-        };
+        let is_all = options.prefix.is_empty() && options.start == Bound::Unbounded && options.end == Bound::Unbounded;
+        if is_all {
+            return Ok(store.len()?.min(limit));
+        }
+        if !store.index.capabilities().ordered {
+            store.check_usable()?;
+            let (low, high) = range(&options.prefix, options.start, options.end);
+            return Ok(unordered::count(store, (&low, &high))?.min(limit));
+        }
+        let mut cursor = Cursor::new(store, options)?;
         let mut count = 0;
         cursor.page_size = LAST_PAGE;
         while count < limit && cursor.has_entry()? {
@@ -153,7 +166,9 @@ impl Cursor {
     }
 
     pub(crate) fn seek(&mut self, key: &[u8]) {
-        self.restart(Next::Seek(key.to_vec()));
+        self.restart(Next::Seek);
+        self.key.clear();
+        self.key.extend_from_slice(key);
         if let Some(sorted) = &self.sorted {
             // First entry that is not before `key` in the cursor's direction.
             let before = |entry: &[u8]| match self.direction {
@@ -174,11 +189,12 @@ impl Cursor {
 
     fn restart(&mut self, next: Next) {
         self.given = 0;
+        self.asked = 0;
         self.damaged = false;
         if self.sorted.is_none() {
             self.page.clear();
             self.at = 0;
-            self.page_size = FIRST_PAGE;
+            self.page_size = first_page(self.limit);
             self.next = next;
         }
     }
@@ -194,15 +210,19 @@ impl Cursor {
         self.store.check_usable()?;
         self.damaged = false;
         out.clear();
+        let mut files = self.store.files.load();
         while out.len() < max_records && (out.is_empty() || out.byte_len() < max_bytes) && self.has_entry()? {
+            if !self.keys_only {
+                self.ask_ahead(&files, max_records - out.len());
+            }
             let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             if self.keys_only {
                 out.push(key, &[]);
             } else {
-                let outcome =
-                    read(&self.store, &mut self.file, location, key, self.now, &mut self.scratch, |_, view| {
-                        out.push(key, view.value());
-                    });
+                let store = self.store.as_ref();
+                let outcome = read(store, &mut files, location, key, self.now, &mut self.scratch, |_, view| {
+                    out.push(key, view.value());
+                });
                 match outcome {
                     Ok(Some(())) => {}
                     Ok(None) => {
@@ -227,20 +247,23 @@ impl Cursor {
     pub(crate) fn next_record(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
         self.store.check_usable()?;
         self.damaged = false;
+        let mut files = self.store.files.load();
         while self.has_entry()? {
+            if !self.keys_only {
+                self.ask_ahead(&files, AHEAD);
+            }
             let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             let record = if self.keys_only {
                 Some((key.to_vec(), Value::empty()))
             } else {
                 let mut scratch = Vec::new();
-                let found = read(&self.store, &mut self.file, location, key, self.now, &mut scratch, |_, view| {
-                    (view.value_range(), view.offset, view.mapped)
+                let found = read(&self.store, &mut files, location, key, self.now, &mut scratch, |file, view| {
+                    (file.lend(view), view.value_range())
                 });
                 match found {
-                    Ok(found) => found.and_then(|(range, offset, mapped)| {
-                        let file = self.file.as_ref()?;
-                        Some((key.to_vec(), file.keep_value(range, offset, mapped, scratch)))
-                    }),
+                    Ok(found) => {
+                        found.map(|(lent, range)| (key.to_vec(), lent.unwrap_or_else(|| Value::owned(scratch, range))))
+                    }
                     Err(error) => {
                         self.damaged = true;
                         return Err(error);
@@ -256,6 +279,18 @@ impl Cursor {
         Ok(None)
     }
 
+    /// Asks for the records that are read next, of which at most so many are wanted.
+    fn ask_ahead(&mut self, files: &Table, wanted: usize) {
+        let left = usize::try_from(self.limit - self.given).unwrap_or(usize::MAX);
+        let to = self.at.saturating_add(wanted.min(left).min(AHEAD));
+        self.asked = self.asked.max(self.at);
+        while self.asked < to {
+            let Some((_, location)) = entry(&self.sorted, &self.page, self.asked) else { return };
+            files.ask_for(location);
+            self.asked += 1;
+        }
+    }
+
     /// Whether there is an entry at `at`, after fetching more if need be.
     fn has_entry(&mut self) -> Result<bool> {
         if let Some(error) = self.unreadable.last() {
@@ -266,7 +301,7 @@ impl Cursor {
             return Ok(false);
         }
         while entry(&self.sorted, &self.page, self.at).is_none() {
-            if self.sorted.is_some() || matches!(self.next, Next::Nothing) {
+            if self.sorted.is_some() || self.next == Next::Nothing {
                 return Ok(false);
             }
             self.fetch()?;
@@ -278,42 +313,58 @@ impl Cursor {
     fn fetch(&mut self) -> Result<()> {
         let reverse = self.direction == Direction::Reverse;
         let (near, far) = if reverse { (&self.high, &self.low) } else { (&self.low, &self.high) };
-        let start = match &self.next {
-            Next::Begin => near.clone(),
-            Next::Seek(key) => nearer(near, key, reverse),
-            Next::After(key) => Bound::Excluded(key.clone()),
+        let start = match self.next {
+            Next::Begin => as_slice(near),
+            Next::Seek => nearer(as_slice(near), &self.key, reverse),
+            Next::Behind => Bound::Excluded(&self.key[..]),
             Next::Nothing => return Ok(()),
         };
-        let from = match &start {
+        let from = match start {
             Bound::Unbounded => Start::Edge,
             Bound::Included(key) => Start::At(key),
             Bound::Excluded(key) => Start::After(key),
         };
-        let mut raw = KeyPage::new();
-        self.store.index.scan(from, self.direction, self.page_size, &mut raw)?;
-        let last = raw.len().checked_sub(1).and_then(|i| raw.get(i)).map(|(key, _)| key.to_vec());
-        let ended = raw.len() < self.page_size || last.as_ref().is_some_and(|key| !within(key, far, reverse));
-        // The stretch of keys that this page speaks for.
-        let stop = match (&last, ended) {
-            (Some(last), false) => Bound::Included(last.clone()),
-            _ => far.clone(),
-        };
-        let (low, high) = if reverse { (&stop, &start) } else { (&start, &stop) };
-        let mut changed = Vec::new();
-        self.store.history.for_each_in(as_slice(low), as_slice(high), self.seq, |key, before| {
-            changed.push((key.to_vec(), before));
-        });
-        if reverse {
-            changed.reverse();
-        }
+        (self.at, self.asked) = (0, 0);
         self.page.clear();
-        self.at = 0;
-        merge(&raw, &changed, far, reverse, &mut self.page);
+        if let Err(error) = self.store.index.scan(from, self.direction, self.page_size, &mut self.page) {
+            // The next call asks again, from the same place.
+            self.page.clear();
+            return Err(error);
+        }
+        let last = self.page.len().checked_sub(1).and_then(|i| self.page.get(i)).map(|(key, _)| key);
+        let ended = self.page.len() < self.page_size || last.is_some_and(|key| !within(key, far, reverse));
+        self.changed.clear();
+        if self.store.history.keeps_any() {
+            // The stretch of keys that this page speaks for.
+            let stop = match last {
+                Some(last) if !ended => Bound::Included(last),
+                _ => as_slice(far),
+            };
+            let (low, high) = if reverse { (stop, start) } else { (start, stop) };
+            self.store.history.for_each_in(low, high, self.seq, |key, before| {
+                self.changed.push((key.to_vec(), before));
+            });
+        }
         self.next = match last {
-            Some(last) if !ended => Next::After(last),
+            Some(last) if !ended => {
+                self.key.clear();
+                self.key.extend_from_slice(last);
+                Next::Behind
+            }
             _ => Next::Nothing,
         };
-        self.page_size = (self.page_size * 2).min(LAST_PAGE);
+        if !self.changed.is_empty() {
+            if reverse {
+                self.changed.reverse();
+            }
+            std::mem::swap(&mut self.page, &mut self.raw);
+            self.page.clear();
+            merge(&self.raw, &self.changed, far, reverse, &mut self.page);
+        } else if ended {
+            let inside = self.page.partition_point(|key| within(key, far, reverse));
+            self.page.truncate(inside);
+        }
+        self.page_size = (self.page_size * 2).clamp(FIRST_PAGE, LAST_PAGE);
         Ok(())
     }
 }
@@ -327,37 +378,8 @@ impl Drop for Cursor {
     }
 }
 
-/// Lays the changes over the raw page, both in the cursor's direction, up to the far bound.
-fn merge(
-    raw: &KeyPage,
-    changed: &[(Vec<u8>, Option<Location>)],
-    far: &Bound<Vec<u8>>,
-    reverse: bool,
-    out: &mut KeyPage,
-) {
-    let mut changed = changed.iter().peekable();
-    let mut at = 0;
-    loop {
-        let stored = raw.get(at).filter(|(key, _)| within(key, far, reverse));
-        let order = match (stored, changed.peek()) {
-            (None, None) => return,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((key, _)), Some((other, _))) if reverse => other[..].cmp(key),
-            (Some((key, _)), Some((other, _))) => key.cmp(other),
-        };
-        if order == Ordering::Less {
-            if let Some((key, location)) = stored {
-                out.push(key, &[], location);
-            }
-        } else if let Some((key, Some(location))) = changed.next() {
-            out.push(key, &[], *location);
-        }
-        // An equal key: the change is what the snapshot sees.
-        if order != Ordering::Greater {
-            at += 1;
-        }
-    }
+fn first_page(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, FIRST_PAGE)
 }
 
 /// The visible entry at a position of the page, or of all.
@@ -371,96 +393,21 @@ fn entry<'a>(sorted: &'a Option<SortedKeys>, page: &'a KeyPage, i: usize) -> Opt
 /// Reads a record that the snapshot sees. `None` if it has expired.
 fn read<R>(
     store: &Store,
-    cache: &mut Option<Arc<DataFile>>,
+    files: &mut TableGuard,
     location: Location,
     key: &[u8],
     now: Timestamp,
     scratch: &mut Vec<u8>,
     take: impl FnOnce(&DataFile, &View<'_>) -> R,
 ) -> Result<Option<R>> {
-    let file = cached(store, cache, location)?;
+    if files.get(location.file()).is_none() {
+        // Made since the table was taken.
+        *files = store.files.load();
+    }
+    let file = store.file(files, location)?;
     let view = file.view(location, store.config.verify_checksums, scratch)?;
     if !store.holds(file, &view, key, now)? {
         return Ok(None);
     }
     Ok(Some(take(file, &view)))
-}
-
-/// The file of a location; neighbours tend to share it.
-pub(super) fn cached<'a>(
-    store: &Store,
-    cache: &'a mut Option<Arc<DataFile>>,
-    location: Location,
-) -> Result<&'a Arc<DataFile>> {
-    let file = match cache.take() {
-        Some(file) if file.id() == location.file() => file,
-        _ => Arc::clone(store.file(&store.files.load(), location)?),
-    };
-    Ok(cache.insert(file))
-}
-
-/// Whether a key has not passed a bound on its far side.
-pub(super) fn within(key: &[u8], far: &Bound<Vec<u8>>, reverse: bool) -> bool {
-    match far {
-        Bound::Unbounded => true,
-        Bound::Included(bound) => {
-            if reverse {
-                key >= bound
-            } else {
-                key <= bound
-            }
-        }
-        Bound::Excluded(bound) => {
-            if reverse {
-                key > bound
-            } else {
-                key < bound
-            }
-        }
-    }
-}
-
-/// The bound or the key, whichever comes later in the direction of the walk.
-fn nearer(near: &Bound<Vec<u8>>, key: &[u8], reverse: bool) -> Bound<Vec<u8>> {
-    let bound_wins = match near {
-        Bound::Unbounded => false,
-        Bound::Included(bound) | Bound::Excluded(bound) => {
-            if reverse {
-                bound[..] <= *key
-            } else {
-                bound[..] >= *key
-            }
-        }
-    };
-    if bound_wins { near.clone() } else { Bound::Included(key.to_vec()) }
-}
-
-/// The options' prefix and bounds as one range.
-fn range(options: &CursorOptions) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
-    let (mut low, mut high) = (options.start.clone(), options.end.clone());
-    if !options.prefix.is_empty() {
-        low = nearer(&low, &options.prefix, false);
-        if let Some(next) = successor(&options.prefix) {
-            let closer = match &high {
-                Bound::Unbounded => false,
-                Bound::Included(bound) | Bound::Excluded(bound) => *bound < next,
-            };
-            if !closer {
-                high = Bound::Excluded(next);
-            }
-        }
-    }
-    (low, high)
-}
-
-/// The least key that is above all keys with this prefix; `None` if the prefix is all 0xFF.
-fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|&byte| byte != 0xFF)?;
-    let mut next = prefix[..=last].to_vec();
-    next[last] += 1;
-    Some(next)
-}
-
-fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    bound.as_ref().map(Vec::as_slice)
 }

@@ -9,7 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 use crate::log::DataFile;
-use crate::types::FileId;
+use crate::types::{FileId, Location};
 
 /// The table.
 #[derive(Debug, Default)]
@@ -54,6 +54,13 @@ impl Table {
         let guess = usize::try_from(id.0.wrapping_sub(first)).unwrap_or(usize::MAX);
         let at = if self.ids.get(guess) == Some(&id) { guess } else { self.ids.binary_search(&id).ok()? };
         self.sorted.get(at)
+    }
+
+    /// Asks for the record at a location before it is read.
+    pub(crate) fn ask_for(&self, location: Location) {
+        if let Some(file) = self.get(location.file()) {
+            file.ask_for(location);
+        }
     }
 
     /// Number of files, how many of them are mapped, and their bytes.

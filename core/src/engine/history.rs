@@ -24,8 +24,10 @@ type Before = Option<Location>;
 pub(crate) struct History {
     /// Number of live snapshots.
     live: AtomicUsize,
-    /// Live snapshots: sequence number → how many.
-    snapshots: Mutex<BTreeMap<SeqNo, usize>>,
+    /// Live snapshots by sequence number, ascending, and how many of each. Nearly always there are few, and a new one is the last.
+    snapshots: Mutex<Vec<(SeqNo, usize)>>,
+    /// Number of changes kept, so that who needs none takes no lock. Changed with `kept` locked for writing.
+    count: AtomicUsize,
     kept: RwLock<Kept>,
 }
 
@@ -42,23 +44,38 @@ impl History {
     ///
     /// REQUIRES: the commit gate is held, and `seq` is the last commit applied to the index.
     pub(crate) fn register(&self, seq: SeqNo) {
-        *self.snapshots.lock().entry(seq).or_insert(0) += 1;
+        let mut snapshots = self.snapshots.lock();
+        match snapshots.binary_search_by_key(&seq, |&(seq, _)| seq) {
+            Ok(at) => snapshots[at].1 += 1,
+            Err(at) => snapshots.insert(at, (seq, 1)),
+        }
         self.live.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends a snapshot and drops what only it needed.
     pub(crate) fn release(&self, seq: SeqNo) {
         let mut snapshots = self.snapshots.lock();
-        if let Some(count) = snapshots.get_mut(&seq) {
-            *count -= 1;
-            if *count == 0 {
-                snapshots.remove(&seq);
+        if let Ok(at) = snapshots.binary_search_by_key(&seq, |&(seq, _)| seq) {
+            snapshots[at].1 -= 1;
+            if snapshots[at].1 == 0 {
+                snapshots.remove(at);
             }
             self.live.fetch_sub(1, Ordering::SeqCst);
         }
-        let oldest = snapshots.first_key_value().map_or(SeqNo(u64::MAX), |(&seq, _)| seq);
-        // Still under the snapshots' lock: one registered meanwhile must not lose what it needs.
-        self.kept.write().drop_up_to(oldest);
+        // A change that is being announced now is needed by a snapshot that is not this one, or dropped with the next.
+        if self.keeps_any() {
+            let oldest = snapshots.first().map_or(SeqNo(u64::MAX), |&(seq, _)| seq);
+            // Still under the snapshots' lock: one registered meanwhile must not lose what it needs.
+            let mut kept = self.kept.write();
+            kept.drop_up_to(oldest);
+            self.count.store(kept.order.len(), Ordering::SeqCst);
+        }
+    }
+
+    /// Whether there is anything to lay over what the index says. Who has looked into the index and gets `false` has seen no
+    /// change that a live snapshot must not see: it would have been announced before.
+    pub(crate) fn keeps_any(&self) -> bool {
+        self.count.load(Ordering::SeqCst) > 0
     }
 
     /// Whether a commit has to announce its changes.
@@ -74,16 +91,17 @@ impl History {
         let mut kept = self.kept.write();
         kept.keys.entry(Arc::clone(&key)).or_default().push_back((seq, before));
         kept.order.push_back((seq, key));
+        self.count.store(kept.order.len(), Ordering::SeqCst);
     }
 
     /// Replaces the locations of keys that changed since the snapshot by what they were.
     ///
     /// REQUIRES: the locations were taken from the index after the snapshot was registered.
     pub(crate) fn lay_over<K: AsRef<[u8]>>(&self, keys: &[K], seq: SeqNo, locations: &mut [Before]) {
-        let kept = self.kept.read();
-        if kept.keys.is_empty() {
+        if !self.keeps_any() {
             return;
         }
+        let kept = self.kept.read();
         for (key, location) in keys.iter().zip(locations) {
             if let Some(before) = kept.keys.get(key.as_ref()).and_then(|changes| first_after(changes, seq)) {
                 *location = before;

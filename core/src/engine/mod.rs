@@ -10,6 +10,7 @@ mod multi;
 mod page;
 mod pending;
 mod queue;
+mod range;
 mod read;
 mod recovery;
 mod store;

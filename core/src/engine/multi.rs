@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::log::Value;
 use crate::types::{Location, SeqNo};
 
+use super::cursor::AHEAD;
 use super::page::{ValuePage, Work};
 use super::store::Store;
 
@@ -75,7 +76,14 @@ impl Store {
         mut read: impl FnMut(&Store, usize, Location, &mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
         let mut failed: Option<(usize, Error)> = None;
-        for &(location, i) in &work.order {
+        let files = self.files.load();
+        for (n, &(location, i)) in work.order.iter().enumerate() {
+            if n == 0 {
+                work.order.iter().take(AHEAD).for_each(|&(location, _)| files.ask_for(location));
+            }
+            if let Some(&(later, _)) = work.order.get(n + AHEAD) {
+                files.ask_for(later);
+            }
             // Keys behind one that failed can't change the outcome.
             if failed.as_ref().is_none_or(|&(first, _)| i < first)
                 && let Err(error) = read(self, i, location, scratch)
@@ -96,10 +104,7 @@ struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     fn begin(store: &'a Store) -> Moment<'a> {
-        let _gate = store.gate.read();
-        let seq = store.visible();
-        store.history.register(seq);
-        Moment { store, seq }
+        Moment { store, seq: store.begin_snapshot() }
     }
 }
 

@@ -64,9 +64,8 @@ impl Store {
             let Some(location) = self.index.sample(&mut || random.next())? else { continue };
             let files = self.files.load();
             let file = self.file(&files, location)?;
-            if let Ok(head) = file.head(location, KEY_HINT, &mut scratch)
-                && self.index.get(head.key)? == Some(location)
-            {
+            let head = file.head(location, KEY_HINT, &mut scratch)?;
+            if self.index.get(head.key)? == Some(location) {
                 return Ok(Some(head.key.to_vec()));
             }
             // Written anew or deleted meanwhile, and then there is another try. Or damaged, which is told.
@@ -82,8 +81,8 @@ impl Store {
         if !self.holds_now(file, &view, key)? {
             return Ok(None);
         }
-        let (range, offset, mapped) = (view.value_range(), view.offset, view.mapped);
-        Ok(Some(file.keep_value(range, offset, mapped, scratch)))
+        let (lent, range) = (file.lend(&view), view.value_range());
+        Ok(Some(lent.unwrap_or_else(|| Value::owned(scratch, range))))
     }
 
     /// Gives the record at a location, if that is the key's, to `take`.

@@ -188,6 +188,14 @@ impl Store {
         SeqNo(self.visible.load(Ordering::Acquire))
     }
 
+    /// Begins a snapshot of what is visible now; history is to be told when it ends.
+    pub(super) fn begin_snapshot(&self) -> SeqNo {
+        let _gate = self.gate.read();
+        let seq = self.visible();
+        self.history.register(seq);
+        seq
+    }
+
     pub(crate) fn len(&self) -> Result<u64> {
         self.check_usable()?;
         Ok(self.index.len())

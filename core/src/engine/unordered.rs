@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::index::WalkPosition;
 use crate::types::Location;
 
-use super::cursor::within;
+use super::cursor::AHEAD;
+use super::range::within;
 use super::read::KEY_HINT;
 use super::store::Store;
 
@@ -129,9 +130,13 @@ fn for_each_key(
     unreadable: &mut Vec<Error>,
     mut each: impl FnMut(&[u8], Location) -> Result<()>,
 ) -> Result<()> {
-    let (mut cached, mut scratch, mut key, now) = (None, Vec::new(), Vec::new(), store.vfs.now());
-    for location in locations {
-        let file = super::cursor::cached(store, &mut cached, location)?;
+    let (mut scratch, mut key, now) = (Vec::new(), Vec::new(), store.vfs.now());
+    let files = store.files.load();
+    for (i, &location) in locations.iter().enumerate() {
+        if let Some(&later) = locations.get(i + AHEAD) {
+            files.ask_for(later);
+        }
+        let file = store.file(&files, location)?;
         key.clear();
         let found = file.head(location, KEY_HINT, &mut scratch).map(|head| {
             key.extend_from_slice(head.key);

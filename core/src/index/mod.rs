@@ -95,6 +95,25 @@ impl KeyPage {
         self.entries.push((self.bytes.len(), location));
     }
 
+    /// Forgets the entries from the one at `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.entries.truncate(len);
+        self.bytes.truncate(self.entries.last().map_or(0, |&(end, _)| end));
+    }
+
+    /// Number of entries in front of the first for which `holds` is false, if there are none behind it for which it is true.
+    pub fn partition_point(&self, holds: impl Fn(&[u8]) -> bool) -> usize {
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.get(middle) {
+                Some((key, _)) if holds(key) => from = middle + 1,
+                _ => to = middle,
+            }
+        }
+        from
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {

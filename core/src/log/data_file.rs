@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::value::Value;
+use super::value::{Pins, Value};
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::format::names;
 use crate::format::record::{self, Placer, RecordHeader};
 use crate::types::{FileId, Location, SeqNo};
-use crate::vfs::{Mapping, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
+use crate::util::prefetch::prefetch;
+use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
 /// Records at least this long are read in two steps, so that little is read in vain.
 const TWO_STEP_LEN: u64 = 64 << 10;
@@ -34,7 +35,7 @@ pub(crate) struct DataFile {
     placer: Placer,
     path: PathBuf,
     file: Arc<dyn VfsFile>,
-    map: Option<Arc<dyn Mapping>>,
+    map: Option<Pins>,
     end: AtomicU64,
 }
 
@@ -142,7 +143,7 @@ impl DataFile {
 
     fn with(header: DataHeader, path: PathBuf, file: Arc<dyn VfsFile>, end: u64, map_len: u64) -> DataFile {
         // Reading works without a mapping, so a failure to map is none.
-        let map = if map_len == 0 { None } else { file.map(map_len.max(end)).ok() };
+        let map = if map_len == 0 { None } else { file.map(map_len.max(end)).ok().map(Pins::new) };
         let placer = Placer::new(header.nonce);
         DataFile { header, placer, path, file, map, end: AtomicU64::new(end) }
     }
@@ -187,19 +188,41 @@ impl DataFile {
     pub(crate) fn view<'a>(&'a self, location: Location, verify: bool, scratch: &'a mut Vec<u8>) -> Result<View<'a>> {
         let offset = location.offset();
         let left = self.end().saturating_sub(offset);
+        if let Some((header, bytes)) = self.mapped_record(location, left)? {
+            return self.viewed(header, bytes, verify, offset, true);
+        }
         let bound = left.min(location.len_bound());
-        let (bytes, mapped) = match self.mapped(offset, bound) {
-            Some(bytes) => (bytes, true),
-            None if bound < TWO_STEP_LEN => (self.read(scratch, offset, bound)?, false),
-            None => {
-                let start = self.read(scratch, offset, left.min(record::MAX_HEADER_LEN as u64))?;
-                let len = self.peek(start, offset, left)?.record_len();
-                (self.read(scratch, offset, len)?, false)
-            }
+        let bytes = if bound < TWO_STEP_LEN {
+            self.read(scratch, offset, bound)?
+        } else {
+            let start = self.read(scratch, offset, left.min(record::MAX_HEADER_LEN as u64))?;
+            let len = self.peek(start, offset, left)?.record_len();
+            self.read(scratch, offset, len)?
         };
-        let header = self.peek(bytes, offset, left)?;
+        self.viewed(self.peek(bytes, offset, left)?, bytes, verify, offset, false)
+    }
+
+    /// The record in the mapping, if all of it lies there: a file that was made for a record too large for others goes beyond.
+    fn mapped_record(&self, location: Location, left: u64) -> Result<Option<(RecordHeader, &[u8])>> {
+        let offset = location.offset();
+        if let Some(bytes) = self.mapped(offset, left.min(location.len_bound())) {
+            prefetch(bytes);
+        }
+        let Some(start) = self.mapped(offset, left.min(record::MAX_HEADER_LEN as u64)) else { return Ok(None) };
+        let header = self.peek(start, offset, left)?;
+        Ok(self.mapped(offset, header.record_len()).map(|bytes| (header, bytes)))
+    }
+
+    fn viewed<'a>(
+        &self,
+        header: RecordHeader,
+        bytes: &'a [u8],
+        verify: bool,
+        offset: u64,
+        mapped: bool,
+    ) -> Result<View<'a>> {
         if verify {
-            record::verify_body(&header, bytes).map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))?;
+            record::check_body(&header, bytes).map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))?;
         }
         let len = usize::try_from(header.record_len()).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..len) else {
@@ -239,12 +262,18 @@ impl DataFile {
         }
     }
 
-    /// Makes a view's value outlive it: the mapping is kept, or the bytes read are taken over.
-    pub(crate) fn keep_value(&self, value: Range<usize>, offset: u64, mapped: bool, scratch: Vec<u8>) -> Value {
-        match &self.map {
-            Some(map) if mapped => Value::mapped(Arc::clone(map), offset + value.start as u64, value.len()),
-            _ => Value::owned(scratch, value),
+    /// Asks memory for the record at a location, which is about to be read. Does nothing where records are read by calls.
+    pub(crate) fn ask_for(&self, location: Location) {
+        let offset = location.offset();
+        if let Some(bytes) = self.mapped(offset, self.end().saturating_sub(offset).min(location.len_bound())) {
+            prefetch(bytes);
         }
+    }
+
+    /// Lends a view's value for longer than the view lives, if it lies in the mapping. Else it is in the buffer that it was read into.
+    pub(crate) fn lend(&self, view: &View<'_>) -> Option<Value> {
+        let range = view.value_range();
+        self.map.as_ref().filter(|_| view.mapped).map(|map| map.lend(view.offset + range.start as u64, range.len()))
     }
 
     /// The header of the record at a location.

@@ -9,7 +9,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{BodyHasher, Invalid, Record, RecordHeader, decode_record, peek_header, verify_body};
+pub use decode::{BodyHasher, Invalid, Record, RecordHeader, check_body, decode_record, peek_header, verify_body};
 pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
 
 use crc32fast::Hasher;
@@ -65,7 +65,7 @@ impl RecordKind {
     /// The kind with this number.
     #[must_use]
     pub fn from_code(code: u8) -> Option<RecordKind> {
-        RecordKind::ALL.into_iter().find(|kind| *kind as u8 == code)
+        RecordKind::ALL.get(usize::from(code).checked_sub(1)?).copied()
     }
 
     /// Whether it holds a key: puts and deletes of both sorts.
@@ -123,9 +123,14 @@ impl Placer {
 
     /// H of FORMAT 3.2: of the header's bytes behind the checksums, at an offset of the file.
     fn hash(self, offset: u64, hashed: &[u8]) -> u32 {
+        // In one piece: a hasher's calls cost more than so few bytes.
+        let mut bytes = [0; 8 + MAX_HEADER_LEN - HASHED_FROM];
+        let (place, header) = bytes.split_at_mut(8);
+        place.copy_from_slice(&offset.to_le_bytes());
+        let len = hashed.len().min(header.len());
+        header[..len].copy_from_slice(&hashed[..len]);
         let mut h = Hasher::new_with_initial(self.state);
-        h.update(&offset.to_le_bytes());
-        h.update(hashed);
+        h.update(&bytes[..8 + len]);
         h.finalize()
     }
 }
