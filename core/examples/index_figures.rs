@@ -8,6 +8,7 @@
 
 use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
+use bitcask::index::skiplist::SkipList;
 use bitcask::index::{Change, Direction, Index, KeyPage, Start};
 use bitcask::{FileId, Location};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -15,8 +16,11 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The kinds by name; one is added by one line.
-const KINDS: &[(&str, fn() -> Box<dyn Index>)] =
-    &[("btree", || Box::new(BTree::new())), ("hash", || Box::new(HashIndex::new(*b"a key for figure")))];
+const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
+    ("btree", || Box::new(BTree::new())),
+    ("hash", || Box::new(HashIndex::new(*b"a key for figure"))),
+    ("skiplist", || Box::new(SkipList::new(1))),
+];
 
 struct Counting;
 
