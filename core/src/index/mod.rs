@@ -9,8 +9,8 @@
 //! 2. `len` is the number of keys, in O(1).
 //! 3. Bytes handed in are copied; nothing borrows from the caller after a call.
 
-use crate::error::Result;
-use crate::types::Location;
+use crate::error::{Error, Result};
+use crate::types::{Location, MAX_KEY_LEN};
 
 pub mod arena;
 pub mod btree;
@@ -128,6 +128,16 @@ impl KeyPage {
 /// Position of a [`Index::walk`]; opaque to callers.
 #[derive(Clone, Debug, Default)]
 pub struct WalkPosition(pub(crate) u64);
+
+/// Refuses changes of keys that are empty or too long: what every `apply` does before the first change.
+pub(crate) fn check_keys(changes: &[Change<'_>]) -> Result<()> {
+    let bad = changes.iter().map(|change| change.key.len()).find(|len| !(1..=MAX_KEY_LEN).contains(len));
+    match bad {
+        None => Ok(()),
+        Some(0) => Err(Error::KeyEmpty),
+        Some(len) => Err(Error::KeyTooLarge { len }),
+    }
+}
 
 /// The interface of all kinds. See the module's invariants.
 pub trait Index: std::fmt::Debug + Send + Sync {

@@ -76,7 +76,7 @@ use self::list::{List, Writer};
 use self::node::{MAX_HEIGHT, node_words};
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
-use crate::types::{Location, MAX_KEY_LEN};
+use crate::types::Location;
 
 /// Retired nodes, or words of them, from which on the writer tries to get rid of them, and those from which on it waits for it.
 const RETIRED: (usize, u64) = (256, 1 << 14);
@@ -221,14 +221,9 @@ impl Index for SkipList {
     }
 
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
-        let mut words = 0;
-        for change in changes.iter() {
-            match change.key.len() {
-                0 => return Err(Error::KeyEmpty),
-                len if len > MAX_KEY_LEN => return Err(Error::KeyTooLarge { len }),
-                len => words += u64::from(alloc::block_words(node_words(MAX_HEIGHT, len))),
-            }
-        }
+        super::check_keys(changes)?;
+        let most = |change: &Change<'_>| u64::from(node_words(MAX_HEIGHT, change.key.len()));
+        let words = changes.iter().map(|change| most(change) * 9 / 8).sum();
         let mut writer = self.writer.lock();
         // The one thing that can fail is asked for before the first change.
         if !writer.alloc.can_number(words) {

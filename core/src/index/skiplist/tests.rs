@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::alloc::{Alloc, block_words};
 use super::arena::{Arena, CHUNK_WORDS};
 use super::*;
+use crate::types::MAX_KEY_LEN;
 
 type Model = BTreeMap<Vec<u8>, Location>;
 
