@@ -9,12 +9,13 @@
 //! 2. `len` is the number of keys, in O(1).
 //! 3. Bytes handed in are copied; nothing borrows from the caller after a call.
 
-use crate::error::Result;
-use crate::types::Location;
+use crate::error::{Error, Result};
+use crate::types::{Location, MAX_KEY_LEN};
 
 pub mod arena;
 pub mod btree;
 pub mod hash;
+pub mod skiplist;
 
 /// The kinds of index. All work over the same files; a directory may be opened with another kind each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -25,6 +26,8 @@ pub enum IndexKind {
     BTree,
     /// Table of keyed 128-bit fingerprints: the fewest bytes a key and the fastest point reads. Iteration sorts on demand.
     Hash,
+    /// Skip list: ordered, and readers take no lock that the writer holds while it makes a change.
+    SkipList,
 }
 
 /// What a kind can do beyond point operations.
@@ -149,6 +152,16 @@ pub(crate) fn below(random: u64, n: u64) -> u64 {
 /// Position of a [`Index::walk`]; opaque to callers.
 #[derive(Clone, Debug, Default)]
 pub struct WalkPosition(pub(crate) u64);
+
+/// Refuses changes of keys that are empty or too long: what every `apply` does before the first change.
+pub(crate) fn check_keys(changes: &[Change<'_>]) -> Result<()> {
+    let bad = changes.iter().map(|change| change.key.len()).find(|len| !(1..=MAX_KEY_LEN).contains(len));
+    match bad {
+        None => Ok(()),
+        Some(0) => Err(Error::KeyEmpty),
+        Some(len) => Err(Error::KeyTooLarge { len }),
+    }
+}
 
 /// The interface of all kinds. See the module's invariants.
 pub trait Index: std::fmt::Debug + Send + Sync {

@@ -105,6 +105,7 @@ impl Index for HashIndex {
     }
 
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
+        super::check_keys(changes)?;
         let mut table = self.table.write();
         for part in changes.chunks_mut(AHEAD) {
             let mut fingerprints = [0; AHEAD];
