@@ -6,6 +6,7 @@
 //! which on a machine that does nothing else is the time that passes; gets and scans are the best of three rounds.
 #![allow(clippy::print_stdout, unsafe_code, missing_docs)]
 
+use bitcask::index::art::Art;
 use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
 use bitcask::index::{Change, Direction, Index, KeyPage, Start};
@@ -15,8 +16,11 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The kinds by name; one is added by one line.
-const KINDS: &[(&str, fn() -> Box<dyn Index>)] =
-    &[("btree", || Box::new(BTree::new())), ("hash", || Box::new(HashIndex::new(*b"a key for figure")))];
+const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
+    ("art", || Box::new(Art::new())),
+    ("btree", || Box::new(BTree::new())),
+    ("hash", || Box::new(HashIndex::new(*b"a key for figure"))),
+];
 
 struct Counting;
 

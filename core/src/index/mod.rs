@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::types::Location;
 
 pub mod arena;
+pub mod art;
 pub mod btree;
 pub mod hash;
 
@@ -25,6 +26,8 @@ pub enum IndexKind {
     BTree,
     /// Table of keyed 128-bit fingerprints: the fewest bytes a key and the fastest point reads. Iteration sorts on demand.
     Hash,
+    /// Adaptive radix tree in memory: ordered, with the fastest ordered point reads.
+    Art,
 }
 
 /// What a kind can do beyond point operations.
