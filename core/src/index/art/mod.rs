@@ -78,14 +78,19 @@ impl Art {
 
     /// Makes one change beside readers.
     fn apply_one(&self, writer: &mut Writer, change: &mut Change<'_>) -> Result<()> {
-        while let Err(need) = self.read().change(writer, change) {
+        loop {
+            // A statement of its own: a guard in a loop's condition would live through its body.
+            let done = self.read().change(writer, change);
+            let Err(need) = done else { break };
             if writer.slots.any_retired() {
                 self.reclaim(writer);
             } else if !writer.make_room(&mut self.alone(), need, change, 0) {
                 return Err(out_of_numbers());
             }
+            self.count_tables(writer);
         }
         self.len.store(writer.len, Ordering::Release);
+        writer.sparse = false;
         if writer.slots.many_retired() || writer.len == 0 {
             self.reclaim(writer);
         }
@@ -130,6 +135,10 @@ impl Art {
 
     fn give_back(&self, writer: &mut Writer, tree: &mut Tree<AtomicU64>) {
         writer.give_back(tree);
+        self.count_tables(writer);
+    }
+
+    fn count_tables(&self, writer: &Writer) {
         self.tables.store(writer.memory(), Ordering::Relaxed);
     }
 }

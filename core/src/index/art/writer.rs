@@ -13,6 +13,9 @@ const SMALL_CHUNKS: u64 = 32;
 /// Words that the largest chunk of any class uses, at least: three slots of the longest.
 const USED_WORDS: u64 = 3 * 8200;
 
+/// What is kept of the memory for a string from one change to the next.
+const KEPT_BYTES: usize = 1024;
+
 /// See the file.
 pub(super) struct Writer {
     pub(super) slots: Slots,
@@ -85,22 +88,18 @@ impl Writer {
             *longest = (*longest).max(class.words());
         }
         // A removal makes one string of several.
-        let most =
-            |class: Class| if removals { longest[0] + longest[1] } else { longest[usize::from(is_prefix(class))] };
+        let most = |class| if removals { longest[0] + longest[1] + 1 } else { longest[usize::from(is_prefix(class))] };
         let mut taken = 0;
-        for class in strings().filter(|c| c.words() <= most(*c) * 9 / 8 + 1) {
-            let each = if is_prefix(class) { 2 } else { 2 * class.words() as u64 };
-            taken += (n * each.max(2 * class.words() as u64)).min(2 * words);
+        // A class may be larger by an eighth than the longest string needs.
+        for class in strings().filter(|c| c.words() <= most(*c) * 9 / 8) {
+            taken += (2 * n * class.words() as u64).min(2 * words);
         }
-        // A node grows once for every two puts into it at the soonest.
-        for (kind, each) in
-            [(Kind::Node4, 1), (Kind::Node10, 1), (Kind::Node24, 2), (Kind::Node48, 2), (Kind::Node256, 2)]
-        {
-            let there: u64 = Class::all()
-                .skip_while(|c| !matches!(c.kind(), Kind::Node4))
-                .map(|c| u64::from(self.slots.used(c)))
-                .sum();
-            taken += n.min(there + n / each + 1) * Class::node(kind).words() as u64;
+        // A node of 24 and more has had two puts at least since it was of the size below.
+        let nodes = || Class::all().filter(|c| !matches!(c.kind(), Kind::Leaf | Kind::Prefix));
+        let there: u64 = nodes().map(|c| u64::from(self.slots.used(c))).sum();
+        for class in nodes() {
+            let grown = if matches!(class.kind(), Kind::Node4 | Kind::Node10) { n } else { n.min(there + n / 2 + 1) };
+            taken += grown * class.words() as u64;
         }
         taken / USED_WORDS + SMALL_CHUNKS * Class::COUNT as u64
     }
@@ -120,6 +119,7 @@ impl<W: Word> Tree<W> {
             None => self.remove(writer, change.key)?,
         };
         change.old = old.map(Location::from_bits);
+        writer.bytes.shrink_to(KEPT_BYTES);
         Ok(())
     }
 }
