@@ -41,16 +41,19 @@ impl<W: Word> Tree<W> {
                 }
                 kind => {
                     let header = at.header();
-                    let mut bytes = HashSet::new();
+                    let mut bytes = [false; 256];
                     at.each_child(|byte, child| {
-                        assert!(bytes.insert(byte), "byte {byte} is in node {no} twice");
+                        let twice = std::mem::replace(&mut bytes[usize::from(byte)], true);
+                        assert!(!twice, "byte {byte} is in node {no} twice");
                         assert_eq!(at.child(byte), child, "byte {byte} of node {no}");
                         todo.push((child, Some(kind)));
                     });
-                    assert_eq!(bytes.len(), header.live, "entries of node {no}");
+                    assert_eq!(bytes.iter().filter(|b| **b).count(), header.live, "entries of node {no}");
                     if let Some(shape) = kind.shape() {
                         assert!(header.live <= header.count && header.count <= shape.capacity, "count of node {no}");
-                        assert!((0..=255).all(|byte| bytes.contains(&byte) || at.child(byte) == NONE), "node {no}");
+                        // Of some nodes only: it takes longer than all the rest.
+                        let absent = (0..=255u8).filter(|byte| no % 61 < 8 && !bytes[usize::from(*byte)]);
+                        assert!({ absent }.all(|byte| at.child(byte) == NONE), "node {no}");
                     }
                     if header.term != NONE {
                         let term = self.store.slot(header.term);
