@@ -57,7 +57,10 @@ fn model(stay: &'static [(&[u8], u64)], changes: &'static [(&[u8], Option<u64>)]
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
     builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    let runs = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&runs);
     builder.check(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut writer = Writer { slots: Slots::new(u32::MAX), ..Writer::new() };
         let tree: Shared = Arc::new(RwLock::new(Tree::new()));
         for (key, location) in stay {
@@ -86,6 +89,8 @@ fn model(stay: &'static [(&[u8], u64)], changes: &'static [(&[u8], Option<u64>)]
         inside.scan(Start::Edge, Direction::Forward, 100, &mut page);
         assert_eq!(page.len() as u64, writer.len);
     });
+    let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(runs > 10, "{runs} runs look at nothing");
 }
 
 /// An entry is added in place.

@@ -114,12 +114,12 @@ impl Writer {
 impl<W: Word> Tree<W> {
     /// Makes a change, or says what slots it needs first.
     pub(super) fn change(&self, writer: &mut Writer, change: &mut Change<'_>) -> Result<(), Need> {
-        let old = match change.new {
-            Some(location) => self.set(writer, change.key, location.to_bits())?,
-            None => self.remove(writer, change.key)?,
+        let done = match change.new {
+            Some(location) => self.set(writer, change.key, location.to_bits()),
+            None => self.remove(writer, change.key),
         };
-        change.old = old.map(Location::from_bits);
         writer.bytes.shrink_to(KEPT_BYTES);
+        change.old = done?.map(Location::from_bits);
         Ok(())
     }
 }
