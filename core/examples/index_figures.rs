@@ -6,6 +6,7 @@
 //! which on a machine that does nothing else is the time that passes; gets and scans are the best of three rounds.
 #![allow(clippy::print_stdout, unsafe_code, missing_docs)]
 
+use bitcask::index::art::Art;
 use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
 use bitcask::index::skiplist::SkipList;
@@ -20,6 +21,7 @@ const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
     ("btree", || Box::new(BTree::new())),
     ("hash", || Box::new(HashIndex::new(*b"a key for figure"))),
     ("skiplist", || Box::new(SkipList::new(1))),
+    ("art", || Box::new(Art::new())),
 ];
 
 struct Counting;

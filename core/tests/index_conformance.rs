@@ -22,6 +22,7 @@ mod keys;
 mod subject;
 
 use bitcask::index::Index;
+use bitcask::index::art::Art;
 use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
 use bitcask::index::skiplist::SkipList;
@@ -30,6 +31,7 @@ use bitcask::index::skiplist::SkipList;
 const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
     ("btree", || Box::new(BTree::new())),
     ("hash", || Box::new(HashIndex::new(*b"conformance test"))),
+    ("art", || Box::new(Art::new())),
     ("skiplist", || Box::new(SkipList::new(0x5eed))),
 ];
 

@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
+use crate::index::art::Art;
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::skiplist::SkipList;
@@ -338,6 +339,7 @@ fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
 fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index>> {
     Ok(match kind {
         IndexKind::BTree => Box::new(BTree::new()),
+        IndexKind::Art => Box::new(Art::new()),
         IndexKind::Hash => {
             let mut key = [0; 16];
             vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::types::{Location, MAX_KEY_LEN};
 
 pub mod arena;
+pub mod art;
 pub mod btree;
 pub mod hash;
 pub mod skiplist;
@@ -28,6 +29,8 @@ pub enum IndexKind {
     Hash,
     /// Skip list: ordered, and readers take no lock that the writer holds while it makes a change.
     SkipList,
+    /// Adaptive radix tree in memory: ordered, with the fastest ordered point reads.
+    Art,
 }
 
 /// What a kind can do beyond point operations.
