@@ -15,6 +15,8 @@ use crate::types::Location;
 pub mod arena;
 pub mod btree;
 pub mod hash;
+mod optimistic;
+mod prefetch;
 
 /// The kinds of index. All work over the same files; a directory may be opened with another kind each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -107,6 +109,12 @@ impl KeyPage {
         self.entries.is_empty()
     }
 
+    /// Forgets the entries from the `len`th on.
+    pub fn truncate(&mut self, len: usize) {
+        self.entries.truncate(len);
+        self.bytes.truncate(self.entries.last().map_or(0, |last| last.0));
+    }
+
     /// Bytes of all keys together.
     #[must_use]
     pub fn key_bytes(&self) -> usize {
@@ -139,6 +147,19 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     /// A kind that keeps no keys may, with a chance below 2^-64, answer for another key; callers compare the key in the record.
     fn get(&self, key: &[u8]) -> Result<Option<Location>>;
 
+    /// What [`Index::get`] says of each of `keys`, in their order. Kinds that gain by it fetch what several lookups need at once.
+    ///
+    /// Each answer is right at some moment of the call; not all need be at the same one.
+    ///
+    /// REQUIRES: `out` is as long as `keys`.
+    fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
+        debug_assert_eq!(keys.len(), out.len(), "an answer for each key");
+        for (key, out) in keys.iter().zip(out) {
+            *out = self.get(key)?;
+        }
+        Ok(())
+    }
+
     /// Makes all changes in order, atomically, and fills in each `old`.
     ///
     /// REQUIRES: one caller at a time.
@@ -152,6 +173,12 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     /// REQUIRES: no `apply` from the first call of a walk to its last (engines hold their commit lock).
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool>;
 
+    /// One attempt to draw an entry at random: its location, or `None` for "try again". All entries are equally likely to be
+    /// drawn. An index without entries always says `None`. `random` gives 64 random bits a call.
+    ///
+    /// How likely an attempt succeeds depends on how full the kind's memory is, not on the number of keys.
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>>;
+
     /// Number of keys.
     fn len(&self) -> u64;
 
@@ -162,4 +189,9 @@ pub trait Index: std::fmt::Debug + Send + Sync {
 
     /// Bytes of memory held, as allocated.
     fn memory(&self) -> u64;
+}
+
+/// A number below `n`, by 64 random bits; 0 for `n` = 0. Some come `n` / 2^64 more often than others, which nobody can tell.
+pub(crate) fn below(random: u64, n: u64) -> u64 {
+    ((u128::from(random) * u128::from(n)) >> 64) as u64
 }

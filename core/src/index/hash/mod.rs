@@ -145,6 +145,10 @@ impl Index for HashIndex {
         }
     }
 
+    fn sample(&self, _: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
+        Ok(None)
+    }
+
     fn len(&self) -> u64 {
         self.table.read().len()
     }
