@@ -7,8 +7,15 @@
 //!
 //! Entry: the fingerprint's bytes from [`Shape::implied`] on, then the location's 8 bytes, both little-endian.
 //! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 15, unused bytes to the end of the unit.
+//! The order of entries in a group means nothing: so an entry comes and goes by moving one entry of each later group from
+//! one end of the group to the other.
+//!
+//! A block is read and changed by atomic words of 64 bits, in which entries begin at any byte. A descriptor carries the version
+//! (`index/optimistic.rs`) of itself and of its block.
 
 use super::slab::{OWNER_BYTES, Place, UNIT};
+use crate::index::optimistic::{self, Seen};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Groups a segment, and the bits that select one.
 pub(super) const GROUPS: usize = 16;
@@ -19,33 +26,107 @@ const FINGERPRINT_BYTES: usize = 16;
 const LOCATION_BYTES: usize = 8;
 /// Most bytes left out of an entry: those that all shapes up to 2^28 segments imply.
 const MAX_IMPLIED: usize = 4;
+/// Most entries that any segment can have.
+pub(super) const MOST: usize = (MAX_UNITS * UNIT - OWNER_BYTES) / (FINGERPRINT_BYTES - MAX_IMPLIED + LOCATION_BYTES);
 
 /// A fingerprint and the bits of a location.
 pub(super) type Entry = (u128, u64);
 
-/// Descriptor of a segment: how many entries each group has, and where they are.
+/// How many entries each group of a segment has, and where they are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    pub(super) counts: [u8; GROUPS],
+    /// One byte a group.
+    counts: u128,
     /// [`Place::NONE`] if there are no entries.
     pub(super) place: Place,
 }
 
 impl Segment {
-    pub(super) const EMPTY: Segment = Segment { counts: [0; GROUPS], place: Place::NONE };
+    pub(super) const EMPTY: Segment = Segment { counts: 0, place: Place::NONE };
 
     /// Number of entries.
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        sum(u128::from_le_bytes(self.counts))
+    pub(super) fn len(self) -> usize {
+        sum(self.counts)
+    }
+
+    /// Entries of a group.
+    #[inline]
+    pub(super) fn count(self, group: usize) -> usize {
+        (self.counts >> (8 * group)) as usize & 0xff
     }
 
     /// Position of a group's first entry.
     #[inline]
-    pub(super) fn start(&self, group: usize) -> usize {
+    pub(super) fn start(self, group: usize) -> usize {
         // Two shifts, since one by all 128 bits is not allowed.
-        let before = (u128::from_le_bytes(self.counts) << 8) << (8 * (GROUPS - 1 - group));
-        sum(before)
+        sum((self.counts << 8) << (8 * (GROUPS - 1 - group)))
+    }
+
+    /// REQUIRES: the group has fewer than 255 entries.
+    pub(super) fn add(&mut self, group: usize) {
+        self.counts += 1 << (8 * group);
+    }
+
+    /// REQUIRES: the group has entries.
+    pub(super) fn subtract(&mut self, group: usize) {
+        self.counts -= 1 << (8 * group);
+    }
+}
+
+/// A segment as readers find it.
+#[derive(Debug)]
+pub(super) struct Descriptor {
+    counts: [AtomicU64; 2],
+    place: AtomicU32,
+    version: AtomicU32,
+}
+
+impl Descriptor {
+    /// Of an empty segment.
+    pub(super) const fn new() -> Descriptor {
+        let counts = [const { AtomicU64::new(0) }; 2];
+        Descriptor { counts, place: AtomicU32::new(Place::NONE.bits()), version: AtomicU32::new(0) }
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Segment {
+        let [low, high] = &self.counts;
+        let counts = u128::from(low.load(Ordering::Relaxed)) | u128::from(high.load(Ordering::Relaxed)) << 64;
+        Segment { counts, place: Place::from_bits(self.place.load(Ordering::Relaxed)) }
+    }
+
+    /// REQUIRES: locked, or no readers.
+    #[inline]
+    pub(super) fn set(&self, segment: Segment) {
+        let [low, high] = &self.counts;
+        low.store(segment.counts as u64, Ordering::Relaxed);
+        high.store((segment.counts >> 64) as u64, Ordering::Relaxed);
+        self.place.store(segment.place.bits(), Ordering::Relaxed);
+    }
+
+    /// Begins a look, see [`optimistic::enter`].
+    #[inline]
+    pub(super) fn enter(&self) -> Seen {
+        optimistic::enter_waiting(&self.version)
+    }
+
+    /// Whether what was read of segment and block since [`Descriptor::enter`] belongs together.
+    #[inline]
+    pub(super) fn valid(&self, seen: Seen) -> bool {
+        optimistic::valid(&self.version, seen)
+    }
+
+    /// Begins a change; `false` if it has begun already.
+    #[inline]
+    pub(super) fn lock(&self) -> bool {
+        optimistic::lock(&self.version)
+    }
+
+    /// Ends a change.
+    #[inline]
+    pub(super) fn unlock(&self) {
+        optimistic::unlock(&self.version);
     }
 }
 
@@ -57,6 +138,76 @@ fn sum(bytes: u128) -> usize {
     let (low, high) = (bytes as u64, (bytes >> 64) as u64);
     let lanes = (low & LANES) + ((low >> 8) & LANES) + (high & LANES) + ((high >> 8) & LANES);
     (lanes.wrapping_mul(ONES) >> 48) as usize
+}
+
+/// The words of a block. Words beyond it read as zero: a reader may hold a count that isn't the block's.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a>(pub(super) &'a [AtomicU64]);
+
+/// Bytes of an entry as numbers: what is in its first 8 bytes, in the next 8, and in the rest.
+pub(super) type Raw = [u64; 3];
+
+impl Block<'_> {
+    #[inline(always)]
+    fn word(self, i: usize) -> u64 {
+        self.0.get(i).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// The 8 bytes at `at`, as far as they are in the block.
+    #[inline(always)]
+    fn bytes(self, at: usize) -> u64 {
+        let pair = u128::from(self.word(at / 8)) | u128::from(self.word(at / 8 + 1)) << 64;
+        (pair >> (at % 8 * 8)) as u64
+    }
+
+    /// The entry of `width` bytes (17 to 24) at `at`.
+    #[inline]
+    fn raw(self, at: usize, width: usize) -> Raw {
+        [self.bytes(at), self.bytes(at + 8), self.bytes(at + 16) & low_bytes(width - 16)]
+    }
+
+    /// Writes an entry of `width` bytes (17 to 24) at `at`.
+    fn set_raw(self, at: usize, width: usize, raw: Raw) {
+        let Some(words) = self.0.get(at / 8..) else { return };
+        let shift = at % 8 * 8;
+        // The entry shifted to where it begins in its first word, and of which bytes it consists.
+        let shifted = |parts: Raw| {
+            let [a, b, c] = parts.map(|part| u128::from(part) << shift);
+            [a as u64, (a >> 64) as u64 | b as u64, (b >> 64) as u64 | c as u64, (c >> 64) as u64]
+        };
+        let (values, masks) = (shifted(raw), shifted([u64::MAX, u64::MAX, low_bytes(width - 16)]));
+        for ((word, value), mask) in words.iter().zip(values).zip(masks) {
+            if mask != 0 {
+                word.store(word.load(Ordering::Relaxed) & !mask | value, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The owner's number.
+    pub(super) fn owner(self) -> u32 {
+        self.word(0) as u32
+    }
+
+    pub(super) fn set_owner(self, owner: u32) {
+        if let Some(word) = self.0.first() {
+            word.store(word.load(Ordering::Relaxed) & !low_bytes(4) | u64::from(owner), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes over words of another block, all but the owner.
+    pub(super) fn copy_from(self, other: Block<'_>) {
+        let owner = self.owner();
+        for (to, from) in self.0.iter().zip(other.0) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.set_owner(owner);
+    }
+}
+
+/// A mask of the low `n` bytes, up to 8.
+#[inline]
+fn low_bytes(n: usize) -> u64 {
+    if n >= 8 { u64::MAX } else { (1 << (8 * n)) - 1 }
 }
 
 /// What a segment's depth says about its entries.
@@ -79,7 +230,8 @@ impl Shape {
         FINGERPRINT_BYTES - self.implied + LOCATION_BYTES
     }
 
-    /// Lines of a block that holds `n` entries; 0 for none.
+    /// Units of a block that holds `n` entries; 0 for none.
+    #[inline]
     pub(super) fn units(self, n: usize) -> usize {
         if n == 0 { 0 } else { (OWNER_BYTES + n * self.width()).div_ceil(UNIT) }
     }
@@ -89,10 +241,10 @@ impl Shape {
         (MAX_UNITS * UNIT - OWNER_BYTES) / self.width()
     }
 
-    /// Bytes of the entries `from .. to` in a block.
+    /// Where entry number `i` begins in a block.
     #[inline]
-    pub(super) fn bytes(self, from: usize, to: usize) -> std::ops::Range<usize> {
-        OWNER_BYTES + from * self.width()..OWNER_BYTES + to * self.width()
+    pub(super) fn at(self, i: usize) -> usize {
+        OWNER_BYTES + i * self.width()
     }
 
     /// The group of a fingerprint.
@@ -101,57 +253,65 @@ impl Shape {
         (fingerprint >> self.depth) as usize % GROUPS
     }
 
-    /// Index of the entry with this fingerprint among `entries`, which are those of its group.
+    /// The number of the entry with this fingerprint, among the `count` from number `start` on, which are its group.
     #[inline]
-    pub(super) fn find(self, entries: &[u8], fingerprint: u128) -> Option<usize> {
+    pub(super) fn find(self, block: Block<'_>, start: usize, count: usize, fingerprint: u128) -> Option<usize> {
         // The kept bytes are 12 to 16: two overlapping words cover them.
         let second = FINGERPRINT_BYTES - self.implied - 8;
         let low = (fingerprint >> (8 * self.implied)) as u64;
         let high = (fingerprint >> 64) as u64;
         // No branch on what is compared: a wrong guess would wait for the cache miss and stop all later work with it.
         let mut found = usize::MAX;
-        for (i, entry) in entries.chunks_exact(self.width()).enumerate() {
-            let differs = (word(entry, 0) ^ low) | (word(entry, second) ^ high);
+        let mut at = self.at(start);
+        for i in start..start + count {
+            let differs = (block.bytes(at) ^ low) | (block.bytes(at + second) ^ high);
             found = if differs == 0 { i } else { found };
+            at += self.width();
         }
         (found != usize::MAX).then_some(found)
     }
 
-    /// The location bits of an entry.
+    /// The location bits of entry number `i`.
     #[inline]
-    pub(super) fn location(self, entry: &[u8]) -> u64 {
-        word(entry, FINGERPRINT_BYTES - self.implied)
+    pub(super) fn location(self, block: Block<'_>, i: usize) -> u64 {
+        block.bytes(self.at(i) + FINGERPRINT_BYTES - self.implied)
     }
 
-    /// Replaces the location bits of an entry.
+    /// Entry number `i`, which belongs to a group of segment `owner`.
     #[inline]
-    pub(super) fn set_location(self, entry: &mut [u8], location: u64) {
-        entry[FINGERPRINT_BYTES - self.implied..].copy_from_slice(&location.to_le_bytes());
+    pub(super) fn read(self, block: Block<'_>, i: usize, owner: u32, group: usize) -> Entry {
+        let at = self.at(i);
+        let low = u128::from(block.bytes(at));
+        let high = u128::from(block.bytes(at + FINGERPRINT_BYTES - self.implied - 8));
+        // The two words overlap in what the implied bytes leave.
+        let kept = low | high << (8 * (FINGERPRINT_BYTES - self.implied - 8));
+        let position = u128::from(owner) & ((1 << self.depth) - 1) | ((group as u128) << self.depth);
+        let implied = position & ((1 << (8 * self.implied)) - 1);
+        ((kept << (8 * self.implied)) | implied, self.location(block, i))
     }
 
-    /// Writes an entry.
+    /// Writes entry number `i`.
     #[inline]
-    pub(super) fn write(self, out: &mut [u8], (fingerprint, location): Entry) {
-        let kept = FINGERPRINT_BYTES - self.implied;
-        out[..kept].copy_from_slice(&fingerprint.to_le_bytes()[self.implied..]);
-        out[kept..].copy_from_slice(&location.to_le_bytes());
+    pub(super) fn write(self, block: Block<'_>, i: usize, (fingerprint, location): Entry) {
+        let (kept, bits) = (fingerprint >> (8 * self.implied), 8 * (FINGERPRINT_BYTES - self.implied - 8));
+        // 64 bits of the fingerprint, the `bits` that are left of it, and the location behind them.
+        let rest = (kept >> 64) | u128::from(location) << bits;
+        block.set_raw(self.at(i), self.width(), [kept as u64, rest as u64, (rest >> 64) as u64]);
     }
 
-    /// Reads an entry of a group of segment `i`.
+    /// Copies entry number `from` over number `to`.
     #[inline]
-    pub(super) fn read(self, entry: &[u8], i: u32, group: usize) -> Entry {
-        let kept = FINGERPRINT_BYTES - self.implied;
-        let mut bytes = [0; FINGERPRINT_BYTES];
-        bytes[self.implied..].copy_from_slice(&entry[..kept]);
-        let position = u64::from(i) & ((1 << self.depth) - 1) | ((group as u64) << self.depth);
-        bytes[..self.implied].copy_from_slice(&position.to_le_bytes()[..self.implied]);
-        (u128::from_le_bytes(bytes), self.location(entry))
+    pub(super) fn copy(self, block: Block<'_>, from: usize, to: usize) {
+        if from != to {
+            block.set_raw(self.at(to), self.width(), block.raw(self.at(from), self.width()));
+        }
     }
-}
 
-#[inline]
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(word)
+    /// Replaces the location bits of entry number `i`.
+    pub(super) fn set_location(self, block: Block<'_>, i: usize, location: u64) {
+        let [low, rest, _] = block.raw(self.at(i), self.width());
+        let bits = 8 * (FINGERPRINT_BYTES - self.implied - 8);
+        let rest = u128::from(rest) & ((1 << bits) - 1) | u128::from(location) << bits;
+        block.set_raw(self.at(i), self.width(), [low, rest as u64, (rest >> 64) as u64]);
+    }
 }
