@@ -11,20 +11,31 @@
 //!   "Modern B-tree techniques", 2011, section 3.4; LeanStore: Leis et al., ICDE 2018) and are not repeated in the entry.
 //! - A full leaf first shifts entries to a sibling; ascending inserts leave full pages behind.
 //!
-//! Layout of a page: `page`. Changes: `insert` and `remove`, on `run`s of entries taken out of pages. Way to a key:
-//! `search`. Ordered reads: `scan`. Keys too long for a page: `long`.
+//! - All that a search reads before the entry itself lies at a fixed place and is asked for as soon as the page's number is
+//!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
-//! Invariants (all but the last are what the tests' `check` verifies after each step):
+//! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
+//! Changes: `insert` and `remove`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
+//! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`.
+//!
+//! Invariants (1 to 6 are what the tests' `check` verifies after each step):
 //! 1. Keys ascend strictly within a page and from leaf to leaf; the links visit all leaves in order.
 //! 2. Keys left of a separator are less, keys right of it are not. Separators ascend strictly.
 //! 3. All keys of a page share its prefix. Nothing is said of keys that are searched for.
 //! 4. No leaf is empty, all leaves are at level 0, a parent is one level above its children. An inner page may have a
 //!    single child and no separator; the root has at least one.
 //! 5. Each allocated page is in the tree once, each long key in one entry.
-//! 6. A page's heap is its entries' cells and `dead` bytes.
+//! 6. A page's heap is its entries' cells and `dead` words.
 //! 7. What holds the lock waits for nothing.
+//! 8. A page that readers can reach is stored to only while it is locked, or without readers.
 //!
-//! Locking: one lock, shared by readers, exclusive for a call of `apply`.
+//! Locking: readers share a lock (sharded, so that they write to no memory of each other's) with the writer's single changes, and
+//! check the versions of the pages they look at instead (`index/optimistic.rs`). A change locks the pages that it stores to,
+//! splits, merges, shifts and a new root included, till all are changed; a reader waits for such a page, some hundred
+//! nanoseconds, and for nothing else. The lock is held exclusively for what readers must see at once or not be in the
+//! middle of: `apply` of several changes; changes of long keys, whose table isn't versioned, and of more than a leaf while there are
+//! any; a longer table of chunks (each time twice as long); and giving chunks back, which waits for readers only if more than
+//! a fifth of the memory is empty. `len` is stored under the lock and read without.
 
 mod change;
 mod edit;

@@ -155,7 +155,7 @@ fn a_spill_comes_and_goes_beside_readers() {
     let f = |n: u64| {
         if n.is_multiple_of(10) { (u128::from(mix(n)) << 64) | u128::from(mix(!n)) } else { u128::from(n) << 64 }
     };
-    (0..2000).filter(|n| stays(*n)).for_each(|n| drop(table.set(f(n), Some(location(n, 0)).map(Location::to_bits))));
+    (0..2000).filter(|n| stays(*n)).for_each(|n| assert_eq!(table.set(f(n), Some(location(n, 0).to_bits())), None));
     let write = || {
         for round in 1..10 {
             for new in [Some(round), None] {
