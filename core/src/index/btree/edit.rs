@@ -152,7 +152,6 @@ impl<'a> Editor<'a> {
     /// REQUIRES: the tree is not empty and the level not above the root's.
     pub(super) fn step(&self, key: &[u8], level: u8) -> Step {
         let mut step = Step { page: self.root(), parent: None };
-        self.page(step.page).prefetch();
         loop {
             let page = self.page(step.page);
             if page.level() <= level {

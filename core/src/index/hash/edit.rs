@@ -16,7 +16,7 @@ use crate::index::optimistic::Budget;
 use std::collections::BTreeMap;
 
 /// Entries a segment, on average over all. In the course of a round of splits, unsplit ones grow to twice this.
-pub(super) const MEAN: u64 = 64;
+pub(super) const MEAN: u64 = 32;
 /// Blocks that a change may ask for: one for an entry, two for a split.
 const BLOCKS_PER_CHANGE: usize = 3;
 /// Bytes a spilled entry, about: what a B-tree node holds for it, at two thirds full.
@@ -30,6 +30,8 @@ pub(super) struct Writer {
     pub(super) budget: Budget,
     /// Calls since the writer last tried to give memory back.
     pub(super) patience: u32,
+    /// The directory has more room than it needs.
+    pub(super) sparse: bool,
     /// A split or merge is due that can't be made beside readers.
     pub(super) overdue: bool,
     locked: Vec<u32>,
@@ -39,7 +41,16 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new() -> Writer {
         let (slab, budget) = (Slab::default(), Budget::new());
-        Writer { slab, len: 0, budget, patience: 0, overdue: false, locked: Vec::new(), entries: Vec::new() }
+        Writer {
+            slab,
+            len: 0,
+            budget,
+            patience: 0,
+            sparse: false,
+            overdue: false,
+            locked: Vec::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// Whether a change can be made beside readers; or, if `state` is held exclusively, what [`Writer::make_ready`] is for.
@@ -58,6 +69,13 @@ impl Writer {
         }
     }
 
+    /// Whether there is something worth giving back.
+    #[inline]
+    pub(super) fn is_untidy(&self) -> bool {
+        let (idle, used) = self.slab.idle();
+        idle * 64 > used || self.sparse
+    }
+
     /// Gives back what isn't used.
     pub(super) fn give_back(&mut self, state: &mut State) {
         self.budget.refill();
@@ -65,6 +83,7 @@ impl Writer {
         if state.directory.is_sparse() {
             state.directory.shrink();
         }
+        self.sparse = false;
         if self.len == 0 {
             (self.locked, self.entries) = (Vec::new(), Vec::new());
         }
@@ -116,6 +135,8 @@ impl<'a> Editor<'a> {
         let segment = self.directory.descriptor(i).get();
         let group = shape.group(fingerprint);
         let block = self.memory.block_on(segment.place);
+        // An entry that comes or goes moves one of each later group.
+        block.prefetch(shape.at(segment.start(group))..shape.at(segment.len()));
         let found = shape.find(block, segment.start(group), segment.count(group), fingerprint);
         match (found, new) {
             (Some(at), Some(new)) => {
@@ -325,6 +346,7 @@ impl<'a> Editor<'a> {
             self.fill(i, shape, &entries);
             self.fill(new.0, shape, &[]);
             self.directory.set_count(new.0);
+            self.writer.sparse |= self.directory.is_sparse();
         }
         self.writer.entries = entries;
         done

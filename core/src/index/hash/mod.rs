@@ -5,24 +5,25 @@
 //!
 //! # Structure
 //! The low bits of a fingerprint select a segment by linear hashing (Litwin 1980): segments split one at a time, in
-//! the order of their numbers, whenever the mean reaches 64 entries, and merge in the reverse order as keys go. Unlike
+//! the order of their numbers, whenever the mean reaches 32 entries, and merge in the reverse order as keys go. Unlike
 //! extendible hashing (Fagin et al. 1979) this needs no directory of pointers, which would cost a lookup a cache miss,
 //! and no distribution of fingerprints can make it deeper than the number of keys warrants.
 //!
 //! ```text
-//! fingerprint   | bits 127 .. d+4       | d+3 .. d | d-1 .. 0 |     d: depth of the segment
+//! fingerprint   | bits 127 .. d+3       | d+2 .. d | d-1 .. 0 |     d: depth of the segment
 //!                 kept in the entry       group      segment
-//! descriptors   [ 16 counts | place | version ] [ ...               24 bytes a segment
-//! block         | number | group 0 | group 1 | ... | group 15 |     64 entries on average, no gaps
+//! descriptors   [ 8 counts | place | version ] [ ...               16 bytes a segment
+//! block         | number | group 0 | group 1 | ... | group 7 |     32 entries on average, no gaps
 //! ```
 //!
-//! A segment's entries are packed without gaps in 16 groups, and its descriptor has the groups' sizes. An open-addressing
+//! A segment's entries are packed without gaps in 8 groups, and its descriptor has the groups' sizes. An open-addressing
 //! table (with Robin Hood displacement, say: Celis 1986) of the same memory would have to run 95 % full, where searches
-//! are long; here a search sees the 2-8 entries of one group. Segment and group imply `d + 4` bits of the
-//! fingerprint by position alone; the whole bytes among them are not stored: an entry takes 23 bytes from 16 segments
-//! on, 22 from 4,096 on (262,144 keys), 21 from 2^20 on. A lookup misses the cache twice: descriptor and group.
+//! are long; here a search sees the 2-8 entries of one group. Segment and group imply `d + 3` bits of the
+//! fingerprint by position alone; the whole bytes among them are not stored: an entry takes 23 bytes from 32 segments
+//! on, 22 from 8,192 on (262,144 keys), 21 from 2^21 on. A lookup misses the cache twice: descriptor and group.
 //!
-//! Blocks are whole pairs of cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
+//! Small segments are cheap to change: an insert touches half a block, five cache lines, which are asked for at once.
+//! Blocks are whole cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
 //! nothing is larger than a page of descriptors or a chunk, so growing copies some KiB at a time, at any size.
 //!
 //! # Collisions
@@ -35,7 +36,7 @@
 //! 1. A fingerprint is in the table at most once: in the segment that the directory says, or in the spill.
 //! 2. An entry and its position together hold all 128 bits.
 //! 3. A segment of `n` entries has a block of exactly the units that `n` entries need; an empty one has none.
-//! 4. The number of segments follows the number of keys alone: between 56 and 64 keys each, but for the first.
+//! 4. The number of segments follows the number of keys alone: between 28 and 32 keys each, but for the first.
 //! 5. What has no room in its segment is in the spill, which under a keyed hash stays empty.
 //!
 //! # Locking

@@ -1,12 +1,12 @@
 //! One segment: its descriptor, and the layout of entries in its block.
 //!
-//! A segment's entries are packed without gaps, in 16 groups. The descriptor counts each group, so that a group's
-//! bytes are found by adding up at most 15 counts, and are the only ones searched. In a segment of depth `d` the group
-//! is bits `d .. d + 4` of the fingerprint, the segment's number bits `0 .. d`: `d + 4` bits are implied by position, and
+//! A segment's entries are packed without gaps, in 8 groups. The descriptor counts each group, so that a group's
+//! bytes are found by adding up at most 7 counts, and are the only ones searched. In a segment of depth `d` the group
+//! is bits `d .. d + 3` of the fingerprint, the segment's number bits `0 .. d`: `d + 3` bits are implied by position, and
 //! of these whole bytes are left out of the entry (quotienting: Knuth, TAOCP 3, exercise 6.4-13; Cleary 1984).
 //!
 //! Entry: the fingerprint's bytes from [`Shape::implied`] on, then the location's 8 bytes, both little-endian.
-//! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 15, unused bytes to the end of the unit.
+//! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 7, unused bytes to the end of the unit.
 //! The order of entries in a group means nothing: so an entry comes and goes by moving one entry of each later group from
 //! one end of the group to the other.
 //!
@@ -15,13 +15,15 @@
 
 use super::slab::{OWNER_BYTES, Place, UNIT};
 use crate::index::optimistic::{self, Seen};
+use crate::index::prefetch::{LINE, prefetch};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Groups a segment, and the bits that select one.
-pub(super) const GROUPS: usize = 16;
-const GROUP_BITS: u32 = 4;
+pub(super) const GROUPS: usize = 8;
+const GROUP_BITS: u32 = 3;
 /// Most units a block. At twice the mean fill a segment is ten standard deviations away from it.
-pub(super) const MAX_UNITS: usize = 48;
+pub(super) const MAX_UNITS: usize = 52;
 const FINGERPRINT_BYTES: usize = 16;
 const LOCATION_BYTES: usize = 8;
 /// Most bytes left out of an entry: those that all shapes up to 2^28 segments imply.
@@ -36,7 +38,7 @@ pub(super) type Entry = (u128, u64);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     /// One byte a group.
-    counts: u128,
+    counts: u64,
     /// [`Place::NONE`] if there are no entries.
     pub(super) place: Place,
 }
@@ -59,7 +61,7 @@ impl Segment {
     /// Position of a group's first entry.
     #[inline]
     pub(super) fn start(self, group: usize) -> usize {
-        // Two shifts, since one by all 128 bits is not allowed.
+        // Two shifts, since one by all 64 bits is not allowed.
         sum((self.counts << 8) << (8 * (GROUPS - 1 - group)))
     }
 
@@ -76,8 +78,9 @@ impl Segment {
 
 /// A segment as readers find it.
 #[derive(Debug)]
+#[repr(C, align(16))]
 pub(super) struct Descriptor {
-    counts: [AtomicU64; 2],
+    counts: AtomicU64,
     place: AtomicU32,
     version: AtomicU32,
 }
@@ -85,23 +88,20 @@ pub(super) struct Descriptor {
 impl Descriptor {
     /// Of an empty segment.
     pub(super) const fn new() -> Descriptor {
-        let counts = [const { AtomicU64::new(0) }; 2];
-        Descriptor { counts, place: AtomicU32::new(Place::NONE.bits()), version: AtomicU32::new(0) }
+        let (counts, place) = (AtomicU64::new(0), AtomicU32::new(Place::NONE.bits()));
+        Descriptor { counts, place, version: AtomicU32::new(0) }
     }
 
     #[inline]
     pub(super) fn get(&self) -> Segment {
-        let [low, high] = &self.counts;
-        let counts = u128::from(low.load(Ordering::Relaxed)) | u128::from(high.load(Ordering::Relaxed)) << 64;
-        Segment { counts, place: Place::from_bits(self.place.load(Ordering::Relaxed)) }
+        let (counts, place) = (self.counts.load(Ordering::Relaxed), self.place.load(Ordering::Relaxed));
+        Segment { counts, place: Place::from_bits(place) }
     }
 
     /// REQUIRES: locked, or no readers.
     #[inline]
     pub(super) fn set(&self, segment: Segment) {
-        let [low, high] = &self.counts;
-        low.store(segment.counts as u64, Ordering::Relaxed);
-        high.store((segment.counts >> 64) as u64, Ordering::Relaxed);
+        self.counts.store(segment.counts, Ordering::Relaxed);
         self.place.store(segment.place.bits(), Ordering::Relaxed);
     }
 
@@ -130,13 +130,12 @@ impl Descriptor {
     }
 }
 
-/// Sum of 16 bytes: pairs to 16-bit lanes (at most 510), lanes added up by a multiplication (at most 4,080).
+/// Sum of 8 bytes: pairs to 16-bit lanes (at most 510), lanes added up by a multiplication (at most 2,040).
 #[inline]
-fn sum(bytes: u128) -> usize {
+fn sum(bytes: u64) -> usize {
     const LANES: u64 = 0x00ff_00ff_00ff_00ff;
     const ONES: u64 = 0x0001_0001_0001_0001;
-    let (low, high) = (bytes as u64, (bytes >> 64) as u64);
-    let lanes = (low & LANES) + ((low >> 8) & LANES) + (high & LANES) + ((high >> 8) & LANES);
+    let lanes = (bytes & LANES) + ((bytes >> 8) & LANES);
     (lanes.wrapping_mul(ONES) >> 48) as usize
 }
 
@@ -179,6 +178,16 @@ impl Block<'_> {
         for ((word, value), mask) in words.iter().zip(values).zip(masks) {
             if mask != 0 {
                 word.store(word.load(Ordering::Relaxed) & !mask | value, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Asks for the lines of these bytes.
+    #[inline]
+    pub(super) fn prefetch(self, bytes: Range<usize>) {
+        for line in bytes.start / LINE..=bytes.end / LINE {
+            if let Some(word) = self.0.get(line * LINE / 8) {
+                prefetch(word);
             }
         }
     }
@@ -256,19 +265,29 @@ impl Shape {
     /// The number of the entry with this fingerprint, among the `count` from number `start` on, which are its group.
     #[inline]
     pub(super) fn find(self, block: Block<'_>, start: usize, count: usize, fingerprint: u128) -> Option<usize> {
-        // The kept bytes are 12 to 16: two overlapping words cover them.
-        let second = FINGERPRINT_BYTES - self.implied - 8;
         let low = (fingerprint >> (8 * self.implied)) as u64;
-        let high = (fingerprint >> 64) as u64;
         // No branch on what is compared: a wrong guess would wait for the cache miss and stop all later work with it.
         let mut found = usize::MAX;
         let mut at = self.at(start);
         for i in start..start + count {
-            let differs = (block.bytes(at) ^ low) | (block.bytes(at + second) ^ high);
-            found = if differs == 0 { i } else { found };
+            found = if block.bytes(at) == low { i } else { found };
             at += self.width();
         }
-        (found != usize::MAX).then_some(found)
+        if found == usize::MAX {
+            return None;
+        }
+        // One that has these 64 bits is the one, unless somebody chose fingerprints.
+        if self.has_high(block, found, fingerprint) {
+            return Some(found);
+        }
+        (start..found).find(|&i| block.bytes(self.at(i)) == low && self.has_high(block, i, fingerprint))
+    }
+
+    /// Whether entry number `i` has the last 64 bits of a fingerprint. With the first 64 that are kept, these are all: 12 to
+    /// 16 bytes.
+    #[inline]
+    fn has_high(self, block: Block<'_>, i: usize, fingerprint: u128) -> bool {
+        block.bytes(self.at(i) + FINGERPRINT_BYTES - self.implied - 8) == (fingerprint >> 64) as u64
     }
 
     /// The location bits of entry number `i`.

@@ -10,7 +10,7 @@
 //! Invariants:
 //! 1. In a size's stack, all chunks but the last are full of used blocks; the last has at least one.
 //! 2. A chunk's number stays while it lives; numbers of freed chunks are in `free` and are given out again.
-//! 3. A new chunk holds at most an eighth of the blocks that its size has already, so that the slack is bounded at
+//! 3. A new chunk holds at most a tenth of the blocks that its size has already, so that the slack is bounded at
 //!    any size of the table.
 //! 4. A chunk's memory is published once, while others read. It is given back, and the table of chunks made larger or
 //!    smaller, only with the memory held exclusively. Till then a chunk that fell empty is idle, and is used again
@@ -20,16 +20,16 @@ use super::segment::Block;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
-/// Unit of block sizes: two cache lines. With one, blocks move half again as often; half a byte a key is saved.
-pub(super) const UNIT: usize = 128;
+/// Unit of block sizes: a cache line. With two, blocks would move half as often, and each key take a byte more.
+pub(super) const UNIT: usize = 64;
 /// Bytes at the start of a block that hold its owner's number.
 pub(super) const OWNER_BYTES: usize = 4;
 const UNIT_WORDS: usize = UNIT / 8;
-const UNIT_BITS: u32 = 7;
+const UNIT_BITS: u32 = 8;
 /// Most units a chunk.
 const CHUNK_UNITS: usize = 1 << UNIT_BITS;
 
-/// A block's name: chunk number and, in the low 7 bits, the block's first unit in the chunk.
+/// A block's name: chunk number and, in the low 8 bits, the block's first unit in the chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
 
@@ -141,7 +141,7 @@ impl Slab {
     }
 
     /// A block of `units` (from 1), its content undefined but for the owner. `None` when all numbers are taken
-    /// (some 512 GiB), or the table isn't ready.
+    /// (some 256 GiB), or the table isn't ready.
     pub(super) fn alloc(&mut self, memory: &Memory, units: usize, owner: u32) -> Option<Place> {
         if self.classes.len() < units {
             self.classes.reserve_exact(units - self.classes.len());
@@ -155,7 +155,7 @@ impl Slab {
                     number
                 }
                 None => {
-                    let slots = (class.blocks as usize / 8).clamp(1, CHUNK_UNITS / units);
+                    let slots = (class.blocks as usize / 10).clamp(1, CHUNK_UNITS / units);
                     let number = match self.free.pop() {
                         Some(number) => number,
                         None if self.chunks.len() < memory.chunks.len() => {

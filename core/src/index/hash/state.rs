@@ -9,7 +9,7 @@ use super::segment::{Descriptor, MOST, Segment, Shape};
 use super::slab::Memory;
 use crate::index::below;
 use crate::index::optimistic::Seen;
-use crate::index::prefetch::{LINE, prefetch};
+use crate::index::prefetch::prefetch;
 use crate::types::Location;
 use std::collections::BTreeMap;
 
@@ -71,12 +71,8 @@ impl State {
             let (segment, shape) = (self.directory.descriptor(i).get(), Shape::new(count.depth(i)));
             let group = shape.group(fingerprint);
             let start = segment.start(group);
-            let (from, to) = (shape.at(start), shape.at(start + segment.count(group)));
-            for line in from / LINE..=to / LINE {
-                if let Some(word) = self.memory.block_on(segment.place).0.get(line * LINE / 8) {
-                    prefetch(word);
-                }
-            }
+            let bytes = shape.at(start)..shape.at(start + segment.count(group));
+            self.memory.block_on(segment.place).prefetch(bytes);
         }
     }
 

@@ -43,9 +43,7 @@ impl Table {
         self.len.store(writer.len, Ordering::Release);
         if writer.overdue {
             self.exclusive(writer).catch_up();
-        } else if writer.patience > 0 {
-            writer.patience -= 1;
-        } else {
+        } else if writer.is_untidy() {
             self.tidy(writer);
         }
         old
@@ -78,10 +76,12 @@ impl Table {
     /// Gives back memory, if no reader is in the way; waits for readers only if there is much of it.
     fn tidy(&self, mut writer: MutexGuard<'_, Writer>) {
         let (idle, used) = writer.slab.idle();
-        let sparse = self.read().directory.is_sparse();
-        if idle * 8 > used + (1 << 20) {
+        if idle > used / 8 + (1 << 20) {
             drop(self.exclusive(writer));
-        } else if idle * 64 > used || sparse {
+        } else if writer.patience > 0 {
+            writer.patience -= 1;
+        } else {
+            // A small table is tidied at once, so that its memory follows the number of keys.
             writer.patience = if writer.len < 4096 { 0 } else { PATIENCE };
             if let Ok(mut state) = self.state.try_write() {
                 writer.give_back(&mut state);
