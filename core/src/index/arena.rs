@@ -90,6 +90,7 @@ impl Page {
     }
 
     /// Whether a change has begun and not ended.
+    #[cfg(test)]
     pub(crate) fn is_locked(&self) -> bool {
         self.word(0) & 1 == 1
     }

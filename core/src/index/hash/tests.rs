@@ -161,7 +161,7 @@ fn equal_low_bits_neither_split_for_ever_nor_lose_entries() {
             assert_eq!(table.set(f(n), Some(n)), None);
         }
         table.check();
-        assert!(table.read().spill.len() > 0);
+        assert!(!table.read().spill.is_empty());
         for n in 0..20_000 {
             assert_eq!(table.set(f(n), Some(n + 1)), Some(n));
             assert_eq!(table.read().get(f(n) | 1), None);
