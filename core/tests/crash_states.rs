@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
-use bitcask::{Durability, Options};
+use bitcask::Options;
 
 use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
 use common::workload::{self, Step, Workload, value};

@@ -1,181 +1,263 @@
 //! Pages of memory addressed by number.
 //!
-//! Owns the pages' memory and which of them are free; knows nothing of what is in a page. Numbers, not pointers, lead
-//! from page to page, so that the bytes of an arena mean the same wherever they lie (a checkpoint can map them).
+//! Owns the pages' memory ([`Pages`], which readers and the writer share) and which of them are free ([`Arena`], the writer's
+//! alone); knows nothing of what is in a page beyond its first words. Numbers, not pointers, lead from page to page, so that
+//! the words of an arena mean the same wherever they lie (a checkpoint can map them).
 //!
 //! Invariants:
-//! 1. Growing never moves a page: memory is taken by chunks of `CHUNK_BYTES`.
-//! 2. Byte 0 of a free page is zero; whoever allocates a page sets it to something else. `Arena::page` of a number
-//!    that was never allocated, or whose chunk was given back, is a page of zeros.
-//! 3. A chunk without used pages is given back, except one that is kept lest a store that sits on the edge of a chunk
-//!    asks the allocator for memory with each change.
+//! 1. Growing never moves a page: memory is taken by chunks of `CHUNK_BYTES`, and a chunk is published once, while
+//!    others read. It is given back, and the table of chunks made larger, only with the pages held exclusively.
+//! 2. Word 0 of a page is its version (`optimistic`), which goes on counting when the page is freed and taken again.
+//! 3. Word 1 of a free page is zero; whoever takes a page sets it to something else. [`Pages::page`] of a number
+//!    that was never taken, or whose chunk was given back, is a page of zeros.
+//! 4. One chunk without used pages is kept lest a store that sits on the edge of a chunk asks the allocator for
+//!    memory with each change; what is empty beyond that is [`Arena::surplus`] until the owner can give it back.
 //!
-//! Locking: none; the owner's.
+//! Locking: none; the owner's. What takes `&Pages` may run beside readers, what takes `&mut Pages` may not.
+
+use super::optimistic::{self, Seen};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Bytes of a page. Its number times this is its place in a mapped arena.
 pub(crate) const PAGE_SIZE: usize = 4096;
+/// Words of a page.
+pub(crate) const WORDS: usize = PAGE_SIZE / 4;
 /// Pages of a chunk.
 const CHUNK_PAGES: usize = 256;
 /// Bytes of a chunk.
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_SIZE;
 /// Number of no page.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
+/// The word that is zero in a free page.
+const KIND: usize = 1;
+/// A free page's successor in its chunk's list.
+const NEXT_FREE: usize = 2;
 
-/// One page: bytes, aligned so that it straddles no page of the machine and no more cache lines than it must.
-#[derive(Clone)]
+/// One page: words, aligned so that it straddles no page of the machine and no more cache lines than it must.
 #[repr(C, align(4096))]
 pub(crate) struct Page {
-    pub(crate) bytes: [u8; PAGE_SIZE],
+    words: [AtomicU32; WORDS],
 }
 
-static ABSENT: Page = Page { bytes: [0; PAGE_SIZE] };
+static ABSENT: Page = Page::new();
+
+impl Page {
+    pub(crate) const fn new() -> Page {
+        Page { words: [const { AtomicU32::new(0) }; WORDS] }
+    }
+
+    /// A word. Any index will do, so that one read in the middle of a change does no harm.
+    #[inline(always)]
+    pub(crate) fn word(&self, at: usize) -> u32 {
+        self.words[at % WORDS].load(Ordering::Relaxed)
+    }
+
+    /// Changes a word. REQUIRES: no reader can reach the page, or it is locked.
+    #[inline(always)]
+    pub(crate) fn set_word(&self, at: usize, value: u32) {
+        self.words[at % WORDS].store(value, Ordering::Relaxed);
+    }
+
+    /// The place of a word, to prefetch.
+    #[inline(always)]
+    pub(crate) fn place(&self, at: usize) -> &AtomicU32 {
+        &self.words[at % WORDS]
+    }
+
+    /// Begins a look, see [`optimistic::enter`].
+    #[inline]
+    pub(crate) fn enter(&self) -> Seen {
+        optimistic::enter_waiting(&self.words[0])
+    }
+
+    /// Whether what was read since [`Page::enter`] belongs together.
+    #[inline]
+    pub(crate) fn valid(&self, seen: Seen) -> bool {
+        optimistic::valid(&self.words[0], seen)
+    }
+
+    /// Begins a change; `false` if it has begun already.
+    #[inline]
+    pub(crate) fn lock(&self) -> bool {
+        optimistic::lock(&self.words[0])
+    }
+
+    /// Ends a change.
+    #[inline]
+    pub(crate) fn unlock(&self) {
+        optimistic::unlock(&self.words[0]);
+    }
+
+    /// Whether a change has begun and not ended.
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.word(0) & 1 == 1
+    }
+}
 
 /// A run of pages with consecutive numbers.
-struct Chunk {
-    /// All of its pages, or none if its memory was given back.
-    pages: Box<[Page]>,
-    /// First of its free pages, as an index into the chunk; each names the next in its bytes 4-7.
+type Chunk = Box<[Page]>;
+
+/// The memory.
+#[derive(Default)]
+pub(crate) struct Pages {
+    chunks: Vec<OnceLock<Chunk>>,
+}
+
+impl Pages {
+    /// The page of this number.
+    #[inline]
+    pub(crate) fn page(&self, no: u32) -> &Page {
+        let (chunk, index) = split(no);
+        self.chunks.get(chunk).and_then(OnceLock::get).and_then(|pages| pages.get(index)).unwrap_or(&ABSENT)
+    }
+
+    /// All pages taken have numbers below this.
+    pub(crate) fn end(&self) -> u32 {
+        (self.chunks.len() * CHUNK_PAGES) as u32
+    }
+}
+
+/// What the writer knows of a chunk.
+#[derive(Clone, Copy)]
+struct Use {
+    /// First of its free pages, as an index into the chunk; each names the next.
     free: u32,
     /// Pages from here on were never used.
     fresh: u32,
     used: u32,
+    /// Its memory is there.
+    present: bool,
 }
 
-/// Pages by number.
+const ABSENT_CHUNK: Use = Use { free: NO_PAGE, fresh: 0, used: 0, present: false };
+
+/// Which pages are free.
 #[derive(Default)]
 pub(crate) struct Arena {
-    chunks: Vec<Chunk>,
+    /// As many as the table of chunks is long.
+    chunks: Vec<Use>,
     /// One bit a chunk: it is present and has a free page. The lowest is filled first, so that high ones fall empty.
     room: Vec<u64>,
-    /// Chunks whose memory was given back.
-    absent: Vec<u32>,
-    /// See invariant 3.
-    spare: Option<Box<[Page]>>,
+    present: u32,
+    /// Present chunks without used pages.
+    empty: u32,
     used: u32,
 }
 
 impl Arena {
-    /// The page of this number.
-    pub(crate) fn page(&self, no: u32) -> &Page {
-        let (chunk, index) = split(no);
-        self.chunks.get(chunk).and_then(|c| c.pages.get(index)).unwrap_or(&ABSENT)
+    /// Whether `pages` more can be taken beside readers; else [`Arena::grow_table`] first.
+    #[inline]
+    pub(crate) fn is_ready(&self, pages: u32) -> bool {
+        let free = self.present * CHUNK_PAGES as u32 - self.used;
+        free >= pages || (self.present as usize) < self.chunks.len()
     }
 
-    /// The page of this number, to change it.
-    ///
-    /// REQUIRES: it is allocated.
-    pub(crate) fn page_mut(&mut self, no: u32) -> &mut Page {
-        let (chunk, index) = split(no);
-        &mut self.chunks[chunk].pages[index]
+    /// Makes the table of chunks long enough for `pages` more.
+    pub(crate) fn grow_table(&mut self, memory: &mut Pages, pages: u64) {
+        let wanted = (u64::from(self.used) + pages).div_ceil(CHUNK_PAGES as u64) as usize + 1;
+        let len = wanted.max(self.chunks.len() * 2).max(8);
+        memory.chunks.reserve_exact(len - memory.chunks.len());
+        memory.chunks.resize_with(len, OnceLock::new);
+        self.chunks.reserve_exact(len - self.chunks.len());
+        self.chunks.resize(len, ABSENT_CHUNK);
+        self.room.resize(len.div_ceil(64), 0);
     }
 
-    /// Takes a page, whose bytes are whatever they were.
+    /// Takes a page, whose words are whatever they were.
     ///
-    /// REQUIRES: `has_room`.
-    pub(crate) fn alloc(&mut self) -> u32 {
-        let chunk = self.chunk_with_room();
+    /// REQUIRES: `is_ready`.
+    pub(crate) fn alloc(&mut self, memory: &Pages) -> u32 {
+        let chunk = self.chunk_with_room(memory);
         let c = &mut self.chunks[chunk];
+        let base = (chunk * CHUNK_PAGES) as u32;
         let index = if c.free == NO_PAGE {
             c.fresh += 1;
             c.fresh - 1
         } else {
             let index = c.free;
-            c.free = c.pages[index as usize].link();
+            c.free = memory.page(base + index).word(NEXT_FREE);
             index
         };
+        self.empty -= u32::from(c.used == 0);
         c.used += 1;
         if c.used as usize == CHUNK_PAGES {
             self.room[chunk / 64] &= !(1 << (chunk % 64));
         }
         self.used += 1;
-        chunk as u32 * CHUNK_PAGES as u32 + index
+        base + index
     }
 
     /// Gives a page back.
     ///
-    /// REQUIRES: it is allocated.
-    pub(crate) fn free(&mut self, no: u32) {
+    /// REQUIRES: it is taken, and locked if readers may be on their way to it.
+    pub(crate) fn free(&mut self, memory: &Pages, no: u32) {
         let (chunk, index) = split(no);
+        let page = memory.page(no);
         let c = &mut self.chunks[chunk];
-        debug_assert!(c.used > 0 && c.pages[index].bytes[0] != 0, "page {no} freed twice");
-        c.pages[index].set_link(c.free);
+        debug_assert!(c.used > 0 && page.word(KIND) != 0, "page {no} freed twice");
+        page.set_word(KIND, 0);
+        page.set_word(NEXT_FREE, c.free);
         c.free = index as u32;
         c.used -= 1;
+        self.empty += u32::from(c.used == 0);
         self.used -= 1;
-        if c.used > 0 {
-            self.room[chunk / 64] |= 1 << (chunk % 64);
-            return;
-        }
-        self.room[chunk / 64] &= !(1 << (chunk % 64));
-        let mut pages = std::mem::take(&mut c.pages);
-        self.absent.push(chunk as u32);
-        if self.spare.is_none() {
-            for page in &mut pages {
-                page.bytes[0] = 0;
-            }
-            self.spare = Some(pages);
+        self.room[chunk / 64] |= 1 << (chunk % 64);
+    }
+
+    /// Chunks that [`Arena::give_back`] would free.
+    #[inline]
+    pub(crate) fn surplus(&self) -> u32 {
+        self.empty.saturating_sub(1)
+    }
+
+    /// Chunks that have used pages.
+    pub(crate) fn in_use(&self) -> u32 {
+        self.present - self.empty
+    }
+
+    /// Frees the memory of all empty chunks but one.
+    pub(crate) fn give_back(&mut self, memory: &mut Pages) {
+        // The lowest is kept: it is the next to be filled.
+        let empty = self.chunks.iter_mut().enumerate().filter(|(_, c)| c.present && c.used == 0).skip(1);
+        for (chunk, c) in empty {
+            memory.chunks[chunk].take();
+            *c = ABSENT_CHUNK;
+            self.room[chunk / 64] &= !(1 << (chunk % 64));
+            (self.present, self.empty) = (self.present - 1, self.empty - 1);
         }
     }
 
-    /// Whether `pages` more can be allocated before the numbers run out (at 16 TiB).
+    /// Whether `pages` more can be taken before the numbers run out (at 16 TiB).
     pub(crate) fn has_room(&self, pages: u64) -> bool {
-        u64::from(self.used) + pages < u64::from(NO_PAGE)
+        u64::from(self.used) + pages < u64::from(NO_PAGE) - CHUNK_PAGES as u64
     }
 
-    /// Number of allocated pages.
+    /// Number of pages taken.
     #[cfg(test)]
     pub(crate) fn used(&self) -> u32 {
         self.used
     }
 
-    /// All allocated pages have numbers below this.
-    pub(crate) fn end(&self) -> u32 {
-        self.chunks.len() as u32 * CHUNK_PAGES as u32
-    }
-
-    /// Bytes allocated.
+    /// Bytes allocated, the pages included.
     pub(crate) fn memory(&self) -> u64 {
-        let chunks = self.chunks.len() - self.absent.len() + usize::from(self.spare.is_some());
-        let tables =
-            self.chunks.capacity() * size_of::<Chunk>() + self.room.capacity() * 8 + self.absent.capacity() * 4;
-        (chunks * CHUNK_BYTES + tables) as u64
+        let table = self.chunks.capacity() * (size_of::<Use>() + size_of::<OnceLock<Chunk>>());
+        (self.present as usize * CHUNK_BYTES + table + self.room.capacity() * 8) as u64
     }
 
-    fn chunk_with_room(&mut self) -> usize {
+    fn chunk_with_room(&mut self, memory: &Pages) -> usize {
         if let Some(word) = self.room.iter().position(|w| *w != 0) {
             return word * 64 + self.room[word].trailing_zeros() as usize;
         }
-        let pages = self.spare.take().unwrap_or_else(|| vec![ABSENT.clone(); CHUNK_PAGES].into_boxed_slice());
-        let fresh = Chunk { pages, free: NO_PAGE, fresh: 0, used: 0 };
-        let chunk = if let Some(chunk) = self.absent.pop() {
-            self.chunks[chunk as usize] = fresh;
-            chunk as usize
-        } else {
-            self.chunks.push(fresh);
-            self.chunks.len() - 1
-        };
-        if self.room.len() <= chunk / 64 {
-            self.room.push(0);
-        }
+        let absent = self.chunks.iter().position(|c| !c.present);
+        debug_assert!(absent.is_some(), "is_ready was not asked");
+        let chunk = absent.unwrap_or(0);
+        memory.chunks[chunk].get_or_init(|| (0..CHUNK_PAGES).map(|_| Page::new()).collect());
+        self.chunks[chunk] = Use { present: true, ..ABSENT_CHUNK };
+        (self.present, self.empty) = (self.present + 1, self.empty + 1);
         self.room[chunk / 64] |= 1 << (chunk % 64);
         chunk
-    }
-}
-
-impl Page {
-    fn link(&self) -> u32 {
-        u32::from_le_bytes([self.bytes[4], self.bytes[5], self.bytes[6], self.bytes[7]])
-    }
-
-    fn set_link(&mut self, next: u32) {
-        self.bytes[0] = 0;
-        self.bytes[4..8].copy_from_slice(&next.to_le_bytes());
-    }
-}
-
-impl std::fmt::Debug for Arena {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arena").field("pages", &self.used).field("bytes", &self.memory()).finish()
     }
 }
 
@@ -189,33 +271,39 @@ mod tests {
 
     #[test]
     fn pages_are_reused_and_chunks_given_back() {
-        let mut arena = Arena::default();
+        let (mut arena, mut memory) = (Arena::default(), Pages::default());
         for round in 0..3 {
-            let mut pages: Vec<u32> = (0..1000)
+            let mut taken: Vec<u32> = (0..1000)
                 .map(|i: u32| {
-                    let no = arena.alloc();
-                    arena.page_mut(no).bytes[0] = 1;
-                    arena.page_mut(no).bytes[100..104].copy_from_slice(&i.to_le_bytes());
+                    if !arena.is_ready(1) {
+                        arena.grow_table(&mut memory, 1);
+                    }
+                    let no = arena.alloc(&memory);
+                    memory.page(no).set_word(KIND, 1);
+                    memory.page(no).set_word(100, i);
                     no
                 })
                 .collect();
-            for (i, no) in pages.iter().enumerate() {
-                assert_eq!(arena.page(*no).bytes[100..104], (i as u32).to_le_bytes());
+            for (i, no) in taken.iter().enumerate() {
+                assert_eq!(memory.page(*no).word(100), i as u32);
             }
             assert_eq!(arena.used(), 1000);
             assert!(arena.memory() < 5 << 20);
-            pages.sort_unstable();
-            pages.dedup();
-            assert_eq!(pages.len(), 1000);
+            taken.sort_unstable();
+            taken.dedup();
+            assert_eq!(taken.len(), 1000);
             if round == 1 {
-                pages.reverse();
+                taken.reverse();
             }
-            for no in pages {
-                arena.free(no);
-                assert_eq!(arena.page(no).bytes[0], 0);
+            for no in taken {
+                arena.free(&memory, no);
+                assert_eq!(memory.page(no).word(KIND), 0);
             }
-            assert_eq!(arena.used(), 0);
+            assert_eq!((arena.used(), arena.surplus(), arena.in_use()), (0, 3, 0));
+            arena.give_back(&mut memory);
+            assert_eq!(arena.surplus(), 0);
             assert!(arena.memory() < (1 << 20) + 4096, "one spare chunk is kept: {}", arena.memory());
+            assert_eq!(memory.page(999).word(100), 0, "given back");
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod arena;
 pub mod art;
 pub mod btree;
 pub mod hash;
+mod optimistic;
 pub mod skiplist;
 
 /// The kinds of index. All work over the same files; a directory may be opened with another kind each time.
@@ -147,7 +148,7 @@ impl KeyPage {
     }
 }
 
-/// A number below `n`, from a random one: the high half of the product, which favours none by more than `n` in 2^64.
+/// A number below `n`, by 64 random bits; 0 for `n` = 0. Some come `n` / 2^64 more often than others, which nobody can tell.
 pub(crate) fn below(random: u64, n: u64) -> u64 {
     ((u128::from(random) * u128::from(n)) >> 64) as u64
 }
@@ -179,17 +180,18 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     /// A kind that keeps no keys may, with a chance below 2^-64, answer for another key; callers compare the key in the record.
     fn get(&self, key: &[u8]) -> Result<Option<Location>>;
 
-    /// [`Index::get`] for many keys at once; fills in `out`, which has as many places as there are keys.
+    /// What [`Index::get`] says of each of `keys`, in their order. Kinds that gain by it fetch what several lookups need at once.
+    ///
+    /// Each answer is right at some moment of the call; not all need be at the same one.
+    ///
+    /// REQUIRES: `out` is as long as `keys`.
     fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
+        debug_assert_eq!(keys.len(), out.len(), "an answer for each key");
         for (key, out) in keys.iter().zip(out) {
             *out = self.get(key)?;
         }
         Ok(())
     }
-
-    /// One attempt to take an entry at random, each with the same chance: its location, or `None` if the attempt hit no entry; callers try
-    /// again. `random` gives random numbers of 64 bits.
-    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>>;
 
     /// Makes all changes in order, atomically, and fills in each `old`.
     ///
@@ -203,6 +205,12 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     ///
     /// REQUIRES: no `apply` from the first call of a walk to its last (engines hold their commit lock).
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool>;
+
+    /// One attempt to draw an entry at random: its location, or `None` for "try again". All entries are equally likely to be
+    /// drawn. An index without entries always says `None`. `random` gives 64 random bits a call.
+    ///
+    /// How likely an attempt succeeds depends on how full the kind's memory is, not on the number of keys.
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>>;
 
     /// Number of keys.
     fn len(&self) -> u64;

@@ -19,7 +19,7 @@ use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER
 use crate::format::names;
 use crate::format::record::{self, Placer, RecordHeader};
 use crate::types::{FileId, Location, SeqNo};
-use crate::util::prefetch::prefetch;
+use crate::util::prefetch::prefetch_all;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
 /// Records at least this long are read in two steps, so that little is read in vain.
@@ -206,7 +206,7 @@ impl DataFile {
     fn mapped_record(&self, location: Location, left: u64) -> Result<Option<(RecordHeader, &[u8])>> {
         let offset = location.offset();
         if let Some(bytes) = self.mapped(offset, left.min(location.len_bound())) {
-            prefetch(bytes);
+            prefetch_all(bytes);
         }
         let Some(start) = self.mapped(offset, left.min(record::MAX_HEADER_LEN as u64)) else { return Ok(None) };
         let header = self.peek(start, offset, left)?;
@@ -266,7 +266,7 @@ impl DataFile {
     pub(crate) fn ask_for(&self, location: Location) {
         let offset = location.offset();
         if let Some(bytes) = self.mapped(offset, self.end().saturating_sub(offset).min(location.len_bound())) {
-            prefetch(bytes);
+            prefetch_all(bytes);
         }
     }
 

@@ -1,17 +1,25 @@
 //! Asking the processor for bytes before they are needed. Nothing but a hint: no memory is read in the language's sense.
 //!
+//! The core's only `unsafe` for speed, which the instruction's intrinsic asks for.
+//!
 //! Reading a record at a random place is one wait for memory. Without hints it is one for each of the places that a decoder comes
 //! to on its own, and a decoder of many records waits for each of them in turn.
 #![allow(unsafe_code)]
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 /// Lines that are asked for at most: behind them the processor sees by itself that memory is read in order.
 const MOST_LINES: usize = 8;
 
+/// Asks for the line that holds the beginning of `target`.
+#[inline(always)]
+pub(crate) fn prefetch<T: ?Sized>(target: &T) {
+    hint(std::ptr::from_ref(target).cast());
+}
+
 /// Asks for the first lines of `bytes`, all at once.
 #[inline]
-pub(crate) fn prefetch(bytes: &[u8]) {
+pub(crate) fn prefetch_all(bytes: &[u8]) {
     for line in bytes.chunks(LINE).take(MOST_LINES) {
         hint(line.as_ptr());
     }

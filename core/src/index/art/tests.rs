@@ -536,7 +536,7 @@ fn zipfian_changes_agree_with_the_standard_map() {
 #[test]
 fn every_entry_is_sampled_as_often_as_any_other() {
     let art = Art::new();
-    assert_eq!(art.sample(&mut || 1), None);
+    assert_eq!(art.sample(&mut || 1).unwrap(), None);
     let n = 400;
     for i in 0..n {
         // Leaves of several sizes.
@@ -551,7 +551,7 @@ fn every_entry_is_sampled_as_often_as_any_other() {
     let (mut random, mut counts, mut tries) = (Random(1), BTreeMap::new(), 0u32);
     while counts.values().sum::<u32>() < 200 * n {
         tries += 1;
-        if let Some(location) = art.sample(&mut || random.next()) {
+        if let Some(location) = art.sample(&mut || random.next()).unwrap() {
             *counts.entry(location).or_insert(0) += 1;
         }
     }
@@ -602,7 +602,7 @@ fn readers_beside_the_writer_find_every_key_that_stays() {
                     for (key, location) in &stay {
                         assert_eq!(art.get(key).unwrap(), Some(*location), "{}", show(key));
                     }
-                    art.sample(&mut || random.next());
+                    art.sample(&mut || random.next()).unwrap();
                     assert!(art.len() >= stay.len() as u64);
                 }
             });

@@ -1,7 +1,9 @@
 //! Verifies a whole tree against the module's invariants.
 
-use super::search::Tree;
-use crate::index::arena::NO_PAGE;
+use super::edit::Writer;
+use super::page::{NO_KEY_BYTES, head_at, word_of};
+use super::search::State;
+use crate::index::arena::{NO_PAGE, Page};
 use std::collections::HashSet;
 
 /// What a walk from the root has seen.
@@ -14,22 +16,30 @@ struct Seen {
     last: Option<Vec<u8>>,
 }
 
-impl Tree {
+impl State {
+    fn page(&self, no: u32) -> &Page {
+        self.pages.page(no)
+    }
+
+    fn root_no(&self) -> u32 {
+        self.root.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Number of levels of a tree that isn't empty.
     pub(super) fn height(&self) -> u8 {
-        self.page(self.root).level() + 1
+        self.page(self.root_no()).level() + 1
     }
 
     /// Panics with what is wrong.
-    pub(super) fn check(&self) {
+    pub(super) fn check(&self, writer: &Writer) {
         let mut seen = Seen::default();
-        if self.root != NO_PAGE {
-            let root = self.page(self.root);
+        if self.root_no() != NO_PAGE {
+            let root = self.page(self.root_no());
             assert!(root.count() > 0, "a root without entries");
-            self.check_page(self.root, root.level(), None, None, &mut seen);
+            self.check_page(self.root_no(), root.level(), None, None, &mut seen);
         }
-        assert_eq!(seen.keys, self.len, "len");
-        assert_eq!(seen.pages.len(), self.arena.used() as usize, "leaked pages");
+        assert_eq!(seen.keys, writer.len, "len");
+        assert_eq!(seen.pages.len(), writer.arena.used() as usize, "leaked pages");
         assert_eq!(seen.longs.len(), self.longs.len(), "leaked long keys");
         for (i, no) in seen.leaves.iter().enumerate() {
             let page = self.page(*no);
@@ -70,16 +80,16 @@ impl Tree {
 
     fn check_key(&self, no: u32, pos: usize, seen: &mut Seen) -> Vec<u8> {
         let page = self.page(no);
-        let cell = page.cell(pos);
-        let Some(long) = cell.long else {
-            return [page.prefix(), &cell.head[..cell.head_len], cell.rest].concat();
+        let (cell, mut key) = (page.cell(pos), NO_KEY_BYTES);
+        let prefix = page.copy_prefix(&mut key);
+        let Err(long) = cell.len else {
+            let len = page.copy_suffix(pos, cell, prefix, &mut key);
+            return key[..len].to_vec();
         };
         assert!(seen.longs.insert(long), "long key {long} is in two entries");
-        let key = self.longs.get(long);
-        assert!(key.starts_with(page.prefix()), "prefix of page {no} entry {pos}");
-        let mut head = key[page.prefix().len()..].to_vec();
-        head.resize(4, 0);
-        assert_eq!(cell.head, head[..], "head of page {no} entry {pos}");
-        key.to_vec()
+        let whole = self.longs.get(long);
+        assert!(whole.starts_with(&key[..prefix]), "prefix of page {no} entry {pos}");
+        assert_eq!(page.word(head_at(pos)), word_of(&whole[prefix..]), "head of page {no} entry {pos}");
+        whole.to_vec()
     }
 }

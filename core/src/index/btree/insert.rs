@@ -3,9 +3,10 @@
 //! A leaf is first rewritten, then the separators that changed are put into the level above, which may split
 //! in turn. Filling siblings before splitting is the B*-tree's rule (Bayer and McCreight 1972; Knuth, volume 3, 6.2.4).
 
-use super::page::{MAX_INLINE, NewKey, USABLE};
+use super::change::NewKey;
+use super::edit::{Editor, NeedsRebuild, is_long};
+use super::page::USABLE;
 use super::run::Run;
-use super::search::Tree;
 use crate::index::arena::NO_PAGE;
 use std::ops::Range;
 
@@ -13,46 +14,56 @@ use std::ops::Range;
 /// costs a tenth of the insert's time, a quarter is the reverse.
 const WORTH_SHIFTING: usize = USABLE / 5;
 
-impl Tree {
-    /// Sets a key's payload and returns the one it had.
-    pub(super) fn insert(&mut self, key: &[u8], payload: u64) -> Option<u64> {
+impl Editor<'_> {
+    /// Sets a key's payload and returns the one it had; nothing is done if that takes more than [`Editor::may_rebuild`] allows.
+    pub(super) fn insert(&mut self, key: &[u8], payload: u64) -> Result<Option<u64>, NeedsRebuild> {
         let leaf = match self.leaf(key) {
             Some(leaf) => leaf,
-            None => {
-                self.root = self.new_page(0);
-                self.root
-            }
+            None => self.first_leaf(),
         };
-        let found = self.page(leaf).find(key, &self.longs);
+        let page = self.page(leaf);
+        let found = page.find(key, self.longs());
         if found.exact {
-            let old = self.page(leaf).payload(found.pos);
+            let old = page.payload(found.pos);
             self.page_mut(leaf).set_payload(found.pos, payload);
-            return Some(old);
+            return Ok(Some(old));
         }
-        self.len += 1;
+        let fits = page.has_room(NewKey { bytes: key, long: is_long(key).then_some(0) });
+        if !fits && !self.may_rebuild() {
+            return Err(NeedsRebuild);
+        }
+        self.writer.len += 1;
         let new = self.new_key(key);
-        if !self.page_mut(leaf).insert(found.pos, new, payload) {
+        if fits {
+            self.page_mut(leaf).insert(found.pos, new, payload);
+        } else {
             self.insert_with_room(leaf, found.pos, new, payload);
         }
-        None
+        Ok(None)
+    }
+
+    fn first_leaf(&mut self) -> u32 {
+        let leaf = self.new_page(0);
+        self.set_root(leaf);
+        leaf
     }
 
     fn insert_with_room(&mut self, leaf: u32, pos: usize, key: NewKey<'_>, payload: u64) {
-        let mut run = std::mem::take(&mut self.run);
+        let mut run = std::mem::take(&mut self.writer.run);
         run.clear();
         run.gather(self.page(leaf));
         run.insert(pos, key, payload);
         let n = run.len();
-        if run.fits(0, 0..n, &self.longs) {
-            run.write(0..n, self.arena.page_mut(leaf), &self.longs);
-            self.run = run;
+        if run.fits(0, 0..n, self.longs()) {
+            run.write(0..n, self.page_mut(leaf), self.longs());
+            self.writer.run = run;
             return;
         }
         // Ascending or descending inserts leave full pages behind.
         let page = self.page(leaf);
         let appends = pos + 1 == n && page.next() == NO_PAGE;
         let prepends = pos == 0 && page.prev() == NO_PAGE;
-        self.run = run;
+        self.writer.run = run;
         if appends || prepends || !self.shift(leaf, key.bytes) {
             self.split_leaf(leaf, pos);
         }
@@ -71,24 +82,24 @@ impl Tree {
         let to_left = left_free > right_free;
         let separator = if to_left { index - 1 } else { index };
         let (first, second) = (page.child(separator), page.child(separator + 1));
-        let mut run = std::mem::take(&mut self.run);
+        let mut run = std::mem::take(&mut self.writer.run);
         let before = run.len();
         if to_left {
             run.gather_before(self.page(first));
         } else {
             run.gather(self.page(second));
         }
-        let Some(cut) = run.cut(0, 0, &self.longs) else {
+        let Some(cut) = run.cut(0, 0, self.longs()) else {
             // Back to what split_leaf needs.
             run.keep(if to_left { run.len() - before..run.len() } else { 0..before });
-            self.run = run;
+            self.writer.run = run;
             return false;
         };
         debug_assert!(leaf == first || leaf == second);
-        run.write(0..cut, self.arena.page_mut(first), &self.longs);
-        run.write(cut..run.len(), self.arena.page_mut(second), &self.longs);
-        let middle = shortest_separator(run.key(cut - 1, &self.longs).bytes, run.key(cut, &self.longs).bytes);
-        self.run = run;
+        run.write(0..cut, self.page_mut(first), self.longs());
+        run.write(cut..run.len(), self.page_mut(second), self.longs());
+        let middle = shortest_separator(run.key(cut - 1, self.longs()).bytes, run.key(cut, self.longs()).bytes);
+        self.writer.run = run;
         self.remove_entry(parent, separator);
         self.insert_separator(middle, second, 1);
         true
@@ -97,7 +108,7 @@ impl Tree {
     /// Deals the entries in the run, the last inserted of which is at `pos`, out to the leaf and a new one behind it.
     fn split_leaf(&mut self, leaf: u32, pos: usize) {
         let right = self.new_page(0);
-        let run = std::mem::take(&mut self.run);
+        let run = std::mem::take(&mut self.writer.run);
         let n = run.len();
         // An insert at the edge is likely the first of many: they get a page of their own, and this one stays as it
         // is, full. That always fits, even if the key has nothing of the long prefix that the others share. Within
@@ -105,11 +116,11 @@ impl Tree {
         let cut = match pos {
             0 => 1,
             pos if pos + 1 == n => pos,
-            pos => run.cut(0, 0, &self.longs).unwrap_or(pos),
+            pos => run.cut(0, 0, self.longs()).unwrap_or(pos),
         };
         self.write_halves(&run, leaf, right, pos, 0..cut, cut..n);
-        let separator = shortest_separator(run.key(cut - 1, &self.longs).bytes, run.key(cut, &self.longs).bytes);
-        self.run = run;
+        let separator = shortest_separator(run.key(cut - 1, self.longs()).bytes, run.key(cut, self.longs()).bytes);
+        self.writer.run = run;
         let next = self.page(leaf).next();
         self.link(leaf, right);
         self.link(right, next);
@@ -120,44 +131,45 @@ impl Tree {
     fn insert_separator(&mut self, mut separator: Vec<u8>, mut child: u32, mut level: u8) {
         loop {
             let key = self.new_key(&separator);
-            if level > self.page(self.root).level() {
-                let (old, root) = (self.root, self.new_page(level));
+            if level > self.page(self.root()).level() {
+                let (old, root) = (self.root(), self.new_page(level));
                 let page = self.page_mut(root);
                 page.set_first_child(old);
                 page.insert(0, key, u64::from(child));
-                self.root = root;
+                self.set_root(root);
                 return;
             }
             let no = self.step(&separator, level).page;
-            let found = self.page(no).find(&separator, &self.longs);
+            let found = self.page(no).find(&separator, self.longs());
             debug_assert!(!found.exact);
-            if self.page_mut(no).insert(found.pos, key, u64::from(child)) {
+            if self.page(no).has_room(key) {
+                self.page_mut(no).insert(found.pos, key, u64::from(child));
                 return;
             }
-            let mut run = std::mem::take(&mut self.run);
+            let mut run = std::mem::take(&mut self.writer.run);
             run.clear();
             run.gather(self.page(no));
             run.insert(found.pos, key, u64::from(child));
             let n = run.len();
-            if run.fits(level, 0..n, &self.longs) {
-                run.write(0..n, self.arena.page_mut(no), &self.longs);
-                self.run = run;
+            if run.fits(level, 0..n, self.longs()) {
+                run.write(0..n, self.page_mut(no), self.longs());
+                self.writer.run = run;
                 return;
             }
             // The entry at the cut goes up. At the edges this always fits, see split_leaf.
             let cut = match found.pos {
                 pos if pos == 0 || pos + 1 == n => pos,
-                pos => run.cut(level, 1, &self.longs).unwrap_or(pos),
+                pos => run.cut(level, 1, self.longs()).unwrap_or(pos),
             };
             let right = self.new_page(level);
-            let up = run.key(cut, &self.longs);
+            let up = run.key(cut, self.longs());
             let up_bytes = up.bytes.to_vec();
             let up_long = up.long;
             self.write_halves(&run, no, right, found.pos, 0..cut, cut + 1..n);
             self.page_mut(right).set_first_child(run.payload(cut) as u32);
-            self.run = run;
+            self.writer.run = run;
             if let Some(long) = up_long {
-                self.longs.remove(long);
+                self.remove_long(long);
             }
             (separator, child, level) = (up_bytes, right, level + 1);
         }
@@ -168,12 +180,12 @@ impl Tree {
     fn write_halves(&mut self, run: &Run, left: u32, right: u32, pos: usize, low: Range<usize>, high: Range<usize>) {
         let n = run.len();
         if pos == 0 && high.len() + 1 == n {
-            *self.page_mut(right) = self.page(left).clone();
+            self.page_mut(right).copy_from(self.page(left));
         } else {
-            run.write(high, self.arena.page_mut(right), &self.longs);
+            run.write(high, self.page_mut(right), self.longs());
         }
         if pos + 1 != n || low.len() + 1 != n {
-            run.write(low, self.arena.page_mut(left), &self.longs);
+            run.write(low, self.page_mut(left), self.longs());
         }
     }
 
@@ -185,17 +197,6 @@ impl Tree {
         if right != NO_PAGE {
             self.page_mut(right).set_prev(left);
         }
-    }
-
-    fn new_page(&mut self, level: u8) -> u32 {
-        let no = self.arena.alloc();
-        self.page_mut(no).init(level, &[]);
-        no
-    }
-
-    fn new_key<'a>(&mut self, key: &'a [u8]) -> NewKey<'a> {
-        let long = (key.len() > MAX_INLINE).then(|| self.longs.insert(key));
-        NewKey { bytes: key, long }
     }
 }
 

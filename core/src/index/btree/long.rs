@@ -13,9 +13,8 @@ pub(super) struct LongKeys {
 }
 
 impl LongKeys {
-    /// The key of this number.
+    /// The key of this number; none of that number is an empty one, as a reader may ask for in the middle of a change.
     pub(super) fn get(&self, no: u32) -> &[u8] {
-        debug_assert!(self.slots.get(no as usize).is_some_and(|k| !k.is_empty()), "long key {no} is gone");
         self.slots.get(no as usize).map_or(&[], |key| key)
     }
 
@@ -40,6 +39,11 @@ impl LongKeys {
         if self.free.len() == self.slots.len() {
             *self = LongKeys::default();
         }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
     }
 
     /// Number of keys.

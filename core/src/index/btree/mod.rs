@@ -11,23 +11,37 @@
 //!   "Modern B-tree techniques", 2011, section 3.4; LeanStore: Leis et al., ICDE 2018) and are not repeated in the entry.
 //! - A full leaf first shifts entries to a sibling; ascending inserts leave full pages behind.
 //!
-//! Layout of a page: `page`. Changes: `insert` and `remove`, on `run`s of entries taken out of pages. Way to a key:
-//! `search`. Ordered reads: `scan`. Keys too long for a page: `long`.
+//! - All that a search reads before the entry itself lies at a fixed place and is asked for as soon as the page's number is
+//!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
-//! Invariants (all but the last are what the tests' `check` verifies after each step):
+//! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
+//! Changes: `insert` and `remove`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
+//! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`.
+//!
+//! Invariants (1 to 6 are what the tests' `check` verifies after each step):
 //! 1. Keys ascend strictly within a page and from leaf to leaf; the links visit all leaves in order.
 //! 2. Keys left of a separator are less, keys right of it are not. Separators ascend strictly.
 //! 3. All keys of a page share its prefix. Nothing is said of keys that are searched for.
 //! 4. No leaf is empty, all leaves are at level 0, a parent is one level above its children. An inner page may have a
 //!    single child and no separator; the root has at least one.
 //! 5. Each allocated page is in the tree once, each long key in one entry.
-//! 6. A page's heap is its entries' cells and `dead` bytes.
+//! 6. A page's heap is its entries' cells and `dead` words.
 //! 7. What holds the lock waits for nothing.
+//! 8. A page that readers can reach is stored to only while it is locked, or without readers.
 //!
-//! Locking: one lock, shared by readers, exclusive for a call of `apply`.
+//! Locking: readers share a lock (sharded, so that they write to no memory of each other's) with the writer's single changes, and
+//! check the versions of the pages they look at instead (`index/optimistic.rs`). A change locks the pages that it stores to,
+//! splits, merges, shifts and a new root included, till all are changed; a reader waits for such a page, some hundred
+//! nanoseconds, and for nothing else. The lock is held exclusively for what readers must see at once or not be in the
+//! middle of: `apply` of several changes; changes of long keys, whose table isn't versioned, and of more than a leaf while there are
+//! any; a longer table of chunks (each time twice as long); and giving chunks back, which waits for readers only if more than
+//! a fifth of the memory is empty. `len` is stored under the lock and read without.
 
+mod change;
+mod edit;
 mod insert;
 mod long;
+mod many;
 mod page;
 mod remove;
 mod run;
@@ -37,31 +51,101 @@ mod search;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;
 
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
-use crate::types::{Location, MAX_KEY_LEN};
-use parking_lot::RwLock;
-use search::Tree;
+use crate::types::Location;
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
+use edit::{Editor, NeedsRebuild, PAGES_PER_CHANGE, Writer, is_long};
+use parking_lot::{Mutex, MutexGuard};
+use search::State;
 use std::fmt;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Pages that a change may take at most: two a level, of which there are far fewer.
-const PAGES_PER_CHANGE: u64 = 64;
 /// Walk position behind the last page.
 const WALK_OVER: u64 = u64::MAX;
+/// Changes between two attempts to give back memory that readers may be looking at.
+const PATIENCE: u32 = 64;
 
 /// See the module.
 pub struct BTree {
-    tree: RwLock<Tree>,
+    state: ShardedLock<State>,
+    writer: Mutex<Writer>,
+    len: AtomicU64,
 }
 
 impl BTree {
     /// An index without keys. Takes memory with the first.
     #[must_use]
     pub fn new() -> BTree {
-        BTree { tree: RwLock::new(Tree::new()) }
+        BTree { state: ShardedLock::new(State::new()), writer: Mutex::new(Writer::new()), len: AtomicU64::new(0) }
     }
+
+    /// A panic elsewhere leaves no page locked and is no reason for another here.
+    #[inline]
+    fn read(&self) -> ShardedLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> ShardedLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one change beside readers, if that can be.
+    fn apply_shared(&self, writer: &mut Writer, change: &mut Change<'_>) -> Result<(), NeedsRebuild> {
+        if is_long(change.key) || !writer.arena.is_ready(PAGES_PER_CHANGE) || !writer.budget.spend() {
+            return Err(NeedsRebuild);
+        }
+        let state = self.read();
+        make(Editor::shared(&state, writer), change)
+    }
+
+    /// Makes changes without readers.
+    fn apply_exclusive(&self, writer: &mut Writer, changes: &mut [Change<'_>]) {
+        let mut state = self.write();
+        writer.budget.refill();
+        for change in changes {
+            if !writer.arena.is_ready(PAGES_PER_CHANGE) {
+                writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
+            }
+            let made = make(Editor::exclusive(&mut state, writer), change);
+            debug_assert!(made.is_ok(), "nothing is forbidden");
+        }
+        writer.arena.give_back(&mut state.pages);
+        // Inside the lock: who sees the number sees the keys.
+        self.len.store(writer.len, Ordering::Release);
+    }
+
+    /// Gives back memory, if no reader is in the way; waits for readers only if there is much of it.
+    fn tidy(&self, mut writer: MutexGuard<'_, Writer>) {
+        let Writer { arena, patience, .. } = &mut *writer;
+        let state = if arena.surplus() > 1 + arena.in_use() / 4 {
+            Some(self.write())
+        } else if *patience == 0 {
+            *patience = PATIENCE;
+            self.state.try_write().ok()
+        } else {
+            *patience -= 1;
+            None
+        };
+        if let Some(mut state) = state {
+            writer.arena.give_back(&mut state.pages);
+            writer.budget.refill();
+        }
+    }
+}
+
+fn make(mut editor: Editor<'_>, change: &mut Change<'_>) -> Result<(), NeedsRebuild> {
+    let old = match change.new {
+        Some(location) => editor.insert(change.key, location.to_bits())?,
+        None => editor.remove(change.key)?,
+    };
+    change.old = old.map(Location::from_bits);
+    Ok(())
 }
 
 impl Default for BTree {
@@ -86,53 +170,59 @@ impl Index for BTree {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Location>> {
-        Ok(self.tree.read().get(key).map(Location::from_bits))
+        Ok(self.read().get(key).map(Location::from_bits))
     }
 
-    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
-        Ok(self.tree.read().sample(random).map(Location::from_bits))
+    fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
+        self.read().get_many(keys, out);
+        Ok(())
     }
 
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
-        for change in changes.iter() {
-            match change.key.len() {
-                0 => return Err(Error::KeyEmpty),
-                len if len > MAX_KEY_LEN => return Err(Error::KeyTooLarge { len }),
-                _ => {}
-            }
-        }
-        let mut tree = self.tree.write();
+        super::check_keys(changes)?;
+        let mut writer = self.writer.lock();
         // The one thing that can fail is asked for before the first change.
-        if !tree.arena.has_room((changes.len() as u64 + 1).saturating_mul(PAGES_PER_CHANGE)) {
+        if !writer.arena.has_room((changes.len() as u64 + 1).saturating_mul(PAGES_PER_CHANGE.into())) {
             return Err(Error::Unsupported { what: "the index has as many pages as it can number (16 TiB)".into() });
         }
-        for change in changes {
-            let old = match change.new {
-                Some(location) => tree.insert(change.key, location.to_bits()),
-                None => tree.remove(change.key),
-            };
-            change.old = old.map(Location::from_bits);
+        match changes {
+            [] => {}
+            [change] => match self.apply_shared(&mut writer, change) {
+                Ok(()) => {
+                    self.len.store(writer.len, Ordering::Release);
+                    if writer.arena.surplus() > 0 {
+                        self.tidy(writer);
+                    }
+                }
+                Err(NeedsRebuild) => self.apply_exclusive(&mut writer, changes),
+            },
+            _ => self.apply_exclusive(&mut writer, changes),
         }
         Ok(())
     }
 
     fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()> {
-        self.tree.read().scan(start, direction, max, page);
+        self.read().scan(start, direction, max, page);
         Ok(())
     }
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
-        let next = self.tree.read().walk(from, max, out);
+        let next = self.read().walk(from, max, out);
         position.0 = next.map_or(WALK_OVER, u64::from);
         Ok(next.is_some())
     }
 
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
+        Ok(self.read().sample(random).map(Location::from_bits))
+    }
+
     fn len(&self) -> u64 {
-        self.tree.read().len
+        self.len.load(Ordering::Acquire)
     }
 
     fn memory(&self) -> u64 {
-        self.tree.read().memory()
+        let writer = self.writer.lock();
+        self.read().longs.memory() + writer.memory()
     }
 }

@@ -1,60 +1,63 @@
-//! The slotted page: the one place that knows what the bytes of a page mean.
+//! The slotted page, for reading: the one place, with `change`, that knows what the words of a page mean.
 //!
-//! All numbers are little-endian and no bytes depend on where the page lies.
+//! A page is 1,024 words of 32 bits, all of them atomic, so that readers may look while the writer changes it
+//! (`index/optimistic.rs`). No word depends on where the page lies. Bytes of keys lie in words as big-endian numbers, padded with
+//! zeros: comparing words compares bytes.
 //!
 //! ```text
-//! 0  kind u8      1 leaf, 2 inner (0: free, see the arena)
-//! 1  level u8     0 for leaves, a parent is one above its children
-//! 2  count u16    entries
-//! 4  prefix u16   length of the prefix that all keys of the page share
-//! 6  heap u16     where the heap begins; it ends with the prefix
-//! 8  dead u16     bytes of the heap that belong to no entry
-//! 12 link u32     leaf: next leaf; inner: the child left of the first separator
-//! 16 back u32     leaf: previous leaf
-//! 24 heads        u32 each: the first four bytes of the key's suffix (the key behind the prefix), zeros if it
-//!                 is shorter, as the big-endian number they are, so that comparing numbers compares bytes
-//!    offsets      u16 each: where the entry's cell is
+//! 0  version
+//! 1  kind u8      1 leaf, 2 inner (0: free, see the arena)
+//!    level u8     0 for leaves, a parent is one above its children
+//!    count u16    entries
+//! 2  prefix 10b   length of the prefix that all keys of the page share
+//!    heap 11b     where the heap begins; it ends with the prefix
+//!    dead 11b     words of the heap that belong to no entry
+//! 3  link         leaf: next leaf; inner: the child left of the first separator
+//! 4  back         leaf: previous leaf
+//! 5  slots        pairs of entries, three words each: two heads, then the two entries' slots of 16 bits
 //!    ... free ...
-//!    cells        payload (leaf: location u64; inner: child u32), length of the suffix, suffix from byte 4 on
+//!    cells        payload (leaf: location, two words, the low one first; inner: child), suffix from byte 4 on
 //!    prefix bytes
 //! ```
-//! The length is one byte up to 253; 254 and a u16; or 255 for a long key, whose u32 number follows in place of a suffix.
-//! Heads lie side by side for one pass of vector instructions, which finds the place among a hundred without a
-//! branch, and at a fixed place, so that their cache misses wait neither for each other nor for the header's.
+//! A head is the first four bytes of the key's suffix (the key behind the prefix). A slot has the cell's place in its low 10
+//! bits and the suffix's length in the other 6: up to 61; 62 for a length in a word of its own behind the payload; 63 for
+//! a long key, whose number follows in place of a suffix.
+//!
+//! Heads are halved without a branch. They lie together with their slots at a fixed place, so that all lines on the way
+//! to a cell can be asked for as soon as the page's number is known ([`Page::prefetch`]): their cache misses wait neither for
+//! each other nor for the header's, and a search in a cold leaf waits twice, for these and for the cell.
+//!
+//! Nothing here trusts a number: any content gives an answer, if a wrong one, in bounded time.
 
 use super::long::LongKeys;
-use crate::index::arena::{NO_PAGE, PAGE_SIZE, Page};
+use crate::index::arena::{PAGE_SIZE, Page, WORDS};
+use crate::util::prefetch::{LINE, prefetch};
 use std::cmp::Ordering;
 
 /// Bytes of a page behind its header.
-pub(super) const USABLE: usize = PAGE_SIZE - HEADER;
+pub(super) const USABLE: usize = PAGE_SIZE - HEADER * 4;
 /// Keys longer than this are kept out of pages. At least five entries fit in any page.
 pub(super) const MAX_INLINE: usize = PAGE_SIZE / 8;
 /// Longest prefix that is cut.
 pub(super) const MAX_PREFIX: usize = PAGE_SIZE / 8;
+/// No page has more entries.
+pub(super) const MAX_COUNT: usize = USABLE / (SLOT_PAIR * 2 + 4);
 
-/// Most entries of a leaf: those of one-byte keys.
-pub(super) const MAX_ENTRIES: usize = USABLE / (SLOT + 8 + 1);
-
-const HEADER: usize = 24;
-const KIND: usize = 0;
-const LEVEL: usize = 1;
-const COUNT: usize = 2;
-const PREFIX: usize = 4;
-const HEAP: usize = 6;
-const DEAD: usize = 8;
-const LINK: usize = 12;
-const BACK: usize = 16;
-
-const LEAF: u8 = 1;
-const INNER: u8 = 2;
-/// Head and offset.
-const SLOT: usize = 6;
-const HEAD: usize = 4;
-/// Heads that are counted rather than halved: all of most leaves.
-const COUNTED: usize = 128;
-const LONG_LENGTH: u8 = 254;
-const LONG_KEY: u8 = 255;
+/// Words before the slots.
+pub(super) const HEADER: usize = 5;
+pub(super) const KIND: usize = 1;
+pub(super) const SPACE: usize = 2;
+pub(super) const LINK: usize = 3;
+pub(super) const BACK: usize = 4;
+pub(super) const LEAF: u32 = 1;
+pub(super) const INNER: u32 = 2;
+/// Words of two slots and their heads.
+pub(super) const SLOT_PAIR: usize = 3;
+pub(super) const HEAD: usize = 4;
+const PLACE_BITS: u32 = 10;
+/// Codes of a slot from here on aren't lengths.
+pub(super) const OWN_LENGTH: usize = 62;
+pub(super) const LONG_KEY: usize = 63;
 
 /// Where a key is in a page, or belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,36 +68,50 @@ pub(super) struct Found {
     pub(super) exact: bool,
 }
 
-/// An entry without the page's prefix.
+/// Where an entry's parts are.
 #[derive(Clone, Copy)]
-pub(super) struct Cell<'a> {
-    /// First four bytes of the suffix.
-    pub(super) head: [u8; HEAD],
-    /// How many of them there are.
-    pub(super) head_len: usize,
-    /// The suffix from the fifth byte on.
-    pub(super) rest: &'a [u8],
-    /// Number of a long key; then head and rest don't count.
-    pub(super) long: Option<u32>,
-    pub(super) payload: u64,
+pub(super) struct Cell {
+    /// First word of the payload.
+    pub(super) at: usize,
+    /// First word of the suffix from its fifth byte on.
+    pub(super) rest: usize,
+    /// The suffix's length, or the number of a long key.
+    pub(super) len: Result<usize, u32>,
 }
 
-/// A key to store: its whole bytes and, if it is long, its number.
-#[derive(Clone, Copy)]
-pub(super) struct NewKey<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) long: Option<u32>,
+impl Found {
+    /// The position, if the entry there is the key.
+    pub(super) fn exact_pos(self) -> Option<usize> {
+        self.exact.then_some(self.pos)
+    }
 }
 
-/// Bytes that a key takes in a page with this prefix, slot included.
-pub(super) fn cost(level: u8, key_len: usize, long: bool, prefix: usize) -> usize {
+impl Cell {
+    /// Words from the payload to the end of the suffix.
+    pub(super) fn words(self) -> usize {
+        self.rest - self.at + rest_words(self.len.unwrap_or(0))
+    }
+}
+
+/// Bytes that the slots of so many entries take.
+pub(super) fn slot_bytes(count: usize) -> usize {
+    count.div_ceil(2) * SLOT_PAIR * 4
+}
+
+/// Bytes that a key's cell takes in a page with this prefix.
+pub(super) fn cell_bytes(level: u8, key_len: usize, long: bool, prefix: usize) -> usize {
     let suffix = key_len - prefix;
-    let key = match (long, suffix > 253) {
-        (true, _) => 5,
-        (false, true) => 3 + suffix - HEAD,
-        (false, false) => 1 + suffix.saturating_sub(HEAD),
+    let key = match (long, suffix >= OWN_LENGTH) {
+        (true, _) => 1,
+        (false, true) => 1 + rest_words(suffix),
+        (false, false) => rest_words(suffix),
     };
-    SLOT + width(level) + key
+    (payload_words(level) + key) * 4
+}
+
+/// Bytes that a prefix takes.
+pub(super) fn prefix_bytes(len: usize) -> usize {
+    len.next_multiple_of(4)
 }
 
 /// Length of the prefix that two keys share, as far as prefixes are cut.
@@ -102,113 +119,202 @@ pub(super) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take(MAX_PREFIX).take_while(|(x, y)| x == y).count()
 }
 
-fn width(level: u8) -> usize {
-    if level == 0 { 8 } else { 4 }
+pub(super) fn payload_words(level: u8) -> usize {
+    if level == 0 { 2 } else { 1 }
 }
 
-fn head_of(suffix: &[u8]) -> u32 {
-    if let Some(head) = suffix.first_chunk::<HEAD>() {
-        return u32::from_be_bytes(*head);
+/// Words of a suffix beyond its head.
+pub(super) fn rest_words(suffix: usize) -> usize {
+    suffix.saturating_sub(HEAD).div_ceil(4)
+}
+
+/// Up to four bytes as the word that they are in a page.
+#[inline]
+pub(super) fn word_of(bytes: &[u8]) -> u32 {
+    if let Some(word) = bytes.first_chunk::<4>() {
+        return u32::from_be_bytes(*word);
     }
-    let mut head = [0; HEAD];
-    head[..suffix.len()].copy_from_slice(suffix);
-    u32::from_be_bytes(head)
+    bytes.iter().zip([24, 16, 8]).fold(0, |word, (byte, shift)| word | u32::from(*byte) << shift)
 }
 
-/// Number of heads less than `head`: halves without branches, then counts what is left with vector instructions.
-fn lower_bound(mut heads: &[[u8; HEAD]], head: u32) -> usize {
-    let mut base = 0;
-    while heads.len() > COUNTED {
-        let half = heads.len() / 2;
-        let (low, high) = heads.split_at(half);
-        let below = u32::from_le_bytes(low[half - 1]) < head;
-        heads = if below { high } else { low };
-        base += if below { half } else { 0 };
-    }
-    let less: u32 = heads.iter().map(|h| u32::from(u32::from_le_bytes(*h) < head)).sum();
-    base + less as usize
+/// The word of a position's head.
+#[inline(always)]
+pub(super) fn head_at(pos: usize) -> usize {
+    HEADER + pos + pos / 2
 }
 
-/// Reading.
+/// The word with a position's slot, and by how much it is shifted there.
+#[inline(always)]
+pub(super) fn slot_at(pos: usize) -> (usize, usize) {
+    (HEADER + pos / 2 * SLOT_PAIR + 2, pos % 2 * 16)
+}
+
 impl Page {
+    /// Asks for the lines that a search needs before it comes to a cell.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        /// Header and some hundred slots: most of what leaves have.
+        const LINES: usize = 10;
+        for line in 0..LINES {
+            prefetch(self.place(line * LINE / 4));
+        }
+    }
+
+    #[inline]
     pub(super) fn is_leaf(&self) -> bool {
-        self.bytes[KIND] == LEAF
+        self.word(KIND) & 0xff == LEAF
     }
 
     pub(super) fn level(&self) -> u8 {
-        self.bytes[LEVEL]
+        (self.word(KIND) >> 8) as u8
     }
 
+    #[inline]
     pub(super) fn count(&self) -> usize {
-        self.u16_at(COUNT)
+        (self.word(KIND) as usize >> 16).min(MAX_COUNT)
     }
 
-    pub(super) fn prefix(&self) -> &[u8] {
-        &self.bytes[PAGE_SIZE - self.u16_at(PREFIX)..]
+    #[inline]
+    pub(super) fn prefix_len(&self) -> usize {
+        (self.word(SPACE) as usize & 0x3ff).min(MAX_PREFIX)
     }
 
-    /// Leaf: the next leaf, or [`NO_PAGE`].
+    /// Where the heap begins.
+    pub(super) fn heap(&self) -> usize {
+        (self.word(SPACE) as usize >> 10) & 0x7ff
+    }
+
+    /// Words of the heap that belong to no entry.
+    pub(super) fn dead(&self) -> usize {
+        self.word(SPACE) as usize >> 21
+    }
+
+    /// Leaf: the next leaf, or [`NO_PAGE`](crate::index::arena::NO_PAGE).
     pub(super) fn next(&self) -> u32 {
-        self.u32_at(LINK)
+        self.word(LINK)
     }
 
-    /// Leaf: the previous leaf, or [`NO_PAGE`].
+    /// Leaf: the previous leaf, or none as above.
     pub(super) fn prev(&self) -> u32 {
-        self.u32_at(BACK)
+        self.word(BACK)
     }
 
     /// Inner: the child behind `i` separators.
+    #[inline]
     pub(super) fn child(&self, i: usize) -> u32 {
         match i.checked_sub(1) {
-            None => self.u32_at(LINK),
-            Some(pos) => self.u32_at(self.offset(pos)),
+            None => self.word(LINK),
+            Some(pos) => self.word(self.slot(pos).0),
         }
     }
 
     /// Bytes that entries and prefix take, of [`USABLE`].
     pub(super) fn used(&self) -> usize {
-        self.count() * SLOT + PAGE_SIZE - self.u16_at(HEAP) - self.u16_at(DEAD)
+        slot_bytes(self.count()) + (WORDS - self.heap().min(WORDS)).saturating_sub(self.dead()) * 4
     }
 
+    /// An entry's place and length code.
+    #[inline]
+    pub(super) fn slot(&self, pos: usize) -> (usize, usize) {
+        let (at, shift) = slot_at(pos);
+        let slot = (self.word(at) as usize >> shift) & 0xffff;
+        (slot & ((1 << PLACE_BITS) - 1), slot >> PLACE_BITS)
+    }
+
+    /// Leaf: an entry's location bits.
+    #[inline]
     pub(super) fn payload(&self, pos: usize) -> u64 {
-        self.payload_at(self.offset(pos))
+        self.payload_at(self.slot(pos).0)
     }
 
-    pub(super) fn cell(&self, pos: usize) -> Cell<'_> {
-        let at = self.offset(pos);
-        let (len, begin) = self.suffix_at(at);
-        let head = u32::from_le_bytes(self.heads()[pos]).to_be_bytes();
-        let payload = self.payload_at(at);
-        match len {
-            Ok(len) => {
-                let rest = &self.bytes[begin..begin + len.saturating_sub(HEAD)];
-                Cell { head, head_len: len.min(HEAD), rest, long: None, payload }
-            }
-            Err(long) => Cell { head, head_len: 0, rest: &[], long: Some(long), payload },
+    #[inline]
+    fn payload_at(&self, at: usize) -> u64 {
+        u64::from(self.word(at)) | u64::from(self.word(at + 1)) << 32
+    }
+
+    /// An entry's payload: location bits, or a child.
+    pub(super) fn any_payload(&self, pos: usize) -> u64 {
+        if self.is_leaf() { self.payload(pos) } else { u64::from(self.child(pos + 1)) }
+    }
+
+    pub(super) fn cell(&self, pos: usize) -> Cell {
+        let (at, code) = self.slot(pos);
+        let rest = at + if self.is_leaf() { 2 } else { 1 };
+        match code {
+            OWN_LENGTH => Cell { at, rest: rest + 1, len: Ok((self.word(rest) as usize).min(MAX_INLINE)) },
+            LONG_KEY => Cell { at, rest: rest + 1, len: Err(self.word(rest)) },
+            len => Cell { at, rest, len: Ok(len) },
         }
     }
 
+    /// Writes the page's prefix to the beginning of `out` and returns its length.
+    pub(super) fn copy_prefix(&self, out: &mut KeyBytes) -> usize {
+        let len = self.prefix_len();
+        let first = WORDS - len.div_ceil(4);
+        for (i, four) in out.as_chunks_mut::<4>().0.iter_mut().take(len.div_ceil(4)).enumerate() {
+            *four = self.word(first + i).to_be_bytes();
+        }
+        len
+    }
+
+    /// Writes a key that isn't long behind the prefix in `out`, and returns its whole length.
+    #[inline]
+    pub(super) fn copy_suffix(&self, pos: usize, cell: Cell, prefix: usize, out: &mut KeyBytes) -> usize {
+        let len = cell.len.unwrap_or(0);
+        let out = &mut out[prefix.min(MAX_PREFIX)..];
+        let (fours, _) = out.as_chunks_mut::<4>();
+        fours[0] = self.word(head_at(pos)).to_be_bytes();
+        for (i, four) in fours[1..].iter_mut().take(rest_words(len)).enumerate() {
+            *four = self.word(cell.rest + i).to_be_bytes();
+        }
+        prefix + len
+    }
+
     /// The place of a key.
+    #[inline]
     pub(super) fn find(&self, key: &[u8], longs: &LongKeys) -> Found {
-        let prefix = self.prefix();
-        let Some(suffix) = key.strip_prefix(prefix) else {
-            return Found { pos: if key < prefix { 0 } else { self.count() }, exact: false };
-        };
-        let head = head_of(suffix);
-        let heads = self.heads();
-        let mut low = lower_bound(heads, head);
+        match self.strip_prefix(key) {
+            Ok(suffix) => self.find_from(self.lower_bound(suffix), suffix, key.len() - suffix.len(), longs),
+            Err(pos) => Found { pos, exact: false },
+        }
+    }
+
+    /// The key behind the page's prefix; or, if it doesn't share that, where it belongs.
+    #[inline]
+    pub(super) fn strip_prefix<'k>(&self, key: &'k [u8]) -> Result<&'k [u8], usize> {
+        let len = self.prefix_len();
+        if len == 0 {
+            return Ok(key);
+        }
+        let (own, suffix) = key.split_at(len.min(key.len()));
+        let first = WORDS - len.div_ceil(4);
+        for (i, part) in own.chunks(4).enumerate() {
+            // Bytes of the prefix beyond the key's end don't count yet.
+            let prefix = self.word(first + i) & (u32::MAX << (8 * (4 - part.len())));
+            let part = word_of(part);
+            if part != prefix {
+                return Err(if part < prefix { 0 } else { self.count() });
+            }
+        }
+        if own.len() < len { Err(0) } else { Ok(suffix) }
+    }
+
+    /// The place of a suffix among the entries from its [`Page::lower_bound`] on.
+    #[inline]
+    pub(super) fn find_from(&self, mut low: usize, suffix: &[u8], prefix: usize, longs: &LongKeys) -> Found {
+        let (count, head) = (self.count(), word_of(suffix));
         // Most often one entry has this head or none.
         let mut high = low;
-        while heads.get(high).is_some_and(|h| u32::from_le_bytes(*h) == head) {
+        while high < count && self.word(head_at(high)) == head {
             high += 1;
             if high - low == 4 {
-                high += heads[high..].partition_point(|h| u32::from_le_bytes(*h) == head);
+                high += self.equal_heads(high, count, head);
                 break;
             }
         }
         while low < high {
             let middle = low.midpoint(high);
-            match self.compare(middle, suffix, prefix.len(), longs) {
+            match self.compare(middle, suffix, prefix, longs) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Equal => return Found { pos: middle, exact: true },
                 Ordering::Greater => high = middle,
@@ -217,224 +323,57 @@ impl Page {
         Found { pos: low, exact: false }
     }
 
+    /// Number of heads less than a suffix's: halved without a branch, since a guess is wrong half the time.
+    #[inline]
+    pub(super) fn lower_bound(&self, suffix: &[u8]) -> usize {
+        let (mut base, mut n, head) = (0, self.count(), word_of(suffix));
+        while n > 1 {
+            let half = n / 2;
+            base += if self.word(head_at(base + half - 1)) < head { half } else { 0 };
+            n -= half;
+        }
+        base + usize::from(n == 1 && self.word(head_at(base)) < head)
+    }
+
+    /// How many entries from `pos` on have this head, of which those before `count` ascend.
+    #[cold]
+    fn equal_heads(&self, pos: usize, count: usize, head: u32) -> usize {
+        let (mut low, mut high) = (pos, count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.word(head_at(middle)) == head { low = middle + 1 } else { high = middle }
+        }
+        low - pos
+    }
+
     /// Compares an entry with a suffix of the same head.
+    #[inline]
     fn compare(&self, pos: usize, suffix: &[u8], prefix: usize, longs: &LongKeys) -> Ordering {
-        match self.suffix_at(self.offset(pos)) {
-            (Ok(len), begin) => {
-                let rest = &self.bytes[begin..begin + len.saturating_sub(HEAD)];
-                rest.cmp(suffix.get(HEAD..).unwrap_or(&[])).then(len.cmp(&suffix.len()))
-            }
-            (Err(long), _) => longs.get(long).get(prefix..).unwrap_or(&[]).cmp(suffix),
-        }
-    }
-
-    fn heads(&self) -> &[[u8; HEAD]] {
-        self.bytes[HEADER..HEADER + self.count() * HEAD].as_chunks().0
-    }
-
-    fn offset(&self, pos: usize) -> usize {
-        self.u16_at(HEADER + self.count() * HEAD + pos * 2)
-    }
-
-    fn payload_at(&self, at: usize) -> u64 {
-        if self.is_leaf() { self.u64_at(at) } else { u64::from(self.u32_at(at)) }
-    }
-
-    /// Length of the suffix, or a long key's number; and where the suffix's bytes begin.
-    fn suffix_at(&self, at: usize) -> (Result<usize, u32>, usize) {
-        let at = at + width(self.level());
-        match self.bytes[at] {
-            LONG_LENGTH => (Ok(self.u16_at(at + 1)), at + 3),
-            LONG_KEY => (Err(self.u32_at(at + 1)), at + 5),
-            len => (Ok(usize::from(len)), at + 1),
-        }
-    }
-
-    fn cell_size(&self, at: usize) -> usize {
-        let (len, begin) = self.suffix_at(at);
-        begin - at + len.map_or(0, |len| len.saturating_sub(HEAD))
-    }
-
-    fn u16_at(&self, at: usize) -> usize {
-        self.bytes[at..].first_chunk().map_or(0, |b| u16::from_le_bytes(*b).into())
-    }
-
-    fn u32_at(&self, at: usize) -> u32 {
-        self.bytes[at..].first_chunk().map_or(0, |b| u32::from_le_bytes(*b))
-    }
-
-    fn u64_at(&self, at: usize) -> u64 {
-        self.bytes[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b))
-    }
-}
-
-/// Changing.
-impl Page {
-    /// Makes an empty page of it, with this prefix and no links.
-    pub(super) fn init(&mut self, level: u8, prefix: &[u8]) {
-        self.bytes[..HEADER].fill(0);
-        self.bytes[KIND] = if level == 0 { LEAF } else { INNER };
-        self.bytes[LEVEL] = level;
-        self.set_next(NO_PAGE);
-        self.set_prev(NO_PAGE);
-        self.clear(prefix);
-    }
-
-    /// Removes all entries and sets the prefix; links stay.
-    pub(super) fn clear(&mut self, prefix: &[u8]) {
-        self.set_u16(COUNT, 0);
-        self.set_u16(DEAD, 0);
-        self.set_u16(HEAP, PAGE_SIZE - prefix.len());
-        self.set_u16(PREFIX, prefix.len());
-        self.bytes[PAGE_SIZE - prefix.len()..].copy_from_slice(prefix);
-    }
-
-    pub(super) fn set_next(&mut self, no: u32) {
-        self.set_u32(LINK, no);
-    }
-
-    pub(super) fn set_prev(&mut self, no: u32) {
-        self.set_u32(BACK, no);
-    }
-
-    /// Inner: sets the child left of all separators.
-    pub(super) fn set_first_child(&mut self, no: u32) {
-        self.set_u32(LINK, no);
-    }
-
-    pub(super) fn set_payload(&mut self, pos: usize, payload: u64) {
-        let at = self.offset(pos);
-        self.write_payload(at, payload);
-    }
-
-    /// Inserts an entry at the position that `find` gave; `false` if it doesn't fit or doesn't share the prefix.
-    pub(super) fn insert(&mut self, pos: usize, key: NewKey<'_>, payload: u64) -> bool {
-        let (prefix, count) = (self.u16_at(PREFIX), self.count());
-        let Some(suffix) = key.bytes.strip_prefix(self.prefix()) else { return false };
-        let need = cost(self.level(), key.bytes.len(), key.long.is_some(), prefix);
-        let slots_end = HEADER + count * SLOT;
-        let free = self.u16_at(HEAP) - slots_end;
-        if need > free {
-            if need > free + self.u16_at(DEAD) {
-                return false;
-            }
-            self.compact();
-        }
-        let at = self.u16_at(HEAP) - (need - SLOT);
-        self.set_u16(HEAP, at);
-        self.write_cell(at, suffix, key.long, payload);
-        // Heads behind `pos` move by one head, offsets before it too, offsets behind it by a whole slot.
-        let offsets = HEADER + count * HEAD;
-        let (head_at, offset_at) = (HEADER + pos * HEAD, offsets + pos * 2);
-        self.bytes.copy_within(offset_at..slots_end, offset_at + SLOT);
-        self.bytes.copy_within(head_at..offset_at, head_at + HEAD);
-        self.set_u32(head_at, head_of(suffix));
-        self.set_u16(offset_at + HEAD, at);
-        self.set_u16(COUNT, count + 1);
-        true
-    }
-
-    /// Removes an entry.
-    pub(super) fn remove(&mut self, pos: usize) {
-        let count = self.count();
-        let dead = self.u16_at(DEAD) + self.cell_size(self.offset(pos));
-        self.set_u16(DEAD, dead);
-        let offsets = HEADER + count * HEAD;
-        let (head_at, offset_at) = (HEADER + pos * HEAD, offsets + pos * 2);
-        self.bytes.copy_within(head_at + HEAD..offset_at, head_at);
-        self.bytes.copy_within(offset_at + 2..offsets + count * 2, offset_at - HEAD);
-        self.set_u16(COUNT, count - 1);
-    }
-
-    /// Writes `keys`, in order, into the emptied page, behind [`Page::clear`].
-    ///
-    /// REQUIRES: they fit and share the prefix.
-    pub(super) fn fill<'a>(&mut self, count: usize, keys: impl Iterator<Item = (NewKey<'a>, u64)>) {
-        let (level, prefix) = (self.level(), self.u16_at(PREFIX));
-        let (heads, offsets) = (HEADER, HEADER + count * HEAD);
-        let mut heap = PAGE_SIZE - prefix;
-        for (i, (key, payload)) in keys.take(count).enumerate() {
-            let suffix = key.bytes.get(prefix..).unwrap_or(&[]);
-            heap -= cost(level, key.bytes.len(), key.long.is_some(), prefix) - SLOT;
-            self.set_u32(heads + i * HEAD, head_of(suffix));
-            self.set_u16(offsets + i * 2, heap);
-            self.write_cell(heap, suffix, key.long, payload);
-        }
-        self.set_u16(COUNT, count);
-        self.set_u16(HEAP, heap);
-    }
-
-    /// Closes the gaps in the heap.
-    fn compact(&mut self) {
-        let old = self.clone();
-        let offsets = HEADER + self.count() * HEAD;
-        let mut heap = PAGE_SIZE - self.u16_at(PREFIX);
-        for i in 0..self.count() {
-            let from = old.offset(i);
-            let size = old.cell_size(from);
-            heap -= size;
-            self.bytes[heap..heap + size].copy_from_slice(&old.bytes[from..from + size]);
-            self.set_u16(offsets + i * 2, heap);
-        }
-        self.set_u16(HEAP, heap);
-        self.set_u16(DEAD, 0);
-    }
-
-    fn write_cell(&mut self, at: usize, suffix: &[u8], long: Option<u32>, payload: u64) {
-        self.write_payload(at, payload);
-        let at = at + width(self.level());
-        if let Some(no) = long {
-            self.bytes[at] = LONG_KEY;
-            self.set_u32(at + 1, no);
-            return;
-        }
-        let begin = if suffix.len() < usize::from(LONG_LENGTH) {
-            self.bytes[at] = suffix.len() as u8;
-            at + 1
-        } else {
-            self.bytes[at] = LONG_LENGTH;
-            self.set_u16(at + 1, suffix.len());
-            at + 3
+        let cell = self.cell(pos);
+        let len = match cell.len {
+            Ok(len) => len,
+            Err(long) => return longs.get(long).get(prefix..).unwrap_or(&[]).cmp(suffix),
         };
-        let rest = suffix.get(HEAD..).unwrap_or(&[]);
-        self.bytes[begin..begin + rest.len()].copy_from_slice(rest);
-    }
-
-    fn write_payload(&mut self, at: usize, payload: u64) {
-        if self.is_leaf() {
-            self.bytes[at..at + 8].copy_from_slice(&payload.to_le_bytes());
-        } else {
-            self.set_u32(at, payload as u32);
+        let (fours, tail) = suffix.get(HEAD..).unwrap_or(&[]).as_chunks::<4>();
+        let words = rest_words(len);
+        for (i, four) in fours.iter().take(words).enumerate() {
+            let (own, wanted) = (self.word(cell.rest + i), u32::from_be_bytes(*four));
+            if own != wanted {
+                return own.cmp(&wanted);
+            }
         }
-    }
-
-    fn set_u16(&mut self, at: usize, value: usize) {
-        self.bytes[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes());
-    }
-
-    fn set_u32(&mut self, at: usize, value: u32) {
-        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        if words > fours.len() && !tail.is_empty() {
+            let order = self.word(cell.rest + fours.len()).cmp(&word_of(tail));
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        len.cmp(&suffix.len())
     }
 }
 
-#[cfg(test)]
-impl Page {
-    /// Panics if cells overlap, lie outside of the heap, or leave other gaps than the dead bytes.
-    pub(super) fn check_heap(&self) {
-        let slots_end = HEADER + self.count() * SLOT;
-        assert!(slots_end <= self.u16_at(HEAP) && self.used() <= USABLE, "slots and heap overlap");
-        let mut cells: Vec<(usize, usize)> =
-            (0..self.count()).map(|i| (self.offset(i), self.cell_size(self.offset(i)))).collect();
-        cells.sort_unstable();
-        let mut end = self.u16_at(HEAP);
-        let mut gaps = 0;
-        for (at, size) in cells {
-            assert!(at >= end, "cells overlap");
-            gaps += at - end;
-            end = at + size;
-        }
-        let heap_end = PAGE_SIZE - self.u16_at(PREFIX);
-        assert!(end <= heap_end);
-        assert_eq!(gaps + heap_end - end, self.u16_at(DEAD), "dead bytes");
-    }
-}
+/// Room for a key that isn't long, whatever a page in the middle of a change says of its length.
+pub(super) type KeyBytes = [u8; MAX_PREFIX + MAX_INLINE + 8];
+
+/// See [`KeyBytes`].
+pub(super) const NO_KEY_BYTES: KeyBytes = [0; MAX_PREFIX + MAX_INLINE + 8];

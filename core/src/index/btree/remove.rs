@@ -3,9 +3,9 @@
 //! Merging begins well below a full page, so that removing and inserting about a full page doesn't merge and split
 //! in turn.
 
-use super::page::USABLE;
+use super::edit::{Editor, NeedsRebuild, Step};
+use super::page::{USABLE, slot_bytes};
 use super::run::Run;
-use super::search::{Step, Tree};
 use crate::index::arena::NO_PAGE;
 
 /// A page with less in it than this is merged with a sibling if it can be.
@@ -13,38 +13,46 @@ const UNDERFULL: usize = USABLE / 2;
 /// What merged pages may take.
 const MERGED: usize = USABLE * 7 / 8;
 
-impl Tree {
-    /// Removes a key and returns its payload.
-    pub(super) fn remove(&mut self, key: &[u8]) -> Option<u64> {
-        let leaf = self.leaf(key)?;
-        let found = self.page(leaf).find(key, &self.longs);
+impl Editor<'_> {
+    /// Removes a key and returns its payload; nothing is done if that takes more than [`Editor::may_rebuild`] allows.
+    pub(super) fn remove(&mut self, key: &[u8]) -> Result<Option<u64>, NeedsRebuild> {
+        let Some(leaf) = self.leaf(key) else { return Ok(None) };
+        let page = self.page(leaf);
+        let found = page.find(key, self.longs());
         if !found.exact {
-            return None;
+            return Ok(None);
         }
-        let old = self.page(leaf).payload(found.pos);
+        let left =
+            page.used() - page.cell(found.pos).words() * 4 - (slot_bytes(page.count()) - slot_bytes(page.count() - 1));
+        if left < UNDERFULL && !self.may_rebuild() {
+            return Err(NeedsRebuild);
+        }
+        let old = page.payload(found.pos);
         self.remove_entry(leaf, found.pos);
-        self.len -= 1;
-        if self.page(leaf).used() < UNDERFULL {
+        self.writer.len -= 1;
+        debug_assert_eq!(page.used(), left);
+        if left < UNDERFULL {
             self.mend(key);
         }
-        Some(old)
+        Ok(Some(old))
     }
 
     /// Removes an entry of a page, and its long key.
     pub(super) fn remove_entry(&mut self, no: u32, pos: usize) {
-        let page = self.arena.page_mut(no);
-        if let Some(long) = page.cell(pos).long {
-            self.longs.remove(long);
+        let page = self.page_mut(no);
+        if let Err(long) = page.cell(pos).len {
+            self.remove_long(long);
         }
         page.remove(pos);
     }
 
     /// Frees or merges the pages on the way to a key, from the leaf up, as long as one has too little in it.
     fn mend(&mut self, key: &[u8]) {
-        for level in 0..=self.page(self.root).level() {
+        for level in 0..=self.page(self.root()).level() {
             let step = self.step(key, level);
             let Some((parent, index)) = step.parent else { return self.mend_root() };
             if self.is_empty_page(step.page) {
+                self.unlink(step.page);
                 self.free_page(step.page);
                 self.remove_child(parent, index);
             } else if !self.merge_with_sibling(step, parent, index) {
@@ -58,13 +66,12 @@ impl Tree {
         page.count() == 0 && (page.is_leaf() || page.child(0) == NO_PAGE)
     }
 
-    /// Frees an empty page.
-    fn free_page(&mut self, no: u32) {
-        if self.page(no).is_leaf() {
-            let (prev, next) = (self.page(no).prev(), self.page(no).next());
-            self.link(prev, next);
+    /// Makes the neighbours of a leaf each other's.
+    fn unlink(&mut self, no: u32) {
+        let page = self.page(no);
+        if page.is_leaf() {
+            self.link(page.prev(), page.next());
         }
-        self.arena.free(no);
     }
 
     /// Takes a freed child out of its parent, which may be left with none.
@@ -81,14 +88,18 @@ impl Tree {
     }
 
     fn mend_root(&mut self) {
-        while self.root != NO_PAGE && self.page(self.root).count() == 0 {
-            let page = self.page(self.root);
+        while self.root() != NO_PAGE && self.page(self.root()).count() == 0 {
+            let (old, page) = (self.root(), self.page(self.root()));
             let child = if page.is_leaf() { NO_PAGE } else { page.child(0) };
-            self.arena.free(self.root);
-            self.root = child;
+            self.page_mut(old);
+            if child != NO_PAGE {
+                self.page_mut(child);
+            }
+            self.set_root(child);
+            self.free_page(old);
         }
-        if self.root == NO_PAGE {
-            self.run = Run::default();
+        if self.root() == NO_PAGE {
+            self.writer.run = Run::default();
         }
     }
 
@@ -107,7 +118,7 @@ impl Tree {
             return false;
         }
         let level = self.page(left).level();
-        let mut run = std::mem::take(&mut self.run);
+        let mut run = std::mem::take(&mut self.writer.run);
         run.clear();
         run.gather(self.page(left));
         if level > 0 {
@@ -115,11 +126,11 @@ impl Tree {
             run.gather_one(self.page(parent), separator, u64::from(self.page(right).child(0)));
         }
         run.gather(self.page(right));
-        let fits = run.size(level, 0..run.len(), &self.longs) <= MERGED;
+        let fits = run.size(level, 0..run.len(), self.longs()) <= MERGED;
         if fits {
-            run.write(0..run.len(), self.arena.page_mut(left), &self.longs);
+            run.write(0..run.len(), self.page_mut(left), self.longs());
         }
-        self.run = run;
+        self.writer.run = run;
         if !fits {
             return false;
         }
@@ -131,7 +142,7 @@ impl Tree {
             // If it is long, its key belongs to the merged page now.
             self.page_mut(parent).remove(separator);
         }
-        self.arena.free(right);
+        self.free_page(right);
         true
     }
 }

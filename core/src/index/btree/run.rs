@@ -3,8 +3,9 @@
 //! Splits, shifts to a sibling, merges and changes of a page's prefix are all one thing: gather, choose where pages
 //! begin, write. A run's memory is kept by the tree from one use to the next.
 
+use super::change::NewKey;
 use super::long::LongKeys;
-use super::page::{Cell, NewKey, USABLE, cost, shared_prefix};
+use super::page::{KeyBytes, NO_KEY_BYTES, USABLE, cell_bytes, prefix_bytes, shared_prefix, slot_bytes};
 use crate::index::arena::Page;
 use std::ops::Range;
 
@@ -41,8 +42,10 @@ impl Run {
 
     /// Appends the entries of a page.
     pub(super) fn gather(&mut self, page: &Page) {
+        let mut key = NO_KEY_BYTES;
+        let prefix = page.copy_prefix(&mut key);
         for i in 0..page.count() {
-            let item = self.copy(page.prefix(), page.cell(i));
+            let item = self.copy(page, i, prefix, &mut key);
             self.items.push(item);
         }
     }
@@ -56,7 +59,9 @@ impl Run {
 
     /// Appends one entry of a page with another payload; a long key is shared with the page then.
     pub(super) fn gather_one(&mut self, page: &Page, pos: usize, payload: u64) {
-        let item = self.copy(page.prefix(), page.cell(pos));
+        let mut key = NO_KEY_BYTES;
+        let prefix = page.copy_prefix(&mut key);
+        let item = self.copy(page, pos, prefix, &mut key);
         self.items.push(Item { payload, ..item });
     }
 
@@ -108,7 +113,7 @@ impl Run {
     /// Bytes that these entries take in a page of their own, of [`USABLE`].
     pub(super) fn size(&self, level: u8, range: Range<usize>, longs: &LongKeys) -> usize {
         let prefix = self.prefix(&range, longs);
-        prefix + self.costs(level, range, prefix).sum::<usize>()
+        prefix_bytes(prefix) + slot_bytes(range.len()) + self.cells(level, range, prefix).sum::<usize>()
     }
 
     /// Whether these entries fit in a page.
@@ -121,10 +126,11 @@ impl Run {
     pub(super) fn cut(&self, level: u8, gap: usize, longs: &LongKeys) -> Option<usize> {
         let n = self.len();
         let prefix = self.prefix(&(0..n), longs);
-        let half = self.costs(level, 0..n, prefix).sum::<usize>() / 2;
+        let each = slot_bytes(2) / 2;
+        let half = (self.cells(level, 0..n, prefix).sum::<usize>() + n * each) / 2;
         let mut sum = 0;
-        let middle = self.costs(level, 0..n, prefix).take_while(|c| {
-            sum += c;
+        let middle = self.cells(level, 0..n, prefix).take_while(|c| {
+            sum += c + each;
             sum <= half
         });
         let middle = middle.count();
@@ -140,26 +146,27 @@ impl Run {
     /// Writes these entries into a page in place of what it has; its links stay.
     ///
     /// REQUIRES: they fit.
-    pub(super) fn write(&self, range: Range<usize>, page: &mut Page, longs: &LongKeys) {
+    pub(super) fn write(&self, range: Range<usize>, page: &Page, longs: &LongKeys) {
         debug_assert!(self.fits(page.level(), range.clone(), longs));
         let prefix = self.prefix(&range, longs);
         page.clear(if prefix == 0 { &[] } else { &self.key(range.start, longs).bytes[..prefix] });
         page.fill(range.len(), range.map(|i| (self.key(i, longs), self.payload(i))));
     }
 
-    fn costs(&self, level: u8, range: Range<usize>, prefix: usize) -> impl Iterator<Item = usize> {
-        self.items[range].iter().map(move |item| cost(level, item.len as usize, item.long.is_some(), prefix))
+    fn cells(&self, level: u8, range: Range<usize>, prefix: usize) -> impl Iterator<Item = usize> {
+        self.items[range].iter().map(move |item| cell_bytes(level, item.len as usize, item.long.is_some(), prefix))
     }
 
-    fn copy(&mut self, prefix: &[u8], cell: Cell<'_>) -> Item {
-        let begin = self.bytes.len();
-        let mut len = u32::MAX; // a long key's length makes no difference to its cost
-        if cell.long.is_none() {
-            self.bytes.extend_from_slice(prefix);
-            self.bytes.extend_from_slice(&cell.head[..cell.head_len]);
-            self.bytes.extend_from_slice(cell.rest);
-            len = (self.bytes.len() - begin) as u32;
+    /// Takes over an entry of a page whose prefix is in `key`.
+    fn copy(&mut self, page: &Page, pos: usize, prefix: usize, key: &mut KeyBytes) -> Item {
+        let (cell, payload) = (page.cell(pos), page.any_payload(pos));
+        let begin = self.bytes.len() as u32;
+        if let Err(long) = cell.len {
+            // A long key's length makes no difference to its cost.
+            return Item { begin, len: u32::MAX, long: Some(long), payload };
         }
-        Item { begin: begin as u32, len, long: cell.long, payload: cell.payload }
+        let len = page.copy_suffix(pos, cell, prefix, key);
+        self.bytes.extend_from_slice(&key[..len]);
+        Item { begin, len: len as u32, long: None, payload }
     }
 }

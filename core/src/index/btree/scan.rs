@@ -1,33 +1,87 @@
-//! Ordered scans along the leaves' links, and the walk over all leaves in the arena's order.
+//! Ordered scans along the leaves' links, the walk over all leaves in the arena's order, and samples.
+//!
+//! A leaf's entries are appended and taken back if its version has moved. From a leaf the scan passes on to its neighbour as
+//! a reader passes from parent to child: this leaf's version is looked at once more with the neighbour's in hand, so
+//! at that moment the two were neighbours and nothing lay between them. If the neighbour changes before it has been read,
+//! entries may have moved across the border between the two: the scan finds its place again by the last key that it gave out.
 
-use super::page::{MAX_ENTRIES, MAX_PREFIX};
-use super::search::Tree;
+use super::page::{KeyBytes, MAX_COUNT, NO_KEY_BYTES};
+use super::search::{State, View};
 use crate::index::arena::{NO_PAGE, Page};
 use crate::index::{Direction, KeyPage, Start, below};
 use crate::types::Location;
-use std::ops::Range;
 
-impl Tree {
+impl State {
     /// Appends up to `max` entries from `start` on.
-    pub(super) fn scan(&self, start: Start<'_>, direction: Direction, mut max: usize, out: &mut KeyPage) {
+    pub(super) fn scan(&self, start: Start<'_>, direction: Direction, max: usize, out: &mut KeyPage) {
         let forward = direction == Direction::Forward;
-        let Some((mut no, mut pos)) = self.position(start, forward) else { return };
-        while max > 0 && no != NO_PAGE {
-            let leaf = self.page(no);
-            let range = match (forward, pos) {
-                (true, pos) => pos.unwrap_or(0)..leaf.count(),
-                (false, pos) => 0..pos.unwrap_or(leaf.count()),
-            };
-            let take = range.len().min(max);
-            if forward {
-                self.copy(leaf, range.start..range.start + take, out);
-                no = leaf.next();
-            } else {
-                self.copy_reversed(leaf, range.end - take..range.end, out);
-                no = leaf.prev();
+        let (begin, mut last, mut key) = (out.len(), Vec::new(), NO_KEY_BYTES);
+        let end = begin.saturating_add(max);
+        while out.len() < end {
+            let from = if out.len() == begin { start } else { Start::After(&last) };
+            if self.scan_run(from, forward, end, out, &mut key) {
+                return;
             }
-            max -= take;
-            pos = None;
+            last.clear();
+            last.extend_from_slice(out.len().checked_sub(1).and_then(|i| out.get(i)).map_or(&[], |(key, _)| key));
+        }
+    }
+
+    /// Appends entries of leaf after leaf; `false` if a leaf that wasn't read yet has changed.
+    fn scan_run(&self, start: Start<'_>, forward: bool, end: usize, out: &mut KeyPage, key: &mut KeyBytes) -> bool {
+        let at = match start {
+            Start::Edge => None,
+            Start::At(key) => Some((key, false)),
+            Start::After(key) => Some((key, true)),
+        };
+        let leaf = match at {
+            None => self.edge_leaf(!forward),
+            Some((key, _)) => self.leaf(key),
+        };
+        let Some(mut leaf) = leaf else { return true };
+        // The first to take forward, the one behind the last in reverse; none means the leaf's edge.
+        let mut pos = at.map(|(key, skip)| {
+            let found = leaf.page.find(key, &self.longs);
+            found.pos + usize::from(found.exact && forward == skip)
+        });
+        loop {
+            let before = out.len();
+            let (page, count) = (leaf.page, leaf.page.count());
+            let (from, to) = if forward { (pos.unwrap_or(0), count) } else { (0, pos.unwrap_or(count)) };
+            let take = to.saturating_sub(from).min(end - before);
+            let next = if forward { page.next() } else { page.prev() };
+            let more = before + take < end && next != NO_PAGE;
+            if more {
+                self.pages.page(next).prefetch();
+            }
+            let prefix = page.copy_prefix(key);
+            if forward {
+                (from..from + take).for_each(|i| self.copy(page, i, prefix, key, out));
+            } else {
+                (to - take..to).rev().for_each(|i| self.copy(page, i, prefix, key, out));
+            }
+            let next = if more { leaf.hand_over(self.pages.page(next)) } else { leaf.holds().then_some(leaf) };
+            match next {
+                None => {
+                    out.truncate(before);
+                    return false;
+                }
+                Some(_) if !more => return true,
+                Some(next) => (leaf, pos) = (next, None),
+            }
+        }
+    }
+
+    #[inline]
+    fn copy(&self, page: &Page, i: usize, prefix: usize, key: &mut KeyBytes, out: &mut KeyPage) {
+        let cell = page.cell(i);
+        let location = Location::from_bits(page.payload(i));
+        match cell.len {
+            Ok(_) => {
+                let len = page.copy_suffix(i, cell, prefix, key);
+                out.push(&key[..len], &[], location);
+            }
+            Err(long) => out.push(self.longs.get(long), &[], location),
         }
     }
 
@@ -35,71 +89,30 @@ impl Tree {
     /// from, or nothing at the end.
     pub(super) fn walk(&self, from: u32, max: usize, out: &mut Vec<Location>) -> Option<u32> {
         let wanted = out.len().saturating_add(max);
-        for no in from..self.arena.end() {
+        for no in from..self.pages.end() {
             if out.len() >= wanted {
                 return Some(no);
             }
-            let page = self.page(no);
-            if page.is_leaf() {
-                out.extend((0..page.count()).map(|i| Location::from_bits(page.payload(i))));
+            let before = out.len();
+            loop {
+                let view = View::of(self.pages.page(no));
+                if view.page.is_leaf() {
+                    out.extend((0..view.page.count()).map(|i| Location::from_bits(view.page.payload(i))));
+                }
+                if view.holds() {
+                    break;
+                }
+                out.truncate(before);
             }
         }
         None
     }
 
-    /// A random slot of a random page, if it is a leaf's and taken: every entry has the same chance.
+    /// One of [`MAX_COUNT`] places on one of all pages that there could be: the entry that is there, if any.
     pub(super) fn sample(&self, random: &mut dyn FnMut() -> u64) -> Option<u64> {
-        let page = self.page(below(random(), u64::from(self.arena.end())) as u32);
-        let slot = below(random(), MAX_ENTRIES as u64) as usize;
-        (page.is_leaf() && slot < page.count()).then(|| page.payload(slot))
-    }
-
-    /// The leaf to begin with, and the entry there: the first to take forward, the one behind the last in reverse.
-    /// No entry means the leaf's edge.
-    fn position(&self, start: Start<'_>, forward: bool) -> Option<(u32, Option<usize>)> {
-        let (key, skip) = match start {
-            Start::Edge => return Some((self.edge_leaf(!forward)?, None)),
-            Start::At(key) => (key, false),
-            Start::After(key) => (key, true),
-        };
-        let leaf = self.leaf(key)?;
-        let found = self.page(leaf).find(key, &self.longs);
-        Some((leaf, Some(found.pos + usize::from(found.exact && forward == skip))))
-    }
-
-    fn copy(&self, leaf: &Page, range: Range<usize>, out: &mut KeyPage) {
-        let mut keys = Keys::new(leaf);
-        range.for_each(|i| self.copy_one(leaf, i, &mut keys, out));
-    }
-
-    fn copy_reversed(&self, leaf: &Page, range: Range<usize>, out: &mut KeyPage) {
-        let mut keys = Keys::new(leaf);
-        range.rev().for_each(|i| self.copy_one(leaf, i, &mut keys, out));
-    }
-
-    fn copy_one(&self, leaf: &Page, i: usize, keys: &mut Keys, out: &mut KeyPage) {
-        let cell = leaf.cell(i);
-        let location = Location::from_bits(cell.payload);
-        if let Some(long) = cell.long {
-            return out.push(self.longs.get(long), &[], location);
-        }
-        let (prefix, head) = (keys.prefix, cell.head);
-        keys.bytes[prefix..prefix + 4].copy_from_slice(&head);
-        out.push(&keys.bytes[..prefix + cell.head_len], cell.rest, location);
-    }
-}
-
-/// The leaf's prefix with room for a head behind it.
-struct Keys {
-    bytes: [u8; MAX_PREFIX + 4],
-    prefix: usize,
-}
-
-impl Keys {
-    fn new(leaf: &Page) -> Keys {
-        let prefix = leaf.prefix();
-        let mut keys = Keys { bytes: [0; MAX_PREFIX + 4], prefix: prefix.len() };
-        keys.bytes[..prefix.len()].copy_from_slice(prefix);
-        keys
+        let view = View::of(self.pages.page(below(random(), u64::from(self.pages.end())) as u32));
+        let pos = below(random(), MAX_COUNT as u64) as usize;
+        let found = (view.page.is_leaf() && pos < view.page.count()).then(|| view.page.payload(pos));
+        if view.holds() { found } else { None }
     }
 }

@@ -1,103 +1,125 @@
-//! The tree's state, and the way from its root to a key.
+//! What readers and the writer share, and a reader's way from the root to a key.
 //!
-//! Every step reads one page through its number; nothing here keeps a reference to a page from one step to the next.
+//! Optimistic lock coupling: a page is read between two looks at its version, and before its child is read, the page's
+//! version is looked at once more, with the child's in hand (`index/optimistic.rs`, invariant 3). Whatever doesn't
+//! hold sends the reader back to the root; that happens only if the writer has got on meanwhile. The root's number is the
+//! first parent: it is stored while the old root and the new are locked, so that a look at the root's version and then at
+//! the number again shows whether both belong together.
 
 use super::long::LongKeys;
-use super::run::Run;
-use crate::index::arena::{Arena, NO_PAGE, Page};
+use crate::index::arena::{NO_PAGE, Page, Pages};
+use crate::index::optimistic::Seen;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// The tree behind the lock.
-pub(super) struct Tree {
-    pub(super) arena: Arena,
+pub(super) struct State {
+    pub(super) pages: Pages,
+    /// Changed only with the state held exclusively.
     pub(super) longs: LongKeys,
     /// [`NO_PAGE`] if there are no keys.
-    pub(super) root: u32,
-    pub(super) len: u64,
-    pub(super) run: Run,
+    pub(super) root: AtomicU32,
 }
 
-/// A page on the way to a key.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) page: u32,
-    /// Its parent, and which child of it it is; none for the root.
-    pub(super) parent: Option<(u32, usize)>,
+/// A page under a reader's look.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) page: &'a Page,
+    seen: Seen,
 }
 
-impl Tree {
-    pub(super) fn new() -> Tree {
-        let (arena, longs, run) = (Arena::default(), LongKeys::default(), Run::default());
-        Tree { arena, longs, root: NO_PAGE, len: 0, run }
+impl<'a> View<'a> {
+    #[inline]
+    pub(super) fn of(page: &'a Page) -> View<'a> {
+        View { page, seen: page.enter() }
     }
 
-    pub(super) fn page(&self, no: u32) -> &Page {
-        self.arena.page(no)
+    /// Whether all that was read from the page up to now belongs together.
+    #[inline]
+    pub(super) fn holds(&self) -> bool {
+        self.page.valid(self.seen)
     }
 
-    pub(super) fn page_mut(&mut self, no: u32) -> &mut Page {
-        self.arena.page_mut(no)
+    /// Passes on to a page whose number was read from this one; nothing if this one has changed.
+    #[inline]
+    pub(super) fn hand_over(&self, next: &'a Page) -> Option<View<'a>> {
+        next.prefetch();
+        self.pass_to(next)
+    }
+
+    /// The same without asking for the page's lines.
+    #[inline]
+    pub(super) fn pass_to(&self, next: &'a Page) -> Option<View<'a>> {
+        let next = View::of(next);
+        self.holds().then_some(next)
+    }
+}
+
+impl State {
+    pub(super) fn new() -> State {
+        State { pages: Pages::default(), longs: LongKeys::default(), root: AtomicU32::new(NO_PAGE) }
     }
 
     /// The payload of a key.
+    #[inline]
     pub(super) fn get(&self, key: &[u8]) -> Option<u64> {
-        let page = self.page(self.leaf(key)?);
-        let found = page.find(key, &self.longs);
-        found.exact.then(|| page.payload(found.pos))
+        loop {
+            let leaf = self.leaf(key)?;
+            let found = leaf.page.find(key, &self.longs);
+            let payload = found.exact.then(|| leaf.page.payload(found.pos));
+            if leaf.holds() {
+                return payload;
+            }
+        }
+    }
+
+    /// The root; none in an empty tree.
+    #[inline]
+    pub(super) fn root(&self) -> Option<View<'_>> {
+        loop {
+            let no = self.root.load(Ordering::Acquire);
+            if no == NO_PAGE {
+                return None;
+            }
+            let root = View::of(self.pages.page(no));
+            fence(Ordering::Acquire);
+            if self.root.load(Ordering::Relaxed) == no {
+                return Some(root);
+            }
+        }
     }
 
     /// The leaf where a key is or belongs; none in an empty tree.
-    pub(super) fn leaf(&self, key: &[u8]) -> Option<u32> {
-        let mut no = self.root;
-        if no == NO_PAGE {
-            return None;
-        }
-        loop {
-            let page = self.page(no);
-            if page.is_leaf() {
-                return Some(no);
-            }
-            no = page.child(self.child_index(page, key));
-        }
+    #[inline]
+    pub(super) fn leaf(&self, key: &[u8]) -> Option<View<'_>> {
+        self.descend(|page| page.child_index(key, &self.longs))
     }
 
     /// The first leaf, or the last.
-    pub(super) fn edge_leaf(&self, last: bool) -> Option<u32> {
-        let mut no = self.root;
-        if no == NO_PAGE {
-            return None;
-        }
-        loop {
-            let page = self.page(no);
-            if page.is_leaf() {
-                return Some(no);
+    pub(super) fn edge_leaf(&self, last: bool) -> Option<View<'_>> {
+        self.descend(|page| if last { page.count() } else { 0 })
+    }
+
+    #[inline]
+    fn descend(&self, child_index: impl Fn(&Page) -> usize) -> Option<View<'_>> {
+        'again: loop {
+            let mut view = self.root()?;
+            while !view.page.is_leaf() {
+                let child = view.page.child(child_index(view.page));
+                match view.hand_over(self.pages.page(child)) {
+                    Some(next) => view = next,
+                    None => continue 'again,
+                }
             }
-            no = page.child(if last { page.count() } else { 0 });
+            return Some(view);
         }
     }
+}
 
-    /// The page of this level on the way to a key.
-    ///
-    /// REQUIRES: the tree is not empty and the level not above the root's.
-    pub(super) fn step(&self, key: &[u8], level: u8) -> Step {
-        let mut step = Step { page: self.root, parent: None };
-        loop {
-            let page = self.page(step.page);
-            if page.level() <= level {
-                return step;
-            }
-            let index = self.child_index(page, key);
-            step = Step { page: page.child(index), parent: Some((step.page, index)) };
-        }
-    }
-
-    /// Bytes allocated.
-    pub(super) fn memory(&self) -> u64 {
-        self.arena.memory() + self.longs.memory() + self.run.memory()
-    }
-
-    /// Keys equal to a separator are right of it.
-    fn child_index(&self, page: &Page, key: &[u8]) -> usize {
-        let found = page.find(key, &self.longs);
+impl Page {
+    /// Which child a key belongs to. Keys equal to a separator are right of it.
+    #[inline]
+    pub(super) fn child_index(&self, key: &[u8], longs: &LongKeys) -> usize {
+        let found = self.find(key, longs);
         found.pos + usize::from(found.exact)
     }
 }

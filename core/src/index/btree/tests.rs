@@ -1,6 +1,7 @@
 //! Random histories against the standard library's map, and the cases that a random one is unlikely to meet.
 
 use super::*;
+use crate::types::MAX_KEY_LEN;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -8,7 +9,8 @@ use std::collections::BTreeMap;
 type Model = BTreeMap<Vec<u8>, Location>;
 
 fn check(tree: &BTree) {
-    tree.tree.read().check();
+    let writer = tree.writer.lock();
+    tree.read().check(&writer);
 }
 
 fn location(n: u64) -> Location {
@@ -200,7 +202,7 @@ fn run(tree: &BTree, model: &mut Model, step: Step, clock: &mut u64) {
         Step::DeleteAll => {
             let changes: Vec<_> = model.keys().map(|k| (k.clone(), None)).collect();
             apply(tree, model, &changes);
-            assert_eq!(tree.tree.read().arena.used(), 0);
+            assert_eq!(tree.writer.lock().arena.used(), 0);
         }
     }
 }
@@ -275,7 +277,7 @@ fn memory_is_given_back_and_reused() {
                 assert_eq!(delete(&tree, &key(family, n)), Some(location(n.into())));
             }
             check(&tree);
-            assert_eq!((tree.len(), tree.tree.read().arena.used()), (0, 0));
+            assert_eq!((tree.len(), tree.writer.lock().arena.used()), (0, 0));
             assert!(tree.memory() < (1 << 20) + (1 << 17), "family {family}: {} when empty", tree.memory());
         }
     }
@@ -288,12 +290,12 @@ fn thinning_out_merges_pages() {
         for n in order(30_000, 2) {
             put(&tree, &key(family, n), n.into());
         }
-        let full = tree.tree.read().arena.used();
+        let full = tree.writer.lock().arena.used();
         for n in order(30_000, 5).into_iter().filter(|n| !n.is_multiple_of(10)) {
             delete(&tree, &key(family, n));
         }
         check(&tree);
-        let left = tree.tree.read().arena.used();
+        let left = tree.writer.lock().arena.used();
         assert!(left <= full / 4, "family {family}: {left} pages of {full} for a tenth of the keys");
     }
 }
@@ -305,7 +307,7 @@ fn inner_pages_merge_around_a_long_separator() {
         put(&tree, &key(9, n), n.into());
     }
     check(&tree);
-    assert!(tree.tree.read().height() >= 3, "too few keys for two inner pages below the root");
+    assert!(tree.read().height() >= 3, "too few keys for two inner pages below the root");
     for (i, n) in order(100_000, 5).into_iter().enumerate() {
         assert_eq!(delete(&tree, &key(9, n)), Some(location(n.into())));
         if i % 10_000 == 0 {
@@ -324,7 +326,7 @@ fn sorted_inserts_fill_pages() {
                 put(&tree, &key(family, n), n.into());
             }
             check(&tree);
-            let bytes = u64::from(tree.tree.read().arena.used()) * 4096 / 100_000;
+            let bytes = u64::from(tree.writer.lock().arena.used()) * 4096 / 100_000;
             assert!(bytes <= each, "family {family} order {how}: {bytes} bytes a key");
         }
     }

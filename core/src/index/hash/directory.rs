@@ -7,85 +7,157 @@
 //!
 //! Invariants:
 //! 1. There is at least one segment.
-//! 2. All fingerprints in segment `i` have the low [`Directory::depth`]`(i)` bits of `i`.
+//! 2. All fingerprints in segment `i` have the low [`Count::depth`]`(i)` bits of `i`.
+//! 3. Descriptors lie in pages of [`PAGE`], all but the first whole; the first grows by eighths while it is alone. Descriptors
+//!    behind the last segment are empty.
+//! 4. Pages come, go and move only while the directory is held exclusively. The number of segments changes beside
+//!    readers: it is stored while the segments that split or merge are locked.
 
-use super::paged::Paged;
-use super::segment::Segment;
+use super::segment::Descriptor;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Most segments. At some 64 keys each it isn't reached in any memory.
-const MAX_SEGMENTS: usize = 1 << 27;
+/// Descriptors a page; a power of two.
+const PAGE: usize = 1024;
+/// Most segments. At some 32 keys each it isn't reached in any memory.
+const MAX_SEGMENTS: u32 = 1 << 28;
 
-/// The segments' descriptors.
-#[derive(Debug)]
-pub(super) struct Directory {
-    segments: Paged<Segment>,
-}
+/// A number of segments, from 1, and what follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count(pub(super) u32);
 
-impl Directory {
-    /// One empty segment.
-    pub(super) fn new() -> Directory {
-        let mut segments = Paged::new();
-        segments.push(Segment::EMPTY);
-        Directory { segments }
-    }
-
-    pub(super) fn len(&self) -> u32 {
-        self.segments.len() as u32
-    }
-
+impl Count {
     /// The number of the segment that a fingerprint belongs to.
     #[inline]
-    pub(super) fn address(&self, fingerprint: u128) -> u32 {
-        let len = self.len();
-        let whole = fingerprint as u32 & low_bits(len.ilog2() + 1);
-        if whole < len { whole } else { fingerprint as u32 & low_bits(len.ilog2()) }
+    pub(super) fn address(self, fingerprint: u128) -> u32 {
+        let d = self.0.max(1).ilog2();
+        let whole = fingerprint as u32 & low_bits(d + 1);
+        if whole < self.0 { whole } else { fingerprint as u32 & low_bits(d) }
     }
 
     /// How many low bits the fingerprints in segment `i` share.
     #[inline]
-    pub(super) fn depth(&self, i: u32) -> u32 {
-        let d = self.len().ilog2();
-        let split = self.len() - (1 << d);
+    pub(super) fn depth(self, i: u32) -> u32 {
+        let d = self.0.max(1).ilog2();
+        let split = self.0 - (1 << d);
         if i < split || i >> d != 0 { d + 1 } else { d }
     }
 
-    #[inline]
-    pub(super) fn get(&self, i: u32) -> &Segment {
-        self.segments.get(i)
-    }
-
-    #[inline]
-    pub(super) fn get_mut(&mut self, i: u32) -> &mut Segment {
-        self.segments.get_mut(i)
-    }
-
-    /// The segment that splits next; the new one gets the number `len`.
-    pub(super) fn next_split(&self) -> Option<u32> {
-        let len = self.len();
-        (self.segments.len() < MAX_SEGMENTS).then(|| len - (1 << len.ilog2()))
+    /// The segment that splits next; the new one gets this count as its number.
+    pub(super) fn next_split(self) -> Option<u32> {
+        (self.0 < MAX_SEGMENTS).then(|| self.0 - (1 << self.0.ilog2()))
     }
 
     /// The segment into which the last one merges.
-    pub(super) fn next_merge(&self) -> Option<u32> {
-        let last = self.len().checked_sub(1).filter(|&last| last > 0)?;
+    pub(super) fn next_merge(self) -> Option<u32> {
+        let last = self.0.checked_sub(1).filter(|&last| last > 0)?;
         Some(last - (1 << last.ilog2()))
     }
+}
 
-    /// Appends an empty segment. The caller has emptied the one that splits, and deals the entries out anew.
-    pub(super) fn split(&mut self) {
-        self.segments.push(Segment::EMPTY);
+/// The segments' descriptors.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pages: Vec<Box<[Descriptor]>>,
+    count: AtomicU32,
+}
+
+static NONE: Descriptor = Descriptor::new();
+
+impl Directory {
+    /// One empty segment.
+    pub(super) fn new() -> Directory {
+        Directory { pages: vec![empty(2)], count: AtomicU32::new(1) }
     }
 
-    /// Removes the last segment. The caller has emptied it and its partner.
-    pub(super) fn merge(&mut self) {
-        debug_assert!(self.len() > 1, "the last segment stays");
-        self.segments.pop();
+    /// The number of segments, to find one; see [`Directory::is_still`].
+    #[inline]
+    pub(super) fn count(&self) -> Count {
+        Count(self.count.load(Ordering::Acquire))
+    }
+
+    /// Whether the number of segments hasn't changed. Asked with a segment's version in hand (an acquire load), it says
+    /// that at that moment the segment was the one for the fingerprints of its number.
+    #[inline]
+    pub(super) fn is_still(&self, count: Count) -> bool {
+        self.count.load(Ordering::Relaxed) == count.0
+    }
+
+    /// REQUIRES: room for them; the segments that this concerns are locked.
+    pub(super) fn set_count(&self, count: u32) {
+        debug_assert!(count > 0 && self.get(count - 1).is_some(), "no descriptors for {count} segments");
+        self.count.store(count, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn get(&self, i: u32) -> Option<&Descriptor> {
+        self.pages.get(i as usize / PAGE)?.get(i as usize % PAGE)
+    }
+
+    /// The descriptor of a segment, an empty one if there is none of this number.
+    #[inline]
+    pub(super) fn descriptor(&self, i: u32) -> &Descriptor {
+        self.get(i).unwrap_or(&NONE)
+    }
+
+    /// How many segments there is room for.
+    #[inline]
+    pub(super) fn capacity(&self) -> u32 {
+        match self.pages.as_slice() {
+            [only] => only.len() as u32,
+            pages => (pages.len() * PAGE) as u32,
+        }
+    }
+
+    /// Makes room for one more segment, and by the way for some that will follow.
+    pub(super) fn grow(&mut self) {
+        match self.pages.as_mut_slice() {
+            [only] if only.len() < PAGE => {
+                let len = (only.len() + (only.len() / 8).max(2)).min(PAGE);
+                *only = resized(only, len);
+            }
+            pages => {
+                let more = (pages.len() / 16).max(1);
+                self.pages.reserve_exact(more);
+                self.pages.extend((0..more).map(|_| empty(PAGE)));
+            }
+        }
+    }
+
+    /// Whether [`Directory::shrink`] would give back much.
+    pub(super) fn is_sparse(&self) -> bool {
+        let (count, capacity) = (self.count().0 as usize, self.capacity() as usize);
+        capacity > count + count / 4 + if capacity > PAGE { PAGE } else { 4 }
+    }
+
+    /// Gives back pages behind the last segment.
+    pub(super) fn shrink(&mut self) {
+        let count = self.count().0 as usize;
+        let pages = (count + count / 16).div_ceil(PAGE);
+        self.pages.truncate(pages);
+        if self.pages.capacity() > 2 * pages {
+            self.pages.shrink_to(pages);
+        }
+        if let [only] = self.pages.as_mut_slice()
+            && only.len() > count + count / 4 + 4
+        {
+            *only = resized(only, count + (count / 8).max(1));
+        }
     }
 
     /// Bytes allocated.
     pub(super) fn memory(&self) -> usize {
-        self.segments.memory()
+        self.capacity() as usize * size_of::<Descriptor>() + self.pages.capacity() * size_of::<Box<[Descriptor]>>()
     }
+}
+
+fn empty(len: usize) -> Box<[Descriptor]> {
+    (0..len).map(|_| Descriptor::new()).collect()
+}
+
+fn resized(page: &[Descriptor], len: usize) -> Box<[Descriptor]> {
+    let new = empty(len);
+    page.iter().zip(&new).for_each(|(old, new)| new.set(old.get()));
+    new
 }
 
 /// A mask of the low `n` bits.

@@ -5,24 +5,25 @@
 //!
 //! # Structure
 //! The low bits of a fingerprint select a segment by linear hashing (Litwin 1980): segments split one at a time, in
-//! the order of their numbers, whenever the mean reaches 64 entries, and merge in the reverse order as keys go. Unlike
+//! the order of their numbers, whenever the mean reaches 32 entries, and merge in the reverse order as keys go. Unlike
 //! extendible hashing (Fagin et al. 1979) this needs no directory of pointers, which would cost a lookup a cache miss,
 //! and no distribution of fingerprints can make it deeper than the number of keys warrants.
 //!
 //! ```text
-//! fingerprint   | bits 127 .. d+4       | d+3 .. d | d-1 .. 0 |     d: depth of the segment
+//! fingerprint   | bits 127 .. d+3       | d+2 .. d | d-1 .. 0 |     d: depth of the segment
 //!                 kept in the entry       group      segment
-//! descriptors   [ 16 counts | place ] [ 16 counts | place ] ...     20 bytes a segment
-//! block         | number | group 0 | group 1 | ... | group 15 |     64 entries on average, no gaps
+//! descriptors   [ 8 counts | place | version ] [ ...               16 bytes a segment
+//! block         | number | group 0 | group 1 | ... | group 7 |     32 entries on average, no gaps
 //! ```
 //!
-//! A segment's entries are packed without gaps in 16 groups, and its descriptor has the groups' sizes. An open-addressing
+//! A segment's entries are packed without gaps in 8 groups, and its descriptor has the groups' sizes. An open-addressing
 //! table (with Robin Hood displacement, say: Celis 1986) of the same memory would have to run 95 % full, where searches
-//! are long; here a search sees the 2-8 entries of one group. Segment and group imply `d + 4` bits of the
-//! fingerprint by position alone; the whole bytes among them are not stored: an entry takes 23 bytes from 16 segments
-//! on, 22 from 4,096 on (262,144 keys), 21 from 2^20 on. A lookup misses the cache twice: descriptor and group.
+//! are long; here a search sees the 2-8 entries of one group. Segment and group imply `d + 3` bits of the
+//! fingerprint by position alone; the whole bytes among them are not stored: an entry takes 23 bytes from 32 segments
+//! on, 22 from 8,192 on (262,144 keys), 21 from 2^21 on. A lookup misses the cache twice: descriptor and group.
 //!
-//! Blocks are whole pairs of cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
+//! Small segments are cheap to change: an insert touches half a block, five cache lines, which are asked for at once.
+//! Blocks are whole cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
 //! nothing is larger than a page of descriptors or a chunk, so growing copies some KiB at a time, at any size.
 //!
 //! # Collisions
@@ -35,13 +36,16 @@
 //! 1. A fingerprint is in the table at most once: in the segment that the directory says, or in the spill.
 //! 2. An entry and its position together hold all 128 bits.
 //! 3. A segment of `n` entries has a block of exactly the units that `n` entries need; an empty one has none.
-//! 4. The number of segments follows the number of keys alone: between 56 and 64 keys each, but for the first.
+//! 4. The number of segments follows the number of keys alone: between 28 and 32 keys each, but for the first.
 //! 5. What has no room in its segment is in the spill, which under a keyed hash stays empty.
 //!
 //! # Locking
-//! One reader-writer lock around the table; `apply` holds it for the whole call, which makes it atomic.
+//! Readers share a lock (sharded, so that they don't write to each other's memory) with the writer's single changes, and check
+//! a segment's version instead (`index/optimistic.rs`): a change locks the segments that it touches, most often one, for some tens
+//! of nanoseconds. `apply` of several changes holds the lock exclusively for the whole call, which makes it atomic;
+//! so does what moves or frees memory under readers (tables made longer, chunks given back: the latter only
+//! when no reader is in the way, as long as they are few), and what is rare (the spill).
 
-use parking_lot::RwLock;
 use siphasher::sip128::SipHasher13;
 
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
@@ -49,33 +53,49 @@ use crate::error::{Error, Result};
 use crate::types::Location;
 
 mod directory;
-mod paged;
+mod edit;
 mod segment;
 mod slab;
+mod state;
 mod table;
+
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod stress;
 #[cfg(test)]
 mod tests;
 
 use table::Table;
 
-/// Changes of one call whose cache lines are fetched ahead of the first of them.
-const AHEAD: usize = 16;
+/// Keys of one call that are hashed before the first of them is looked up or changed.
+const AHEAD: usize = 32;
 
 /// The index. All methods may be called from any thread; `apply` and `walk` as [`Index`] says.
 pub struct HashIndex {
     hasher: SipHasher13,
-    table: RwLock<Table>,
+    table: Table,
 }
 
 impl HashIndex {
     /// An empty index. `key` must be random and secret: 16 bytes from the system's generator.
     #[must_use]
     pub fn new(key: [u8; 16]) -> HashIndex {
-        HashIndex { hasher: SipHasher13::new_with_key(&key), table: RwLock::new(Table::new()) }
+        HashIndex { hasher: SipHasher13::new_with_key(&key), table: Table::new() }
     }
 
+    #[inline]
     fn fingerprint(&self, key: &[u8]) -> u128 {
         self.hasher.hash(key).as_u128()
+    }
+
+    /// The fingerprints of the first keys, of which there are at most [`AHEAD`].
+    fn fingerprints<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> [u128; AHEAD] {
+        let mut fingerprints = [0; AHEAD];
+        for (fingerprint, key) in fingerprints.iter_mut().zip(keys) {
+            *fingerprint = self.fingerprint(key);
+        }
+        fingerprints
     }
 }
 
@@ -100,29 +120,30 @@ impl Index for HashIndex {
         Ok(self.table.read().get(fingerprint).map(Location::from_bits))
     }
 
-    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
-        Ok(self.table.read().sample(random).map(Location::from_bits))
+    fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
+        for (keys, out) in keys.chunks(AHEAD).zip(out.chunks_mut(AHEAD)) {
+            let fingerprints = self.fingerprints(keys.iter().copied());
+            self.table.read().get_many(&fingerprints[..keys.len()], out);
+        }
+        Ok(())
     }
 
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
         super::check_keys(changes)?;
-        let mut table = self.table.write();
+        if let [change] = changes {
+            let old = self.table.set(self.fingerprint(change.key), change.new.map(Location::to_bits));
+            change.old = old.map(Location::from_bits);
+            return Ok(());
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.table.batch();
         for part in changes.chunks_mut(AHEAD) {
-            let mut fingerprints = [0; AHEAD];
-            for (fingerprint, change) in fingerprints.iter_mut().zip(part.iter()) {
-                *fingerprint = self.fingerprint(change.key);
-            }
-            if part.len() > 1 {
-                // The processor works on many misses at a time as long as none decides what comes next.
-                let touched = fingerprints[..part.len()].iter().fold(0, |sum, &f| sum ^ table.touch(f));
-                std::hint::black_box(touched);
-            }
+            let fingerprints = self.fingerprints(part.iter().map(|change| change.key));
+            batch.prefetch(&fingerprints[..part.len()]);
             for (change, fingerprint) in part.iter_mut().zip(fingerprints) {
-                let old = match change.new {
-                    Some(new) => table.set(fingerprint, new.to_bits()),
-                    None => table.remove(fingerprint),
-                };
-                change.old = old.map(Location::from_bits);
+                change.old = batch.set(fingerprint, change.new.map(Location::to_bits)).map(Location::from_bits);
             }
         }
         Ok(())
@@ -134,10 +155,10 @@ impl Index for HashIndex {
     }
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
-        let table = self.table.read();
+        let state = self.table.read();
         let end = out.len().saturating_add(max.max(1));
         loop {
-            match table.walk(position.0, max.max(1), |bits| out.push(Location::from_bits(bits))) {
+            match state.walk(position.0, max.max(1), out) {
                 Some(next) => position.0 = next,
                 None => {
                     position.0 = u64::MAX;
@@ -150,11 +171,15 @@ impl Index for HashIndex {
         }
     }
 
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
+        Ok(self.table.read().sample(random).map(Location::from_bits))
+    }
+
     fn len(&self) -> u64 {
-        self.table.read().len()
+        self.table.len()
     }
 
     fn memory(&self) -> u64 {
-        (size_of::<HashIndex>() + self.table.read().memory()) as u64
+        (size_of::<HashIndex>() + self.table.memory()) as u64
     }
 }

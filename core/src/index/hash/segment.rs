@@ -1,66 +1,222 @@
 //! One segment: its descriptor, and the layout of entries in its block.
 //!
-//! A segment's entries are packed without gaps, in 16 groups. The descriptor counts each group, so that a group's
-//! bytes are found by adding up at most 15 counts, and are the only ones searched. In a segment of depth `d` the group
-//! is bits `d .. d + 4` of the fingerprint, the segment's number bits `0 .. d`: `d + 4` bits are implied by position, and
+//! A segment's entries are packed without gaps, in 8 groups. The descriptor counts each group, so that a group's
+//! bytes are found by adding up at most 7 counts, and are the only ones searched. In a segment of depth `d` the group
+//! is bits `d .. d + 3` of the fingerprint, the segment's number bits `0 .. d`: `d + 3` bits are implied by position, and
 //! of these whole bytes are left out of the entry (quotienting: Knuth, TAOCP 3, exercise 6.4-13; Cleary 1984).
 //!
 //! Entry: the fingerprint's bytes from [`Shape::implied`] on, then the location's 8 bytes, both little-endian.
-//! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 15, unused bytes to the end of the unit.
+//! Block: owner's number (4 bytes, see `slab`), entries of group 0, 1, ... 7, unused bytes to the end of the unit.
+//! The order of entries in a group means nothing: so an entry comes and goes by moving one entry of each later group from
+//! one end of the group to the other.
+//!
+//! A block is read and changed by atomic words of 64 bits, in which entries begin at any byte. A descriptor carries the version
+//! (`index/optimistic.rs`) of itself and of its block.
 
 use super::slab::{OWNER_BYTES, Place, UNIT};
+use crate::index::optimistic::{self, Seen};
+use crate::util::prefetch::{LINE, prefetch};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Groups a segment, and the bits that select one.
-pub(super) const GROUPS: usize = 16;
-const GROUP_BITS: u32 = 4;
+pub(super) const GROUPS: usize = 8;
+const GROUP_BITS: u32 = 3;
 /// Most units a block. At twice the mean fill a segment is ten standard deviations away from it.
-pub(super) const MAX_UNITS: usize = 48;
+pub(super) const MAX_UNITS: usize = 52;
 const FINGERPRINT_BYTES: usize = 16;
 const LOCATION_BYTES: usize = 8;
 /// Most bytes left out of an entry: those that all shapes up to 2^28 segments imply.
 const MAX_IMPLIED: usize = 4;
-
-/// Most entries a segment of any shape.
-pub(super) const MAX_ENTRIES: usize =
-    (MAX_UNITS * UNIT - OWNER_BYTES) / (FINGERPRINT_BYTES - MAX_IMPLIED + LOCATION_BYTES);
+/// Most entries that any segment can have.
+pub(super) const MOST: usize = (MAX_UNITS * UNIT - OWNER_BYTES) / (FINGERPRINT_BYTES - MAX_IMPLIED + LOCATION_BYTES);
 
 /// A fingerprint and the bits of a location.
 pub(super) type Entry = (u128, u64);
 
-/// Descriptor of a segment: how many entries each group has, and where they are.
+/// How many entries each group of a segment has, and where they are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    pub(super) counts: [u8; GROUPS],
+    /// One byte a group.
+    counts: u64,
     /// [`Place::NONE`] if there are no entries.
     pub(super) place: Place,
 }
 
 impl Segment {
-    pub(super) const EMPTY: Segment = Segment { counts: [0; GROUPS], place: Place::NONE };
+    pub(super) const EMPTY: Segment = Segment { counts: 0, place: Place::NONE };
 
     /// Number of entries.
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        sum(u128::from_le_bytes(self.counts))
+    pub(super) fn len(self) -> usize {
+        sum(self.counts)
+    }
+
+    /// Entries of a group.
+    #[inline]
+    pub(super) fn count(self, group: usize) -> usize {
+        (self.counts >> (8 * group)) as usize & 0xff
     }
 
     /// Position of a group's first entry.
     #[inline]
-    pub(super) fn start(&self, group: usize) -> usize {
-        // Two shifts, since one by all 128 bits is not allowed.
-        let before = (u128::from_le_bytes(self.counts) << 8) << (8 * (GROUPS - 1 - group));
-        sum(before)
+    pub(super) fn start(self, group: usize) -> usize {
+        // Two shifts, since one by all 64 bits is not allowed.
+        sum((self.counts << 8) << (8 * (GROUPS - 1 - group)))
+    }
+
+    /// REQUIRES: the group has fewer than 255 entries.
+    pub(super) fn add(&mut self, group: usize) {
+        self.counts += 1 << (8 * group);
+    }
+
+    /// REQUIRES: the group has entries.
+    pub(super) fn subtract(&mut self, group: usize) {
+        self.counts -= 1 << (8 * group);
     }
 }
 
-/// Sum of 16 bytes: pairs to 16-bit lanes (at most 510), lanes added up by a multiplication (at most 4,080).
+/// A segment as readers find it.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub(super) struct Descriptor {
+    counts: AtomicU64,
+    place: AtomicU32,
+    version: AtomicU32,
+}
+
+impl Descriptor {
+    /// Of an empty segment.
+    pub(super) const fn new() -> Descriptor {
+        let (counts, place) = (AtomicU64::new(0), AtomicU32::new(Place::NONE.bits()));
+        Descriptor { counts, place, version: AtomicU32::new(0) }
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Segment {
+        let (counts, place) = (self.counts.load(Ordering::Relaxed), self.place.load(Ordering::Relaxed));
+        Segment { counts, place: Place::from_bits(place) }
+    }
+
+    /// REQUIRES: locked, or no readers.
+    #[inline]
+    pub(super) fn set(&self, segment: Segment) {
+        self.counts.store(segment.counts, Ordering::Relaxed);
+        self.place.store(segment.place.bits(), Ordering::Relaxed);
+    }
+
+    /// Begins a look, see [`optimistic::enter`].
+    #[inline]
+    pub(super) fn enter(&self) -> Seen {
+        optimistic::enter_waiting(&self.version)
+    }
+
+    /// Whether what was read of segment and block since [`Descriptor::enter`] belongs together.
+    #[inline]
+    pub(super) fn valid(&self, seen: Seen) -> bool {
+        optimistic::valid(&self.version, seen)
+    }
+
+    /// Begins a change; `false` if it has begun already.
+    #[inline]
+    pub(super) fn lock(&self) -> bool {
+        optimistic::lock(&self.version)
+    }
+
+    /// Ends a change.
+    #[inline]
+    pub(super) fn unlock(&self) {
+        optimistic::unlock(&self.version);
+    }
+}
+
+/// Sum of 8 bytes: pairs to 16-bit lanes (at most 510), lanes added up by a multiplication (at most 2,040).
 #[inline]
-fn sum(bytes: u128) -> usize {
+fn sum(bytes: u64) -> usize {
     const LANES: u64 = 0x00ff_00ff_00ff_00ff;
     const ONES: u64 = 0x0001_0001_0001_0001;
-    let (low, high) = (bytes as u64, (bytes >> 64) as u64);
-    let lanes = (low & LANES) + ((low >> 8) & LANES) + (high & LANES) + ((high >> 8) & LANES);
+    let lanes = (bytes & LANES) + ((bytes >> 8) & LANES);
     (lanes.wrapping_mul(ONES) >> 48) as usize
+}
+
+/// The words of a block. Words beyond it read as zero: a reader may hold a count that isn't the block's.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a>(pub(super) &'a [AtomicU64]);
+
+/// Bytes of an entry as numbers: what is in its first 8 bytes, in the next 8, and in the rest.
+pub(super) type Raw = [u64; 3];
+
+impl Block<'_> {
+    #[inline(always)]
+    fn word(self, i: usize) -> u64 {
+        self.0.get(i).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// The 8 bytes at `at`, as far as they are in the block.
+    #[inline(always)]
+    fn bytes(self, at: usize) -> u64 {
+        let pair = u128::from(self.word(at / 8)) | u128::from(self.word(at / 8 + 1)) << 64;
+        (pair >> (at % 8 * 8)) as u64
+    }
+
+    /// The entry of `width` bytes (17 to 24) at `at`.
+    #[inline]
+    fn raw(self, at: usize, width: usize) -> Raw {
+        [self.bytes(at), self.bytes(at + 8), self.bytes(at + 16) & low_bytes(width - 16)]
+    }
+
+    /// Writes an entry of `width` bytes (17 to 24) at `at`.
+    fn set_raw(self, at: usize, width: usize, raw: Raw) {
+        let Some(words) = self.0.get(at / 8..) else { return };
+        let shift = at % 8 * 8;
+        // The entry shifted to where it begins in its first word, and of which bytes it consists.
+        let shifted = |parts: Raw| {
+            let [a, b, c] = parts.map(|part| u128::from(part) << shift);
+            [a as u64, (a >> 64) as u64 | b as u64, (b >> 64) as u64 | c as u64, (c >> 64) as u64]
+        };
+        let (values, masks) = (shifted(raw), shifted([u64::MAX, u64::MAX, low_bytes(width - 16)]));
+        for ((word, value), mask) in words.iter().zip(values).zip(masks) {
+            if mask != 0 {
+                word.store(word.load(Ordering::Relaxed) & !mask | value, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Asks for the lines of these bytes.
+    #[inline]
+    pub(super) fn prefetch(self, bytes: Range<usize>) {
+        for line in bytes.start / LINE..=bytes.end / LINE {
+            if let Some(word) = self.0.get(line * LINE / 8) {
+                prefetch(word);
+            }
+        }
+    }
+
+    /// The owner's number.
+    pub(super) fn owner(self) -> u32 {
+        self.word(0) as u32
+    }
+
+    pub(super) fn set_owner(self, owner: u32) {
+        if let Some(word) = self.0.first() {
+            word.store(word.load(Ordering::Relaxed) & !low_bytes(4) | u64::from(owner), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes over words of another block, all but the owner.
+    pub(super) fn copy_from(self, other: Block<'_>) {
+        let owner = self.owner();
+        for (to, from) in self.0.iter().zip(other.0) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.set_owner(owner);
+    }
+}
+
+/// A mask of the low `n` bytes, up to 8.
+#[inline]
+fn low_bytes(n: usize) -> u64 {
+    if n >= 8 { u64::MAX } else { (1 << (8 * n)) - 1 }
 }
 
 /// What a segment's depth says about its entries.
@@ -83,7 +239,8 @@ impl Shape {
         FINGERPRINT_BYTES - self.implied + LOCATION_BYTES
     }
 
-    /// Lines of a block that holds `n` entries; 0 for none.
+    /// Units of a block that holds `n` entries; 0 for none.
+    #[inline]
     pub(super) fn units(self, n: usize) -> usize {
         if n == 0 { 0 } else { (OWNER_BYTES + n * self.width()).div_ceil(UNIT) }
     }
@@ -93,10 +250,10 @@ impl Shape {
         (MAX_UNITS * UNIT - OWNER_BYTES) / self.width()
     }
 
-    /// Bytes of the entries `from .. to` in a block.
+    /// Where entry number `i` begins in a block.
     #[inline]
-    pub(super) fn bytes(self, from: usize, to: usize) -> std::ops::Range<usize> {
-        OWNER_BYTES + from * self.width()..OWNER_BYTES + to * self.width()
+    pub(super) fn at(self, i: usize) -> usize {
+        OWNER_BYTES + i * self.width()
     }
 
     /// The group of a fingerprint.
@@ -105,57 +262,75 @@ impl Shape {
         (fingerprint >> self.depth) as usize % GROUPS
     }
 
-    /// Index of the entry with this fingerprint among `entries`, which are those of its group.
+    /// The number of the entry with this fingerprint, among the `count` from number `start` on, which are its group.
     #[inline]
-    pub(super) fn find(self, entries: &[u8], fingerprint: u128) -> Option<usize> {
-        // The kept bytes are 12 to 16: two overlapping words cover them.
-        let second = FINGERPRINT_BYTES - self.implied - 8;
+    pub(super) fn find(self, block: Block<'_>, start: usize, count: usize, fingerprint: u128) -> Option<usize> {
         let low = (fingerprint >> (8 * self.implied)) as u64;
-        let high = (fingerprint >> 64) as u64;
         // No branch on what is compared: a wrong guess would wait for the cache miss and stop all later work with it.
         let mut found = usize::MAX;
-        for (i, entry) in entries.chunks_exact(self.width()).enumerate() {
-            let differs = (word(entry, 0) ^ low) | (word(entry, second) ^ high);
-            found = if differs == 0 { i } else { found };
+        let mut at = self.at(start);
+        for i in start..start + count {
+            found = if block.bytes(at) == low { i } else { found };
+            at += self.width();
         }
-        (found != usize::MAX).then_some(found)
+        if found == usize::MAX {
+            return None;
+        }
+        // One that has these 64 bits is the one, unless somebody chose fingerprints.
+        if self.has_high(block, found, fingerprint) {
+            return Some(found);
+        }
+        (start..found).find(|&i| block.bytes(self.at(i)) == low && self.has_high(block, i, fingerprint))
     }
 
-    /// The location bits of an entry.
+    /// Whether entry number `i` has the last 64 bits of a fingerprint. With the first 64 that are kept, these are all: 12 to
+    /// 16 bytes.
     #[inline]
-    pub(super) fn location(self, entry: &[u8]) -> u64 {
-        word(entry, FINGERPRINT_BYTES - self.implied)
+    fn has_high(self, block: Block<'_>, i: usize, fingerprint: u128) -> bool {
+        block.bytes(self.at(i) + FINGERPRINT_BYTES - self.implied - 8) == (fingerprint >> 64) as u64
     }
 
-    /// Replaces the location bits of an entry.
+    /// The location bits of entry number `i`.
     #[inline]
-    pub(super) fn set_location(self, entry: &mut [u8], location: u64) {
-        entry[FINGERPRINT_BYTES - self.implied..].copy_from_slice(&location.to_le_bytes());
+    pub(super) fn location(self, block: Block<'_>, i: usize) -> u64 {
+        block.bytes(self.at(i) + FINGERPRINT_BYTES - self.implied)
     }
 
-    /// Writes an entry.
+    /// Entry number `i`, which belongs to a group of segment `owner`.
     #[inline]
-    pub(super) fn write(self, out: &mut [u8], (fingerprint, location): Entry) {
-        let kept = FINGERPRINT_BYTES - self.implied;
-        out[..kept].copy_from_slice(&fingerprint.to_le_bytes()[self.implied..]);
-        out[kept..].copy_from_slice(&location.to_le_bytes());
+    pub(super) fn read(self, block: Block<'_>, i: usize, owner: u32, group: usize) -> Entry {
+        let at = self.at(i);
+        let low = u128::from(block.bytes(at));
+        let high = u128::from(block.bytes(at + FINGERPRINT_BYTES - self.implied - 8));
+        // The two words overlap in what the implied bytes leave.
+        let kept = low | high << (8 * (FINGERPRINT_BYTES - self.implied - 8));
+        let position = u128::from(owner) & ((1 << self.depth) - 1) | ((group as u128) << self.depth);
+        let implied = position & ((1 << (8 * self.implied)) - 1);
+        ((kept << (8 * self.implied)) | implied, self.location(block, i))
     }
 
-    /// Reads an entry of a group of segment `i`.
+    /// Writes entry number `i`.
     #[inline]
-    pub(super) fn read(self, entry: &[u8], i: u32, group: usize) -> Entry {
-        let kept = FINGERPRINT_BYTES - self.implied;
-        let mut bytes = [0; FINGERPRINT_BYTES];
-        bytes[self.implied..].copy_from_slice(&entry[..kept]);
-        let position = u64::from(i) & ((1 << self.depth) - 1) | ((group as u64) << self.depth);
-        bytes[..self.implied].copy_from_slice(&position.to_le_bytes()[..self.implied]);
-        (u128::from_le_bytes(bytes), self.location(entry))
+    pub(super) fn write(self, block: Block<'_>, i: usize, (fingerprint, location): Entry) {
+        let (kept, bits) = (fingerprint >> (8 * self.implied), 8 * (FINGERPRINT_BYTES - self.implied - 8));
+        // 64 bits of the fingerprint, the `bits` that are left of it, and the location behind them.
+        let rest = (kept >> 64) | u128::from(location) << bits;
+        block.set_raw(self.at(i), self.width(), [kept as u64, rest as u64, (rest >> 64) as u64]);
     }
-}
 
-#[inline]
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(word)
+    /// Copies entry number `from` over number `to`.
+    #[inline]
+    pub(super) fn copy(self, block: Block<'_>, from: usize, to: usize) {
+        if from != to {
+            block.set_raw(self.at(to), self.width(), block.raw(self.at(from), self.width()));
+        }
+    }
+
+    /// Replaces the location bits of entry number `i`.
+    pub(super) fn set_location(self, block: Block<'_>, i: usize, location: u64) {
+        let [low, rest, _] = block.raw(self.at(i), self.width());
+        let bits = 8 * (FINGERPRINT_BYTES - self.implied - 8);
+        let rest = u128::from(rest) & ((1 << bits) - 1) | u128::from(location) << bits;
+        block.set_raw(self.at(i), self.width(), [low, rest as u64, (rest >> 64) as u64]);
+    }
 }

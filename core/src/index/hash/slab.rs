@@ -1,27 +1,35 @@
 //! Storage of segments: blocks of whole units, named by number, densely packed by size.
 //!
-//! A block of `u` units is one of many in a chunk of about [`CHUNK_BYTES`]. All chunks of a size form a stack, of which
+//! A block of `u` units is one of many in a chunk of about [`CHUNK_UNITS`]. All chunks of a size form a stack, of which
 //! only the last chunk has free blocks: freeing one moves the last block of that size into the hole. So nothing
 //! is ever lost to fragments, whatever sizes come and go. The first four bytes of a block name its owner, which the
-//! caller writes and is told of when the block moves; the other bytes are the caller's.
+//! slab writes and the caller is told of when the block moves; the other bytes are the caller's.
+//!
+//! [`Memory`] is what readers and the writer share, [`Slab`] what the writer knows of it.
 //!
 //! Invariants:
 //! 1. In a size's stack, all chunks but the last are full of used blocks; the last has at least one.
 //! 2. A chunk's number stays while it lives; numbers of freed chunks are in `free` and are given out again.
-//! 3. A new chunk holds at most an eighth of the blocks that its size has already, so that the slack is bounded at
+//! 3. A new chunk holds at most a tenth of the blocks that its size has already, so that the slack is bounded at
 //!    any size of the table.
+//! 4. A chunk's memory is published once, while others read. It is given back, and the table of chunks made larger or
+//!    smaller, only with the memory held exclusively. Till then a chunk that fell empty is idle, and is used again
+//!    before its size gets another.
 
-use super::paged::Paged;
+use super::segment::Block;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
-/// Unit of block sizes: two cache lines. With one, blocks move half again as often; half a byte a key is saved.
-pub(super) const UNIT: usize = 128;
+/// Unit of block sizes: a cache line. With two, blocks would move half as often, and each key take a byte more.
+pub(super) const UNIT: usize = 64;
 /// Bytes at the start of a block that hold its owner's number.
 pub(super) const OWNER_BYTES: usize = 4;
-/// Most bytes a chunk.
-const CHUNK_BYTES: usize = 16 << 10;
-const SLOT_BITS: u32 = 8;
+const UNIT_WORDS: usize = UNIT / 8;
+const UNIT_BITS: u32 = 8;
+/// Most units a chunk.
+const CHUNK_UNITS: usize = 1 << UNIT_BITS;
 
-/// A block's name: chunk number and, in the low 8 bits, the block's number in the chunk.
+/// A block's name: chunk number and, in the low 8 bits, the block's first unit in the chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
 
@@ -29,37 +37,65 @@ impl Place {
     /// No block.
     pub(super) const NONE: Place = Place(u32::MAX);
 
-    fn new(chunk: u32, slot: u32) -> Place {
-        Place((chunk << SLOT_BITS) | slot)
+    fn new(chunk: u32, unit: u32) -> Place {
+        Place((chunk << UNIT_BITS) | unit)
+    }
+
+    pub(super) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    pub(super) fn from_bits(bits: u32) -> Place {
+        Place(bits)
     }
 
     #[inline]
     fn chunk(self) -> u32 {
-        self.0 >> SLOT_BITS
+        self.0 >> UNIT_BITS
     }
 
     #[inline]
-    fn slot(self) -> u32 {
-        self.0 & ((1 << SLOT_BITS) - 1)
+    fn unit(self) -> usize {
+        self.0 as usize % CHUNK_UNITS
     }
 }
 
+type Words = Box<[AtomicU64]>;
+
+/// The memory of chunks, by number.
 #[derive(Debug, Default)]
+pub(super) struct Memory {
+    chunks: Vec<OnceLock<Words>>,
+}
+
+impl Memory {
+    /// The words from a block's beginning on, those of the blocks behind it included; none of a place that is nowhere.
+    #[inline]
+    pub(super) fn block_on(&self, place: Place) -> Block<'_> {
+        let words = self.chunks.get(place.chunk() as usize).and_then(OnceLock::get);
+        Block(words.and_then(|words| words.get(place.unit() * UNIT_WORDS..)).unwrap_or(&[]))
+    }
+
+    /// The words of a block of so many units.
+    pub(super) fn block(&self, place: Place, units: usize) -> Block<'_> {
+        let Block(words) = self.block_on(place);
+        Block(words.get(..units * UNIT_WORDS).unwrap_or(words))
+    }
+}
+
+/// What the writer knows of a chunk.
+#[derive(Clone, Copy, Debug, Default)]
 struct Chunk {
-    bytes: Box<[u8]>,
-    /// Bytes a block; 0 in a freed chunk.
-    block: u32,
+    /// Of a block.
+    units: u32,
+    /// Blocks; 0 if the memory was given back.
+    slots: u32,
 }
 
 impl Chunk {
-    fn slots(&self) -> u32 {
-        (self.bytes.len() as u32).checked_div(self.block).unwrap_or(0)
-    }
-
-    #[inline]
-    fn range(&self, slot: u32) -> std::ops::Range<usize> {
-        let start = slot as usize * self.block as usize;
-        start..start + self.block as usize
+    fn bytes(self) -> usize {
+        self.units as usize * self.slots as usize * UNIT
     }
 }
 
@@ -67,156 +103,169 @@ impl Chunk {
 #[derive(Debug, Default)]
 struct Class {
     chunks: Vec<u32>,
+    /// Chunks without used blocks.
+    idle: Vec<u32>,
     /// Blocks used in the last chunk.
     used: u32,
     /// Blocks used in all.
     blocks: u32,
 }
 
-/// The storage.
-#[derive(Debug)]
+/// Which blocks are used.
+#[derive(Debug, Default)]
 pub(super) struct Slab {
-    chunks: Paged<Chunk>,
+    chunks: Vec<Chunk>,
     free: Vec<u32>,
     /// By units - 1.
     classes: Vec<Class>,
     /// Bytes of all chunks.
     bytes: usize,
+    /// Bytes of the idle ones.
+    idle: usize,
 }
 
 impl Slab {
-    pub(super) fn new() -> Slab {
-        Slab { chunks: Paged::new(), free: Vec::new(), classes: Vec::new(), bytes: 0 }
+    /// Whether `blocks` more can be had beside readers; else [`Slab::grow_table`] first.
+    #[inline]
+    pub(super) fn is_ready(&self, memory: &Memory, blocks: usize) -> bool {
+        self.free.len() + memory.chunks.len() - self.chunks.len() >= blocks
     }
 
-    /// The bytes of a block.
-    #[inline]
-    pub(super) fn block(&self, place: Place) -> &[u8] {
-        let chunk = self.chunks.get(place.chunk());
-        &chunk.bytes[chunk.range(place.slot())]
-    }
-
-    /// The bytes of a block, to change.
-    #[inline]
-    pub(super) fn block_mut(&mut self, place: Place) -> &mut [u8] {
-        let chunk = self.chunks.get_mut(place.chunk());
-        let range = chunk.range(place.slot());
-        &mut chunk.bytes[range]
+    /// Makes the table of chunks longer.
+    pub(super) fn grow_table(&mut self, memory: &mut Memory) {
+        let more =
+            (memory.chunks.len() / 8).max(8).min((Place::NONE.chunk() as usize).saturating_sub(memory.chunks.len()));
+        memory.chunks.reserve_exact(more);
+        memory.chunks.resize_with(memory.chunks.len() + more, OnceLock::new);
+        self.chunks.reserve_exact(memory.chunks.len() - self.chunks.len());
     }
 
     /// A block of `units` (from 1), its content undefined but for the owner. `None` when all numbers are taken
-    /// (some 256 GiB).
-    pub(super) fn alloc(&mut self, units: usize, owner: u32) -> Option<Place> {
+    /// (some 256 GiB), or the table isn't ready.
+    pub(super) fn alloc(&mut self, memory: &Memory, units: usize, owner: u32) -> Option<Place> {
         if self.classes.len() < units {
             self.classes.reserve_exact(units - self.classes.len());
             self.classes.resize_with(units, Class::default);
         }
         let class = &mut self.classes[units - 1];
-        let full = class.chunks.last().is_none_or(|&last| class.used == self.chunks.get(last).slots());
-        if full {
-            let most = (CHUNK_BYTES / (units * UNIT)).clamp(1, 1 << SLOT_BITS);
-            let slots = (class.blocks as usize / 8).clamp(1, most);
-            let bytes = vec![0; slots * units * UNIT].into_boxed_slice();
-            let chunk = Chunk { bytes, block: (units * UNIT) as u32 };
-            let number = match self.free.pop() {
-                Some(number) => number,
-                None if self.chunks.len() < Place::NONE.chunk() as usize => {
-                    self.chunks.push(Chunk::default());
-                    self.chunks.len() as u32 - 1
+        if class.chunks.last().is_none_or(|&last| class.used == self.chunks[last as usize].slots) {
+            let number = match class.idle.pop() {
+                Some(number) => {
+                    self.idle -= self.chunks[number as usize].bytes();
+                    number
                 }
-                None => return None,
+                None => {
+                    let slots = (class.blocks as usize / 10).clamp(1, CHUNK_UNITS / units);
+                    let number = match self.free.pop() {
+                        Some(number) => number,
+                        None if self.chunks.len() < memory.chunks.len() => {
+                            self.chunks.push(Chunk::default());
+                            self.chunks.len() as u32 - 1
+                        }
+                        None => return None,
+                    };
+                    let words = slots * units * UNIT_WORDS;
+                    let fresh = || (0..words).map(|_| AtomicU64::new(0)).collect();
+                    memory.chunks.get(number as usize)?.get_or_init(fresh);
+                    self.chunks[number as usize] = Chunk { units: units as u32, slots: slots as u32 };
+                    self.bytes += self.chunks[number as usize].bytes();
+                    number
+                }
             };
-            self.bytes += chunk.bytes.len();
-            *self.chunks.get_mut(number) = chunk;
             class.chunks.push(number);
             class.used = 0;
         }
-        let place = Place::new(*class.chunks.last()?, class.used);
+        let place = Place::new(*class.chunks.last()?, class.used * units as u32);
         class.used += 1;
         class.blocks += 1;
-        self.block_mut(place)[..OWNER_BYTES].copy_from_slice(&owner.to_le_bytes());
+        memory.block(place, units).set_owner(owner);
         Some(place)
     }
 
-    /// Copies the first `len` bytes but the owner of one block to another.
-    pub(super) fn copy(&mut self, from: Place, to: Place, len: usize) {
-        if from.chunk() == to.chunk() {
-            let chunk = self.chunks.get_mut(from.chunk());
-            let (from, to) = (chunk.range(from.slot()).start, chunk.range(to.slot()).start);
-            chunk.bytes.copy_within(from + OWNER_BYTES..from + len, to + OWNER_BYTES);
-            return;
-        }
-        // Lifted out for a moment, since a vector lends only one of its elements for writing.
-        let source = std::mem::take(self.chunks.get_mut(from.chunk()));
-        let start = source.range(from.slot()).start;
-        self.block_mut(to)[OWNER_BYTES..len].copy_from_slice(&source.bytes[start + OWNER_BYTES..start + len]);
-        *self.chunks.get_mut(from.chunk()) = source;
-    }
-
-    /// Frees a block. The last block of that size moves into its place; returns the owner of the moved one, if any,
-    /// which now lives at `place`.
-    pub(super) fn free(&mut self, place: Place) -> Option<u32> {
-        let block = self.chunks.get(place.chunk()).block as usize;
-        let class = self.classes.get(block / UNIT - 1)?;
+    /// Frees a block. The last block of that size moves into its place: returns the owner of the moved one, if any,
+    /// which the caller has to tell before it asks for another block.
+    pub(super) fn free(&mut self, memory: &Memory, place: Place) -> Option<(u32, Place)> {
+        let units = self.chunks.get(place.chunk() as usize)?.units;
+        let class = self.classes.get_mut((units as usize).checked_sub(1)?)?;
         let &last_chunk = class.chunks.last()?;
-        let last = Place::new(last_chunk, class.used - 1);
-        let mut moved = None;
-        if last != place {
-            let mut owner = [0; OWNER_BYTES];
-            owner.copy_from_slice(&self.block(last)[..OWNER_BYTES]);
-            self.copy(last, place, block);
-            self.block_mut(place)[..OWNER_BYTES].copy_from_slice(&owner);
-            moved = Some(u32::from_le_bytes(owner));
-        }
-        let class = self.classes.get_mut(block / UNIT - 1)?;
         class.used -= 1;
         class.blocks -= 1;
+        let last = Place::new(last_chunk, class.used * units);
+        let mut moved = None;
+        if last != place {
+            let (from, to) = (memory.block(last, units as usize), memory.block(place, units as usize));
+            to.copy_from(from);
+            to.set_owner(from.owner());
+            moved = Some((from.owner(), place));
+        }
         if class.used == 0 {
             class.chunks.pop();
-            class.used = class.chunks.last().map_or(0, |&c| self.chunks.get(c).slots());
-            if class.chunks.capacity() > 4 * (class.chunks.len() + 1) {
-                class.chunks.shrink_to(2 * class.chunks.len());
-            }
-            self.release(last_chunk);
+            class.used = class.chunks.last().map_or(0, |&c| self.chunks[c as usize].slots);
+            class.idle.push(last_chunk);
+            self.idle += self.chunks[last_chunk as usize].bytes();
         }
         moved
     }
 
-    fn release(&mut self, number: u32) {
-        let chunk = std::mem::take(self.chunks.get_mut(number));
-        self.bytes -= chunk.bytes.len();
-        self.free.push(number);
-        if self.free.len() == self.chunks.len() {
-            *self = Slab::new();
+    /// Bytes that [`Slab::give_back`] would free, and bytes in use.
+    #[inline]
+    pub(super) fn idle(&self) -> (usize, usize) {
+        (self.idle, self.bytes - self.idle)
+    }
+
+    /// Frees the memory of idle chunks.
+    pub(super) fn give_back(&mut self, memory: &mut Memory) {
+        for class in &mut self.classes {
+            for number in class.idle.drain(..) {
+                memory.chunks[number as usize].take();
+                self.bytes -= self.chunks[number as usize].bytes();
+                self.chunks[number as usize] = Chunk::default();
+                self.free.push(number);
+            }
+            if class.idle.capacity() > 16 {
+                class.idle.shrink_to(4);
+            }
+            if class.chunks.capacity() > 4 * (class.chunks.len() + 1) {
+                class.chunks.shrink_to(2 * class.chunks.len());
+            }
+        }
+        self.idle = 0;
+        if self.bytes == 0 {
+            (*self, *memory) = (Slab::default(), Memory::default());
         }
     }
 
-    /// Bytes allocated.
-    pub(super) fn memory(&self) -> usize {
-        let stacks: usize = self.classes.iter().map(|c| c.chunks.capacity() * size_of::<u32>()).sum();
-        let classes = self.classes.capacity() * size_of::<Class>();
-        self.bytes + self.chunks.memory() + self.free.capacity() * size_of::<u32>() + classes + stacks
+    /// Bytes allocated, the chunks' included.
+    pub(super) fn memory(&self, memory: &Memory) -> usize {
+        let stacks: usize = self.classes.iter().map(|c| c.chunks.capacity() + c.idle.capacity()).sum();
+        let numbers = (stacks + self.free.capacity()) * size_of::<u32>();
+        let tables = self.chunks.capacity() * size_of::<Chunk>()
+            + memory.chunks.capacity() * size_of::<OnceLock<Words>>()
+            + self.classes.capacity() * size_of::<Class>();
+        self.bytes + numbers + tables
     }
 
     /// Verifies the invariants; returns the number of blocks used.
     #[cfg(test)]
-    pub(super) fn check(&self) -> usize {
-        let (mut blocks, mut bytes, mut live) = (0, 0, 0);
+    pub(super) fn check(&self, memory: &Memory) -> usize {
+        let (mut blocks, mut bytes, mut idle, mut live) = (0, 0, 0, 0);
         for (i, class) in self.classes.iter().enumerate() {
             let mut room = 0;
-            for &number in &class.chunks {
-                let chunk = self.chunks.get(number);
-                assert_eq!(chunk.block as usize, (i + 1) * UNIT);
-                room += chunk.slots();
-                bytes += chunk.bytes.len();
+            for &number in class.chunks.iter().chain(&class.idle) {
+                let chunk = self.chunks[number as usize];
+                assert_eq!(chunk.units as usize, i + 1);
+                assert_eq!(memory.chunks[number as usize].get().map_or(0, |words| words.len() * 8), chunk.bytes());
+                bytes += chunk.bytes();
                 live += 1;
             }
-            let last = class.chunks.last().map_or(0, |&c| self.chunks.get(c).slots());
+            room += class.chunks.iter().map(|&c| self.chunks[c as usize].slots).sum::<u32>();
+            idle += class.idle.iter().map(|&c| self.chunks[c as usize].bytes()).sum::<usize>();
+            let last = class.chunks.last().map_or(0, |&c| self.chunks[c as usize].slots);
             assert!(class.used <= last && (class.used > 0 || last == 0));
             assert_eq!(class.blocks, room - last + class.used);
             blocks += class.blocks as usize;
         }
-        assert_eq!(bytes, self.bytes);
+        assert_eq!((bytes, idle), (self.bytes, self.idle));
         assert_eq!(live + self.free.len(), self.chunks.len());
         blocks
     }
