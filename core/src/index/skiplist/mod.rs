@@ -73,7 +73,7 @@ use parking_lot::Mutex;
 
 use self::arena::{Chunk, Word};
 use self::list::{List, Writer};
-use self::node::{MAX_HEIGHT, node_words};
+use self::node::{HIGH, MAX_HEIGHT, node_words};
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
 use crate::types::Location;
@@ -127,14 +127,14 @@ impl SkipList {
         };
         let height = writer.draw_height(&list);
         let words = node_words(height, change.key.len());
-        if !writer.alloc.has_room(words) {
+        if !writer.alloc.has_room(words, height >= HIGH) {
             drop(list);
             let (index, len) = writer.alloc.next_chunk(words);
             let chunk = Chunk::new(len);
             let former = self.write().arena.install(index, chunk);
             drop(former);
             list = self.read();
-            writer.alloc.add_chunk(&list.arena, index, len);
+            writer.alloc.add_chunk(&list.arena, index, len, height >= HIGH);
         }
         change.old = writer.put(&list, change.key, location.to_bits(), height).map(Location::from_bits);
     }
@@ -147,10 +147,10 @@ impl SkipList {
                 Some(location) => {
                     let height = writer.draw_height(&list);
                     let words = node_words(height, change.key.len());
-                    if !writer.alloc.has_room(words) {
+                    if !writer.alloc.has_room(words, height >= HIGH) {
                         let (index, len) = writer.alloc.next_chunk(words);
                         list.arena.install(index, Chunk::new(len));
-                        writer.alloc.add_chunk(&list.arena, index, len);
+                        writer.alloc.add_chunk(&list.arena, index, len, height >= HIGH);
                     }
                     writer.put(&list, change.key, location.to_bits(), height)
                 }
