@@ -22,7 +22,7 @@ pub(crate) fn key(family: u8, n: u32) -> Key {
         3 => vec![0; 1 + n as usize % 300],
         4 => vec![0xff; 1 + n as usize % 300],
         // Zeros, ones and the like, in lengths from one: prefixes of each other and one from the next.
-        5 => (0..=n % 7).map(|i| [0, 1, 0xfe, 0xff][(n / 7 >> (2 * i)) as usize % 4]).collect(),
+        5 => (0..=n % 7).map(|i| [0, 1, 0xfe, 0xff][((n / 7) >> (2 * i)) as usize % 4]).collect(),
         // Shared prefixes of a part of a page, and of more than one.
         6 => [&[b'p'; 300][..], &scrambled].concat(),
         7 => [&[b'q'; 5000][..], &scrambled[..2]].concat(),
