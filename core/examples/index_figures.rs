@@ -16,8 +16,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+type NewIndex = fn() -> Box<dyn Index>;
+
 /// The kinds by name; one is added by one line.
-const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
+const KINDS: &[(&str, NewIndex)] = &[
     ("btree", || Box::new(BTree::new())),
     ("hash", || Box::new(HashIndex::new(*b"a key for figure"))),
     ("skiplist", || Box::new(SkipList::new(1))),
@@ -101,7 +103,7 @@ fn location(i: usize) -> Location {
 
 type MakeKey = fn(u64, &mut Random) -> Vec<u8>;
 
-fn measure(kind: &str, new: fn() -> Box<dyn Index>, name: &str, count: usize, sorted: bool, make: MakeKey) {
+fn measure(kind: &str, new: NewIndex, name: &str, count: usize, sorted: bool, make: MakeKey) {
     let mut random = Random(1);
     let mut keys: Vec<Vec<u8>> = (0..count as u64).map(|i| make(i, &mut random)).collect();
     if sorted {

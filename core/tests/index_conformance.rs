@@ -27,8 +27,10 @@ use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
 use bitcask::index::skiplist::SkipList;
 
+type NewIndex = fn() -> Box<dyn Index>;
+
 /// The kinds by name, with a constructor of an empty index.
-const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
+const KINDS: &[(&str, NewIndex)] = &[
     ("btree", || Box::new(BTree::new())),
     ("hash", || Box::new(HashIndex::new(*b"conformance test"))),
     ("art", || Box::new(Art::new())),
@@ -36,7 +38,7 @@ const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
 ];
 
 /// An empty index of each kind.
-fn each_kind(mut test: impl FnMut(&'static str, fn() -> Box<dyn Index>)) {
+fn each_kind(mut test: impl FnMut(&'static str, NewIndex)) {
     for (name, new) in KINDS {
         test(name, *new);
     }

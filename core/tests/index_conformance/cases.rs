@@ -118,12 +118,15 @@ fn change_all(index: &dyn Index, keys: &[Key], put: bool, batch: usize) {
     }
 }
 
+/// A name, a number of keys, and how to make one.
+type Set<'a> = (&'static str, u32, &'a dyn Fn(u32) -> Key);
+
 #[test]
 fn memory_comes_and_goes_with_the_keys() {
     each_kind(|kind, new| {
         // Of one size and of many; the many are up to the longest.
         let mixed = |n: u32| if n.is_multiple_of(400) { longest(n / 400) } else { key((n % 12) as u8, n) };
-        let sets: [(&str, u32, &dyn Fn(u32) -> Key); 3] =
+        let sets: [Set<'_>; 3] =
             [("profiles", 30_000, &|n| key(0, n)), ("random", 30_000, &|n| key(1, n)), ("mixed", 12_000, &mixed)];
         for (set, count, make) in sets {
             let mut keys: Vec<Key> = (0..count).map(make).collect();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bitcask::MAX_KEY_LEN;
 
+use crate::common::Rng;
 use crate::subject::Key;
 
 /// Number of families.
@@ -21,7 +22,7 @@ pub(crate) fn key(family: u8, n: u32) -> Key {
         3 => vec![0; 1 + n as usize % 300],
         4 => vec![0xff; 1 + n as usize % 300],
         // Zeros, ones and the like, in lengths from one: prefixes of each other and one from the next.
-        5 => (0..=n % 7).map(|i| [0, 1, 0xfe, 0xff][(n / 7 >> (2 * i)) as usize % 4]).collect(),
+        5 => (0..=n % 7).map(|i| [0, 1, 0xfe, 0xff][((n / 7) >> (2 * i)) as usize % 4]).collect(),
         // Shared prefixes of a part of a page, and of more than one.
         6 => [&[b'p'; 300][..], &scrambled].concat(),
         7 => [&[b'q'; 5000][..], &scrambled[..2]].concat(),
@@ -73,14 +74,14 @@ pub(crate) fn colliding() -> Vec<(&'static str, Vec<Key>)> {
 fn multicollision(mut state: u32, step: impl Fn(u32, &[u8]) -> u32) -> Vec<Key> {
     let mut keys = vec![Key::new()];
     for stage in 0..11_u64 {
-        let mut seen = HashMap::new();
-        let (next, one, other) = (0..)
-            .find_map(|n: u64| {
-                let block = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ stage).to_be_bytes();
-                let next = step(state, &block);
-                seen.insert(next, block).map(|other| (next, block, other))
-            })
-            .expect("there are more blocks than states");
+        let (mut seen, mut random) = (HashMap::new(), Rng(stage));
+        let (next, one, other) = loop {
+            let block = random.next().to_be_bytes();
+            let next = step(state, &block);
+            if let Some(other) = seen.insert(next, block) {
+                break (next, block, other);
+            }
+        };
         assert_eq!((next, one != other), (step(state, &other), true));
         state = next;
         keys = keys.iter().flat_map(|key| [[&key[..], &one].concat(), [&key[..], &other].concat()]).collect();

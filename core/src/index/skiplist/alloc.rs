@@ -5,6 +5,10 @@
 //! lowest is filled first, so that high ones fall empty. What fits in no free block of its size comes from the unused end
 //! of the current chunk, else from an empty chunk, else it is cut from a larger free block.
 //!
+//! Nodes that every search comes through, the high ones, have chunks of their own once there are some: a search then
+//! stays in few pages of the machine until its last steps. They are the other of two [`Side`]s, which share nothing but the
+//! empty chunks.
+//!
 //! Invariants:
 //! 1. Every word of a chunk is in a block in use, in a free block, behind `fresh`, or in a remainder too small for any
 //!    node. `used` counts those of the first sort.
@@ -27,6 +31,8 @@ const MAX_WORDS: u32 = words_of(CLASSES as u32 - 1);
 const FIRST_WORDS: u32 = 512;
 /// Chunks that there are numbers for.
 const MAX_CHUNKS: u64 = 1 << (32 - CHUNK_WORDS.trailing_zeros());
+/// Chunks from which on high nodes get their own: a chunk more or less is little then.
+const SEPARATE: usize = 16;
 /// End of a list of free blocks. No block begins at the last word of a chunk.
 const NO_BLOCK: u16 = u16::MAX;
 
@@ -61,25 +67,33 @@ struct Book {
     /// Words from here on were never in a block.
     fresh: u32,
     used: u32,
+    side: u8,
     /// First free block of each class, as an offset.
     free: [u16; CLASSES],
 }
 
 impl Book {
-    fn new(len: u32) -> Book {
+    fn new(len: u32, side: usize) -> Book {
         // Number 0 is no node's. In other chunks the first word may well be used, which isn't worth a case of its own.
-        Book { len, fresh: 1, used: 0, free: [NO_BLOCK; CLASSES] }
+        Book { len, fresh: 1, used: 0, side: side as u8, free: [NO_BLOCK; CLASSES] }
     }
+}
+
+/// The chunks of low nodes, or of high ones.
+#[derive(Default)]
+struct Side {
+    /// By class: chunks with a free block.
+    rooms: Vec<Vec<u64>>,
+    /// Classes whose bit sets aren't empty.
+    classes: u128,
+    /// The chunk that isn't full yet.
+    current: Option<u32>,
 }
 
 /// See the module.
 pub(super) struct Alloc {
     books: Vec<Book>,
-    /// By class: chunks with a free block.
-    rooms: Vec<Vec<u64>>,
-    /// Classes whose bit sets aren't empty.
-    classes: u128,
-    current: u32,
+    sides: [Side; 2],
     empties: Vec<u32>,
     /// Chunks without memory.
     absent: Vec<u32>,
@@ -87,8 +101,8 @@ pub(super) struct Alloc {
 
 impl Alloc {
     pub(super) fn new() -> Alloc {
-        let (books, rooms, empties, absent) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Alloc { books, rooms, classes: 0, current: 0, empties, absent }
+        let (books, empties, absent) = (Vec::new(), Vec::new(), Vec::new());
+        Alloc { books, sides: Default::default(), empties, absent }
     }
 
     /// Whether blocks of so many words in all can be numbered, in whatever order they come.
@@ -98,26 +112,26 @@ impl Alloc {
     }
 
     /// Whether `alloc` of so many words succeeds.
-    pub(super) fn has_room(&self, words: u32) -> bool {
-        let class = class_of(words);
-        !self.empties.is_empty() || self.classes >> class != 0 || self.fits(words_of(class))
+    pub(super) fn has_room(&self, words: u32, high: bool) -> bool {
+        let (class, side) = (class_of(words), self.side(high));
+        !self.empties.is_empty() || self.sides[side].classes >> class != 0 || self.fits(side, words_of(class)).is_some()
     }
 
     /// Takes a block and returns the number of its first word.
-    pub(super) fn alloc<W: Word>(&mut self, arena: &Arena<W>, words: u32) -> Option<u32> {
-        let class = class_of(words);
+    pub(super) fn alloc<W: Word>(&mut self, arena: &Arena<W>, words: u32, high: bool) -> Option<u32> {
+        let (class, side) = (class_of(words), self.side(high));
         let words = words_of(class);
-        let block = if self.classes >> class & 1 != 0 {
-            self.pop(arena, class)?
-        } else if self.fits(words) {
-            self.cut(words)?
+        let listed = self.sides[side].classes >> class;
+        let block = if listed & 1 != 0 {
+            self.pop(arena, side, class)?
+        } else if let Some(current) = self.fits(side, words) {
+            self.cut(current, words)
         } else if let Some(empty) = self.empties.pop() {
-            self.close(arena);
-            self.current = empty;
-            self.cut(words)?
+            self.open(arena, side, empty);
+            self.cut(empty, words)
         } else {
-            let larger = (self.classes >> class != 0).then(|| class + (self.classes >> class).trailing_zeros())?;
-            let block = self.pop(arena, larger)?;
+            let larger = (listed != 0).then(|| class + listed.trailing_zeros())?;
+            let block = self.pop(arena, side, larger)?;
             self.spare(arena, block + words, words_of(larger) - words);
             block
         };
@@ -135,10 +149,11 @@ impl Alloc {
             self.push(arena, block, class);
             return;
         }
+        let side = usize::from(book.side);
         let listed: Vec<u32> = (0..CLASSES as u32).filter(|&c| book.free[c as usize] != NO_BLOCK).collect();
-        *book = Book::new(book.len);
-        listed.into_iter().for_each(|class| self.set_room(index, class, false));
-        if index != self.current {
+        *book = Book::new(book.len, side);
+        listed.into_iter().for_each(|class| self.set_room(side, index, class, false));
+        if self.sides[side].current != Some(index) {
             self.empties.push(index);
         }
     }
@@ -156,23 +171,23 @@ impl Alloc {
     }
 
     /// Notes that `next_chunk` was installed.
-    pub(super) fn add_chunk<W: Word>(&mut self, arena: &Arena<W>, index: u32, len: u32) {
-        if let Some(book) = self.books.get_mut(index as usize) {
-            if book.len == 0 {
+    pub(super) fn add_chunk<W: Word>(&mut self, arena: &Arena<W>, index: u32, len: u32, high: bool) {
+        let side = self.side(high);
+        match self.books.get_mut(index as usize) {
+            Some(book) if book.len > 0 => book.len = len,
+            Some(book) => {
+                *book = Book::new(len, side);
                 self.absent.pop();
-                self.close(arena);
-                self.books[index as usize] = Book::new(len);
-            } else {
-                book.len = len;
+                self.open(arena, side, index);
             }
-        } else {
-            self.close(arena);
-            self.books.push(Book::new(len));
-            if index == 0 {
-                (self.books[0].fresh, self.books[0].used) = (HEAD + 1, HEAD);
+            None => {
+                self.books.push(Book::new(len, side));
+                if index == 0 {
+                    (self.books[0].fresh, self.books[0].used) = (HEAD + 1, HEAD);
+                }
+                self.open(arena, side, index);
             }
         }
-        self.current = index;
     }
 
     /// A chunk whose memory can be taken away: one that is empty is kept lest a store that sits on the edge of a chunk asks for
@@ -199,29 +214,44 @@ impl Alloc {
 
     /// Bytes allocated for the book itself.
     pub(super) fn memory(&self) -> usize {
-        let bits: usize = self.rooms.iter().map(|r| r.capacity() * 8).sum();
-        let tables =
-            self.rooms.capacity() * size_of::<Vec<u64>>() + (self.empties.capacity() + self.absent.capacity()) * 4;
-        self.books.capacity() * size_of::<Book>() + bits + tables
+        let bits: usize = self.sides.iter().flat_map(|side| &side.rooms).map(|r| r.capacity() * 8).sum();
+        let rooms: usize = self.sides.iter().map(|side| side.rooms.capacity() * size_of::<Vec<u64>>()).sum();
+        let lists = (self.empties.capacity() + self.absent.capacity()) * size_of::<u32>();
+        self.books.capacity() * size_of::<Book>() + bits + rooms + lists
     }
 
-    fn fits(&self, words: u32) -> bool {
-        self.books.get(self.current as usize).is_some_and(|book| book.len - book.fresh >= words)
+    fn side(&self, high: bool) -> usize {
+        usize::from(high && self.books.len() >= SEPARATE)
     }
 
-    /// The next fresh words of the current chunk.
-    fn cut(&mut self, words: u32) -> Option<u32> {
-        let book = self.books.get_mut(self.current as usize)?;
+    /// The current chunk of a side, if it has so many words left.
+    fn fits(&self, side: usize, words: u32) -> Option<u32> {
+        let current = self.sides[side].current?;
+        let book = self.books.get(current as usize)?;
+        (book.len - book.fresh >= words).then_some(current)
+    }
+
+    /// The next fresh words of a chunk.
+    ///
+    /// REQUIRES: it has so many.
+    fn cut(&mut self, index: u32, words: u32) -> u32 {
+        let book = &mut self.books[index as usize];
         book.fresh += words;
-        Some(self.current * CHUNK_WORDS + book.fresh - words)
+        index * CHUNK_WORDS + book.fresh - words
     }
 
-    /// Lists what is left of the current chunk.
-    fn close<W: Word>(&mut self, arena: &Arena<W>) {
-        if let Some(book) = self.books.get_mut(self.current as usize) {
-            let fresh = std::mem::replace(&mut book.fresh, book.len);
-            let left = book.len - fresh;
-            self.spare(arena, self.current * CHUNK_WORDS + fresh, left);
+    /// Makes a chunk without blocks the current one, and lists what is left of the former.
+    fn open<W: Word>(&mut self, arena: &Arena<W>, side: usize, index: u32) {
+        self.books[index as usize].side = side as u8;
+        let Some(former) = self.sides[side].current.replace(index) else { return };
+        let book = &mut self.books[former as usize];
+        let fresh = std::mem::replace(&mut book.fresh, book.len);
+        let left = book.len - fresh;
+        if book.used == 0 {
+            *book = Book::new(book.len, side);
+            self.empties.push(former);
+        } else {
+            self.spare(arena, former * CHUNK_WORDS + fresh, left);
         }
     }
 
@@ -238,34 +268,35 @@ impl Alloc {
 
     fn push<W: Word>(&mut self, arena: &Arena<W>, block: u32, class: u32) {
         let index = block / CHUNK_WORDS;
-        let first = &mut self.books[index as usize].free[class as usize];
-        arena.word(block).put(u64::from(*first));
-        let was_empty = *first == NO_BLOCK;
-        *first = (block % CHUNK_WORDS) as u16;
-        if was_empty {
-            self.set_room(index, class, true);
+        let book = &mut self.books[index as usize];
+        let first = std::mem::replace(&mut book.free[class as usize], (block % CHUNK_WORDS) as u16);
+        arena.word(block).put(u64::from(first));
+        if first == NO_BLOCK {
+            let side = usize::from(book.side);
+            self.set_room(side, index, class, true);
         }
     }
 
-    /// REQUIRES: the class has a free block.
-    fn pop<W: Word>(&mut self, arena: &Arena<W>, class: u32) -> Option<u32> {
-        let rooms = &self.rooms[class as usize];
+    /// REQUIRES: the side has a free block of the class.
+    fn pop<W: Word>(&mut self, arena: &Arena<W>, side: usize, class: u32) -> Option<u32> {
+        let rooms = self.sides[side].rooms.get(class as usize)?;
         let word = rooms.iter().position(|w| *w != 0)?;
         let index = word as u32 * 64 + rooms[word].trailing_zeros();
         let first = &mut self.books[index as usize].free[class as usize];
         let block = index * CHUNK_WORDS + u32::from(*first);
         *first = arena.word(block).peek() as u16;
         if *first == NO_BLOCK {
-            self.set_room(index, class, false);
+            self.set_room(side, index, class, false);
         }
         Some(block)
     }
 
-    fn set_room(&mut self, index: u32, class: u32, room: bool) {
-        if self.rooms.is_empty() {
-            self.rooms.resize(CLASSES, Vec::new());
+    fn set_room(&mut self, side: usize, index: u32, class: u32, room: bool) {
+        let side = &mut self.sides[side];
+        if side.rooms.is_empty() {
+            side.rooms.resize(CLASSES, Vec::new());
         }
-        let rooms = &mut self.rooms[class as usize];
+        let rooms = &mut side.rooms[class as usize];
         if rooms.len() <= index as usize / 64 {
             rooms.resize(index as usize / 64 + 1, 0);
         }
@@ -274,7 +305,7 @@ impl Alloc {
         *word = if room { *word | bit } else { *word & !bit };
         let any = rooms.iter().any(|w| *w != 0);
         let bit = 1 << class;
-        self.classes = if any { self.classes | bit } else { self.classes & !bit };
+        side.classes = if any { side.classes | bit } else { side.classes & !bit };
     }
 }
 
@@ -290,11 +321,12 @@ impl Alloc {
             let mut all: Vec<(u32, u32)> =
                 blocks.range(base..=base + (CHUNK_WORDS - 1)).map(|(block, words)| (block - base, *words)).collect();
             assert_eq!(book.used, all.iter().map(|(_, words)| words).sum::<u32>(), "used words of chunk {index}");
-            let empty = book.len > 0 && book.used == 0 && index != self.current;
+            let side = &self.sides[usize::from(book.side)];
+            let empty = book.len > 0 && book.used == 0 && side.current != Some(index);
             assert_eq!(empty, self.empties.contains(&index), "emptiness of chunk {index}");
             for (class, first) in (0..).zip(book.free) {
                 let room =
-                    self.rooms.get(class as usize).and_then(|r| r.get(index as usize / 64)).copied().unwrap_or(0);
+                    side.rooms.get(class as usize).and_then(|r| r.get(index as usize / 64)).copied().unwrap_or(0);
                 assert_eq!(room >> (index % 64) & 1 == 1, first != NO_BLOCK, "room of chunk {index} class {class}");
                 let mut block = first;
                 while block != NO_BLOCK {
@@ -310,8 +342,10 @@ impl Alloc {
             }
             assert!(end <= if book.len == 0 { 0 } else { book.fresh }, "end of chunk {index}");
         }
-        for (class, rooms) in self.rooms.iter().enumerate() {
-            assert_eq!(self.classes >> class & 1 == 1, rooms.iter().any(|w| *w != 0), "class {class}");
+        for side in &self.sides {
+            for (class, rooms) in side.rooms.iter().enumerate() {
+                assert_eq!(side.classes >> class & 1 == 1, rooms.iter().any(|w| *w != 0), "class {class}");
+            }
         }
     }
 }

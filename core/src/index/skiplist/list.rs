@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use super::alloc::{Alloc, block_words};
 use super::arena::{Arena, Chunk, Word};
-use super::node::{ENDLESS, HEAD, Link, MAX_HEIGHT, NONE, head_of, node_words};
+use super::node::{ENDLESS, HEAD, HIGH, Link, MAX_HEIGHT, NONE, head_of, node_words};
 
 /// What readers see.
 pub(super) struct List<W> {
@@ -166,7 +166,7 @@ impl Writer {
             word.set(location);
             return Some(old);
         }
-        let block = self.alloc.alloc(&list.arena, node_words(height, key.len()))?;
+        let block = self.alloc.alloc(&list.arena, node_words(height, key.len()), height >= HIGH)?;
         let node = block + height - 1;
         list.arena.write_node(node, height, key, location);
         let path = &self.path[..height as usize];

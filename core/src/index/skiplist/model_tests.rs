@@ -48,9 +48,9 @@ struct Shared {
 fn list(keys: &[(&[u8], u32)]) -> (Arc<Shared>, Writer) {
     let (mut list, mut writer) = (List::new(), Writer::new(1));
     list.arena.install(0, Chunk::new(WORDS));
-    writer.alloc.add_chunk(&list.arena, 0, WORDS);
+    writer.alloc.add_chunk(&list.arena, 0, WORDS, false);
     for (key, height) in keys {
-        assert!(writer.alloc.has_room(node_words(*height, key.len())));
+        assert!(writer.alloc.has_room(node_words(*height, key.len()), false));
         writer.put(&list, key, key[0].into(), *height);
     }
     (Arc::new(Shared { list, shards: [RwLock::new(()), RwLock::new(())] }), writer)

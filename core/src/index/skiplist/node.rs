@@ -22,6 +22,8 @@ use super::arena::{Arena, Word};
 pub(super) const NONE: u32 = 0;
 /// Most links of a node: one for four keys, then each for half as many, up to the most nodes that there are numbers for.
 pub(super) const MAX_HEIGHT: u32 = 28;
+/// Nodes of this height and above lie by themselves: one key in 32.
+pub(super) const HIGH: u32 = 5;
 /// Number of the head: links and nothing else, at the beginning of the first chunk. Before all keys.
 pub(super) const HEAD: u32 = MAX_HEIGHT;
 /// See the module. Greater than any place in which two keys can differ.

@@ -154,7 +154,7 @@ impl<W: Word> List<W> {
     /// A uniformly random entry, by rejection: a random chunk, and a random one of as many nodes as any chunk has had. None
     /// if there is no such node.
     pub(super) fn sample(&self, random: &mut dyn FnMut() -> u64) -> Option<Location> {
-        let below = |n: u64, random: &mut dyn FnMut() -> u64| (u128::from(random()) * u128::from(n) >> 64) as u32;
+        let below = |n: u64, random: &mut dyn FnMut() -> u64| ((u128::from(random()) * u128::from(n)) >> 64) as u32;
         let index = below(u64::from(self.arena.chunks()), random);
         let nth = below(self.most.peek(), random);
         let node = self.arena.nth_live(index, nth)?;

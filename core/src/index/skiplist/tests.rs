@@ -147,12 +147,13 @@ fn blocks_are_cut_reused_and_given_back() {
                 1..5 => 3 + (random(&mut state) % 100) as u32,
                 _ => 3 + (random(&mut state) % 8) as u32,
             };
-            if !alloc.has_room(words) {
+            let high = random(&mut state).is_multiple_of(8);
+            if !alloc.has_room(words, high) {
                 let (index, len) = alloc.next_chunk(words);
                 arena.install(index, Chunk::new(len));
-                alloc.add_chunk(&arena, index, len);
+                alloc.add_chunk(&arena, index, len, high);
             }
-            used.push((alloc.alloc(&arena, words).expect("there is room"), block_words(words)));
+            used.push((alloc.alloc(&arena, words, high).expect("there is room"), block_words(words)));
         } else {
             let (block, words) = used.swap_remove((random(&mut state) % used.len() as u64) as usize);
             alloc.free(&arena, block, words);
@@ -171,7 +172,7 @@ fn blocks_are_cut_reused_and_given_back() {
         arena.remove(index);
     }
     let chunk = CHUNK_WORDS as usize * 8;
-    assert!(arena.memory() < 4 * chunk, "the first, the current and an empty one are left: {}", arena.memory());
+    assert!(arena.memory() < 5 * chunk, "the first, two current and an empty one are left: {}", arena.memory());
 }
 
 #[test]
