@@ -74,6 +74,7 @@ pub fn version(package: &str) -> String {
             let inner = self::version("librocksdb-sys");
             format!("{version} (RocksDB {})", inner.split('+').nth(1).unwrap_or("unknown"))
         }
+        "heed" => format!("{} by heed {version}", self::version("lmdb-master-sys")),
         _ => version,
     }
 }

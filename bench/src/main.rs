@@ -46,7 +46,11 @@ fn act() -> Result<()> {
             };
             println!("{}", serde_json::to_string(&samples)?);
         }
-        _ => return Err("usage: bench engines|ycsb|report [--keys N] [--rounds N] [--only ID,...] [--dir D] [--out D]".into()),
+        _ => {
+            return Err(
+                "usage: bench engines|ycsb|report [--keys N] [--rounds N] [--only ID,...] [--dir D] [--out D]".into()
+            );
+        }
     }
     Ok(())
 }

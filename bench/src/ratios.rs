@@ -95,7 +95,8 @@ pub fn fill(comparison: &mut Comparison) {
         }
     }
     // The worst over the numbers of threads.
-    if let Some(worst) = threads.into_iter().collect::<Option<Vec<f64>>>().and_then(|t| t.into_iter().reduce(f64::min)) {
+    if let Some(worst) = threads.into_iter().collect::<Option<Vec<f64>>>().and_then(|t| t.into_iter().reduce(f64::min))
+    {
         ratios.insert("read_ratio_threads".into(), worst);
     }
     comparison.ratios = ratios;

@@ -54,8 +54,8 @@ impl Engine for Bitcask {
         Ok(BitcaskReader { db: &self.db, page: EntryPage::new() })
     }
 
-    fn compact(self, _: &Path) -> Result<(Bitcask, bool)> {
-        Ok((self, false))
+    fn compact(self, _: &Path) -> Result<(Bitcask, Option<&'static str>)> {
+        Ok((self, Some("no merge yet")))
     }
 
     fn close(self) -> Result<()> {

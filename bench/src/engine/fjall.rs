@@ -35,9 +35,9 @@ impl Engine for Fjall {
         Ok(FjallReader { keyspace: &self.keyspace, snapshot: self.db.read_tx() })
     }
 
-    fn compact(self, _: &Path) -> Result<(Fjall, bool)> {
-        // It compacts in the background, and redb's comparison leaves it at that.
-        Ok((self, true))
+    fn compact(self, _: &Path) -> Result<(Fjall, Option<&'static str>)> {
+        // What redb's comparison makes of it.
+        Ok((self, Some("compacts by itself, in the background")))
     }
 
     fn close(self) -> Result<()> {

@@ -53,7 +53,7 @@ impl Engine for Lmdb {
         Ok(LmdbReader { database: self.database, transaction: self.env.read_txn()? })
     }
 
-    fn compact(self, dir: &Path) -> Result<(Lmdb, bool)> {
+    fn compact(self, dir: &Path) -> Result<(Lmdb, Option<&'static str>)> {
         // LMDB compacts by copying; the copy takes the place of the file.
         let copy = dir.join("copy.mdb");
         let mut file = File::create_new(&copy)?;
@@ -62,7 +62,7 @@ impl Engine for Lmdb {
         drop(file);
         self.close()?;
         fs::rename(copy, dir.join("data.mdb"))?;
-        Ok((Lmdb::open("", dir)?, true))
+        Ok((Lmdb::open("", dir)?, None))
     }
 
     fn close(self) -> Result<()> {

@@ -52,8 +52,8 @@ pub trait Engine: Sized + Sync {
     /// Begins to read the store as it is now.
     fn reader(&self) -> Result<Self::Reader<'_>>;
 
-    /// Gives space back; `false` if there is no such operation.
-    fn compact(self, dir: &Path) -> Result<(Self, bool)>;
+    /// Gives space back; or tells why there is no such operation.
+    fn compact(self, dir: &Path) -> Result<(Self, Option<&'static str>)>;
 
     /// Closes the store so that it can be opened again at once.
     fn close(self) -> Result<()>;

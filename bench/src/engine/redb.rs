@@ -42,9 +42,9 @@ impl Engine for Redb {
         Ok(RedbReader { table: self.db.begin_read()?.open_table(DEFINITION)? })
     }
 
-    fn compact(mut self, _: &Path) -> Result<(Redb, bool)> {
+    fn compact(mut self, _: &Path) -> Result<(Redb, Option<&'static str>)> {
         self.db.compact()?;
-        Ok((self, true))
+        Ok((self, None))
     }
 
     fn close(self) -> Result<()> {

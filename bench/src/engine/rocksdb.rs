@@ -60,9 +60,9 @@ impl Engine for RocksDb {
         Ok(RocksReader { snapshot: self.db.snapshot() })
     }
 
-    fn compact(self, _: &Path) -> Result<(RocksDb, bool)> {
+    fn compact(self, _: &Path) -> Result<(RocksDb, Option<&'static str>)> {
         self.db.compact_range::<&[u8], &[u8]>(None, None);
-        Ok((self, true))
+        Ok((self, None))
     }
 
     fn close(self) -> Result<()> {

@@ -45,9 +45,11 @@ const OTHER: Structure = Structure {
     ours: false,
     ordered: true,
     package: None,
-    build: |keys| fill(BTreeMap::<Box<[u8]>, u64>::new(), keys, |map, key, value| {
-        map.insert(key.into(), value);
-    }),
+    build: |keys| {
+        fill(BTreeMap::<Box<[u8]>, u64>::new(), keys, |map, key, value| {
+            map.insert(key.into(), value);
+        })
+    },
 };
 
 /// All of them, ours first. A kind of index that the library gains is a line here.

@@ -62,14 +62,7 @@ pub fn measure(id: &str, count: u64, live: fn() -> usize) -> Result<Vec<Sample>>
     Ok(samples)
 }
 
-fn queries(
-    map: &dyn Map,
-    set: &Set,
-    keys: &Keys,
-    samples: &mut Vec<Sample>,
-    insert: f64,
-    bytes: usize,
-) -> Result<()> {
+fn queries(map: &dyn Map, set: &Set, keys: &Keys, samples: &mut Vec<Sample>, insert: f64, bytes: usize) -> Result<()> {
     let count = keys.len() as f64;
     let mut push = |row: &str, unit, value: Option<f64>, check, note: Option<&str>| {
         samples.push(Sample { row: row_name(row, set.name), unit, value, check, note: note.map(str::to_owned) });
@@ -133,7 +126,8 @@ pub fn ratios(comparison: &mut Comparison) {
         for subject in comparison.subjects.iter().filter(|subject| subject.ours) {
             if let Some(ratio) = crate::ratios::of(comparison, row, &subject.id) {
                 let name = format!("{} {}", row.row, subject.id.trim_start_matches("bitcask:"));
-                let name: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+                let name: String =
+                    name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
                 ratios.push((format!("index_{}", name.replace("__", "_")), ratio));
             }
         }

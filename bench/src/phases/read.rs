@@ -1,6 +1,7 @@
 //! Phases that read: random keys by one thread and by several, random ranges.
 
 use std::sync::Barrier;
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
 use super::{Run, timed};
@@ -74,9 +75,9 @@ fn ranges(reader: &mut impl Reader, starts: &[Probe], len: usize) -> Result<u64>
     Ok(sum ^ count as u64)
 }
 
-/// Each thread reads its share of all keys once, with a reader of its own.
+/// Each thread reads its share of all keys once, with a reader of its own; seconds from the first start to the last end.
 fn by_threads<E: Engine>(engine: &E, probes: &[Probe], threads: usize) -> Result<f64> {
-    let barrier = Barrier::new(threads + 1);
+    let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
         let workers: Vec<_> = probes
             .chunks_exact(probes.len() / threads)
@@ -85,16 +86,16 @@ fn by_threads<E: Engine>(engine: &E, probes: &[Probe], threads: usize) -> Result
                 let barrier = &barrier;
                 scope.spawn(move || {
                     barrier.wait();
-                    get_all(&mut engine.reader()?, share)
+                    let start = Instant::now();
+                    get_all(&mut engine.reader()?, share)?;
+                    Ok((start, Instant::now()))
                 })
             })
             .collect();
-        barrier.wait();
-        let start = Instant::now();
-        for worker in workers {
-            worker.join().map_err(|_| "a reading thread panicked")??;
-        }
-        Ok(start.elapsed().as_secs_f64())
+        let join = |worker: ScopedJoinHandle<'_, Result<_>>| worker.join().map_err(|_| "a reading thread panicked")?;
+        let times = workers.into_iter().map(join).collect::<Result<Vec<(Instant, Instant)>>>()?;
+        let (first, last) = (times.iter().map(|t| t.0).min(), times.iter().map(|t| t.1).max());
+        Ok(first.zip(last).map_or(f64::NAN, |(first, last)| (last - first).as_secs_f64()))
     })
 }
 

@@ -17,8 +17,7 @@ impl Run {
         let deletes = elements / 2;
         let mut first = Pairs::default();
         let keys: Vec<_> = (0..deletes).map(|_| first.pair().0).collect();
-        let (seconds, ()) =
-            timed(|| engine.write(true, |writer| keys.iter().try_for_each(|key| writer.delete(key))))?;
+        let (seconds, ()) = timed(|| engine.write(true, |writer| keys.iter().try_for_each(|key| writer.delete(key))))?;
         drop(keys);
         self.rate("removals", Unit::Keys, deletes, seconds, 0);
         let left = elements - deletes;

@@ -16,13 +16,13 @@ type LongKey = [u8; KEY_LEN + 8];
 impl Run {
     pub(super) fn sizes<E: Engine>(&mut self, engine: E, dir: &Path) -> Result<E> {
         self.push("uncompacted size", Unit::Bytes, Some(size(dir)? as f64), 0, None);
-        let (seconds, (engine, done)) = timed(|| engine.compact(dir))?;
-        if done {
+        let (seconds, (engine, why_not)) = timed(|| engine.compact(dir))?;
+        if let Some(why_not) = why_not {
+            self.absent("compaction", Unit::Nanos, why_not);
+            self.absent("compacted size", Unit::Bytes, why_not);
+        } else {
             self.push("compaction", Unit::Nanos, Some(seconds * 1e9), 0, None);
             self.push("compacted size", Unit::Bytes, Some(size(dir)? as f64), 0, None);
-        } else {
-            self.absent("compaction", Unit::Nanos, "no merge yet");
-            self.absent("compacted size", Unit::Bytes, "no merge yet");
         }
         Ok(engine)
     }

@@ -129,6 +129,14 @@ impl Log {
         let all = powers.flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)));
         all.filter(|tick| (self.low * 0.999..=self.high * 1.001).contains(tick)).collect()
     }
+
+    /// The same for bytes: powers of two.
+    pub(super) fn binary_ticks(&self) -> Vec<f64> {
+        let doublings = (self.high / self.low).log2();
+        let step = (70.0 * doublings / f64::from(self.to - self.from)).ceil().max(1.0) as usize;
+        let powers = self.low.log2().ceil() as i32..=self.high.log2().floor() as i32;
+        powers.step_by(step).map(|power| 2f64.powi(power)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +148,7 @@ mod tests {
         let axis = Log::new((1.0, 100.0), (0, 400));
         assert_eq!((axis.at(1.0), axis.at(10.0), axis.at(100.0), axis.at(1e9)), (0, 200, 400, 400));
         assert_eq!(axis.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+        assert_eq!(axis.binary_ticks(), [1.0, 4.0, 16.0, 64.0]);
     }
 
     #[test]

@@ -22,14 +22,16 @@ struct Panel<'a> {
 pub(super) fn engines(comparison: &Comparison) -> Result<String> {
     let rates = comparison.rows.iter().filter(|row| row.unit.more_is_better());
     let rows = rates.map(|row| (text::label(row), row)).collect();
-    let sizes = comparison.rows.iter().filter(|row| row.unit == Unit::Bytes).map(|row| (row.row.clone(), row)).collect();
-    let times = comparison.rows.iter().filter(|row| row.unit == Unit::Nanos).map(|row| (row.row.clone(), row)).collect();
+    let sizes =
+        comparison.rows.iter().filter(|row| row.unit == Unit::Bytes).map(|row| (row.row.clone(), row)).collect();
+    let times =
+        comparison.rows.iter().filter(|row| row.unit == Unit::Nanos).map(|row| (row.row.clone(), row)).collect();
     let panels = [
         Panel { title: "a second (more is better)".into(), unit: Unit::Keys, rows },
         Panel { title: "time (less is better)".into(), unit: Unit::Nanos, rows: times },
         Panel { title: "bytes (less is better)".into(), unit: Unit::Bytes, rows: sizes },
     ];
-    let about = format!("{} pairs of 24 + 150 bytes, medians of {}", count(comparison.keys), comparison.rounds);
+    let about = format!("{} pairs of 24 + 150 bytes, {}", count(comparison.keys), text::rounds(comparison.rounds));
     draw(comparison, "libbitcask beside its peers", &about, &panels)
 }
 
@@ -40,12 +42,12 @@ pub(super) fn index(comparison: &Comparison) -> Result<String> {
         Panel { title: title.into(), unit, rows: index::SETS.iter().filter_map(|set| row(set.name)).collect() }
     };
     let panels = [
-        panel("get", "get, ns", Unit::Nanos),
-        panel("insert", "insert, ns", Unit::Nanos),
+        panel("get", "get", Unit::Nanos),
+        panel("insert", "insert", Unit::Nanos),
         panel("bytes a key", "bytes a key", Unit::Bytes),
-        panel("scan", "ns a key of a scan", Unit::Nanos),
+        panel("scan", "scan, a key", Unit::Nanos),
     ];
-    let about = format!("{} keys, medians of {}; less is better", count(comparison.keys), comparison.rounds);
+    let about = format!("{} keys, {}; less is better", count(comparison.keys), text::rounds(comparison.rounds));
     draw(comparison, "The indexes alone beside other maps", &about, &panels)
 }
 
@@ -61,7 +63,11 @@ pub(super) fn ycsb(comparison: &Comparison) -> Result<String> {
         Panel { title: "median latency".into(), unit: Unit::Nanos, rows: rows(" p50") },
         Panel { title: "latency that 0.1 % exceed".into(), unit: Unit::Nanos, rows: rows(" p99.9") },
     ];
-    let about = format!("{} records of 1 KB, one thread, no syncs, medians of {}", count(comparison.keys), comparison.rounds);
+    let about = format!(
+        "{} records of 1 KB, one thread, no syncs, {}",
+        count(comparison.keys),
+        text::rounds(comparison.rounds)
+    );
     draw(comparison, "YCSB A to F", &about, &panels)
 }
 
@@ -69,7 +75,8 @@ fn draw(comparison: &Comparison, title: &str, about: &str, panels: &[Panel<'_>])
     let panels: Vec<_> = panels.iter().filter(|panel| !panel.rows.is_empty()).collect();
     let of_panel = |panel: &Panel<'_>| panel.rows.len() as i32 * LINE + 62;
     let height = TOP + panels.iter().map(|panel| of_panel(panel)).sum::<i32>();
-    let longest = panels.iter().flat_map(|panel| &panel.rows).map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let longest =
+        panels.iter().flat_map(|panel| &panel.rows).map(|(label, _)| label.chars().count()).max().unwrap_or(0);
     let left = 30 + longest as i32 * 62 / 10;
     canvas::svg(WIDTH, height, |canvas| {
         canvas.text((16, 22), title, 17, INK, Align::Left)?;
@@ -91,7 +98,9 @@ fn draw(comparison: &Comparison, title: &str, about: &str, panels: &[Panel<'_>])
 }
 
 fn draw_panel(canvas: &Canvas<'_>, comparison: &Comparison, panel: &Panel<'_>, top: i32, left: i32) -> Result<()> {
-    let all = || panel.rows.iter().flat_map(|(_, row)| row.cells.values().filter_map(|cell| cell.median)).filter(|v| *v > 0.0);
+    let all = || {
+        panel.rows.iter().flat_map(|(_, row)| row.cells.values().filter_map(|cell| cell.median)).filter(|v| *v > 0.0)
+    };
     let (low, high) = (all().fold(f64::INFINITY, f64::min) * 0.8, all().fold(0.0, f64::max) * 1.25);
     if !low.is_finite() {
         return Ok(());
@@ -99,7 +108,8 @@ fn draw_panel(canvas: &Canvas<'_>, comparison: &Comparison, panel: &Panel<'_>, t
     let axis = Log::new((low, high), (left, WIDTH - 30));
     canvas.text((left, top + 8), &panel.title, 12, FAINT, Align::Left)?;
     let (first, bottom) = (top + 22, top + 24 + panel.rows.len() as i32 * LINE);
-    for tick in axis.ticks() {
+    let ticks = if panel.unit == Unit::Bytes { axis.binary_ticks() } else { axis.ticks() };
+    for tick in ticks {
         let x = axis.at(tick);
         canvas.line((x, first), (x, bottom), GRID, 1)?;
         let label = text::value(panel.unit, tick).replace(".00", "").replace(".0", "");

@@ -16,8 +16,14 @@ macro_rules! line {
 
 pub(super) fn page(kept: &Kept) -> String {
     let mut text = String::from("# Benchmarks\n\n");
-    line!(text, "This page and its plots are written by `make bench-report` from what `make bench` measured; a change by hand is lost");
-    line!(text, "with the next run. What is measured and how is in [bench/README.md](../bench/README.md). The best number of a row is bold. A ratio is");
+    line!(
+        text,
+        "This page and its plots are written by `make bench-report` from what `make bench` measured; a change by hand is lost"
+    );
+    line!(
+        text,
+        "with the next run. What is measured and how is in [bench/README.md](../bench/README.md). The best number of a row is bold. A ratio is"
+    );
     line!(text, "libbitcask against the best peer of the same run: **win** above 1, **loss** below.");
     if let Some(engines) = &kept.engines {
         line!(text, "\n## Beside other stores\n");
@@ -57,9 +63,16 @@ fn about(text: &mut String, comparison: &Comparison, what: &str) {
     line!(text, "|---|---|");
     line!(text, "| command | `{}` |", comparison.command);
     line!(text, "| date | {} |", comparison.date);
-    line!(text, "| size | {} {what}, medians of {} |", count(comparison.keys), rounds(comparison.rounds));
+    line!(text, "| size | {} {what}, {} |", count(comparison.keys), text::rounds(comparison.rounds));
     let memory = machine.memory as f64 / f64::from(1 << 30);
-    line!(text, "| machine | {}, {} cores, {memory:.0} GiB, {}, {} |", machine.processor, machine.cores, machine.kernel, machine.filesystem);
+    line!(
+        text,
+        "| machine | {}, {} cores, {memory:.0} GiB, {}, {} |",
+        machine.processor,
+        machine.cores,
+        machine.kernel,
+        machine.filesystem
+    );
     line!(text, "| load before | {:.2} |", machine.load_before);
     line!(text, "| compiler | {} |", machine.rustc);
     // Several of ours are one package.
@@ -73,10 +86,6 @@ fn about(text: &mut String, comparison: &Comparison, what: &str) {
         }
     }
     line!(text, "| versions | {} |", versions.join(", "));
-}
-
-fn rounds(rounds: usize) -> String {
-    if rounds == 1 { "1 round".into() } else { format!("{rounds} rounds by turns") }
 }
 
 fn table(text: &mut String, comparison: &Comparison, aim: impl Fn(&str, &str) -> Option<f64>) {

@@ -9,6 +9,9 @@ use crate::results::{Comparison, Row};
 
 const WIDTH: i32 = 860;
 const LEFT: i32 = 220;
+/// The axis ends here; bars that would go on are cut, and their number tells. A number has room left of it.
+const LEAST: f64 = 0.02;
+const ROOM: i32 = 48;
 const RIGHT: i32 = WIDTH - 70;
 const TOP: i32 = 84;
 const BAR: i32 = 11;
@@ -27,10 +30,15 @@ pub(super) fn draw(comparison: &Comparison, title: &str) -> Result<String> {
     let height = TOP + rows.iter().map(|(_, bars)| of_row(bars)).sum::<i32>() + 30;
 
     let all = || rows.iter().flat_map(|(_, bars)| bars.iter().flatten().copied());
-    let axis = Log::new((all().fold(0.4, f64::min) * 0.9, all().fold(8.0, f64::max) * 1.1), (LEFT, RIGHT));
+    let (low, high) = (all().fold(0.4, f64::min).max(LEAST) * 0.9, all().fold(8.0, f64::max) * 1.1);
+    let axis = Log::new((low, high), (LEFT + ROOM, RIGHT));
     canvas::svg(WIDTH, height, |canvas| {
         canvas.text((16, 22), title, 17, INK, Align::Left)?;
-        let about = format!("{} pairs of 24 + 150 bytes, medians of {}; the upright tick is the aim", count(comparison.keys), comparison.rounds);
+        let about = format!(
+            "{} pairs of 24 + 150 bytes, {}; the upright tick is the aim",
+            count(comparison.keys),
+            text::rounds(comparison.rounds)
+        );
         canvas.text((16, 42), &about, 12, FAINT, Align::Left)?;
         let mut x = 16;
         for (n, subject) in ours.iter().enumerate() {
@@ -58,7 +66,13 @@ pub(super) fn draw(comparison: &Comparison, title: &str) -> Result<String> {
                         at = aim + 6;
                     }
                 }
-                canvas.text((at, y + BAR / 2), &text::ratio(ratio), 11, if ratio < 1.0 { INK } else { FAINT }, align)?;
+                canvas.text(
+                    (at, y + BAR / 2),
+                    &text::ratio(ratio),
+                    11,
+                    if ratio < 1.0 { INK } else { FAINT },
+                    align,
+                )?;
                 y += BAR;
             }
             y += GAP;

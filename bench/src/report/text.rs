@@ -6,7 +6,9 @@ use crate::results::{Cell, Comparison, Row, Unit};
 /// Three significant digits, with the unit that fits.
 pub(super) fn value(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::Keys | Unit::Transactions | Unit::Scans | Unit::Operations => scaled(value, 1000.0, &["", " K", " M", " G"]),
+        Unit::Keys | Unit::Transactions | Unit::Scans | Unit::Operations => {
+            scaled(value, 1000.0, &["", " K", " M", " G"])
+        }
         Unit::Nanos => scaled(value, 1000.0, &[" ns", " µs", " ms", " s"]),
         Unit::Bytes => scaled(value, 1024.0, &[" B", " KiB", " MiB", " GiB"]),
         Unit::Count => scaled(value, f64::INFINITY, &[""]),
@@ -30,7 +32,12 @@ fn scaled(value: f64, step: f64, suffixes: &[&str]) -> String {
 
 /// A ratio as `2.31 ×`.
 pub(super) fn ratio(ratio: f64) -> String {
-    format!("{} ×", scaled(ratio, f64::INFINITY, &[""]))
+    if ratio < 0.1 { format!("{ratio:.3} ×") } else { format!("{} ×", scaled(ratio, f64::INFINITY, &[""])) }
+}
+
+/// How many rounds the numbers are of.
+pub(super) fn rounds(rounds: usize) -> String {
+    if rounds == 1 { "one round".into() } else { format!("medians of {rounds} rounds") }
 }
 
 /// What rates of this unit count; empty where the numbers have their units with them.
@@ -63,9 +70,13 @@ pub(super) fn table(comparison: &Comparison) -> String {
     for row in &comparison.rows {
         let mut line = vec![label(row)];
         line.extend(comparison.subjects.iter().map(|subject| cell(row, row.cells.get(&subject.id))));
-        line.extend(comparison.subjects.iter().filter(|subject| subject.ours).map(|subject| {
-            ratios::of(comparison, row, &subject.id).map_or_else(|| "-".into(), ratio)
-        }));
+        line.extend(
+            comparison
+                .subjects
+                .iter()
+                .filter(|subject| subject.ours)
+                .map(|subject| ratios::of(comparison, row, &subject.id).map_or_else(|| "-".into(), ratio)),
+        );
         lines.push(line);
     }
     let columns = lines[0].len();
@@ -74,7 +85,8 @@ pub(super) fn table(comparison: &Comparison) -> String {
     let mut text = String::new();
     for line in lines {
         let cells = line.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(i, (cell, &width))| if i == 0 { format!("{cell:width$}") } else { format!("{cell:>width$}") });
+        let cells =
+            cells.map(|(i, (cell, &width))| if i == 0 { format!("{cell:width$}") } else { format!("{cell:>width$}") });
         text += cells.collect::<Vec<_>>().join("  ").trim_end();
         text += "\n";
     }
@@ -82,7 +94,7 @@ pub(super) fn table(comparison: &Comparison) -> String {
 }
 
 fn header(comparison: &Comparison) -> Vec<String> {
-    let mut header = vec![format!("medians of {}", comparison.rounds)];
+    let mut header = vec![rounds(comparison.rounds)];
     header.extend(comparison.subjects.iter().map(|subject| subject.name.clone()));
     let ours = comparison.subjects.iter().filter(|subject| subject.ours);
     header.extend(ours.map(|subject| subject.name.trim_start_matches("bitcask ").to_owned() + " / best"));
@@ -100,6 +112,6 @@ mod tests {
         assert_eq!(value(Unit::Nanos, 81_000.0), "81.0 µs");
         assert_eq!(value(Unit::Bytes, 1.5 * 1024.0 * 1024.0 * 1024.0), "1.50 GiB");
         assert_eq!(value(Unit::Count, 1234.0), "1234");
-        assert_eq!(ratio(0.5), "0.50 ×");
+        assert_eq!((ratio(0.5), ratio(0.004)), ("0.50 ×".into(), "0.004 ×".into()));
     }
 }

@@ -16,7 +16,8 @@ pub(super) struct Zipf {
 
 impl Zipf {
     pub(super) fn new(len: u64) -> Zipf {
-        let mut zipf = Zipf { len: 0, zeta: 0.0, zeta2: 1.0 + 0.5f64.powf(THETA), alpha: 1.0 / (1.0 - THETA), eta: 0.0 };
+        let mut zipf =
+            Zipf { len: 0, zeta: 0.0, zeta2: 1.0 + 0.5f64.powf(THETA), alpha: 1.0 / (1.0 - THETA), eta: 0.0 };
         zipf.grow(len);
         zipf
     }
