@@ -169,7 +169,7 @@ impl Reader for BitcaskReader<'_> {
         Ok(())
     }
 
-    fn len(&mut self) -> Result<u64> {
+    fn count(&mut self) -> Result<u64> {
         Ok(self.db.len()?)
     }
 }

@@ -120,7 +120,7 @@ impl Reader for FjallReader<'_> {
         Ok(())
     }
 
-    fn len(&mut self) -> Result<u64> {
+    fn count(&mut self) -> Result<u64> {
         Ok(self.snapshot.len(self.keyspace)? as u64)
     }
 }

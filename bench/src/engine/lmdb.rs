@@ -161,7 +161,7 @@ impl Reader for LmdbReader<'_> {
         Ok(())
     }
 
-    fn len(&mut self) -> Result<u64> {
+    fn count(&mut self) -> Result<u64> {
         Ok(self.database.stat(&self.transaction)?.entries as u64)
     }
 }

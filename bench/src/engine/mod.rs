@@ -103,7 +103,7 @@ pub trait Reader {
     fn range(&mut self, start: &[u8], limit: usize, look: impl FnMut(&[u8], &[u8])) -> Result<()>;
 
     /// Number of keys.
-    fn len(&mut self) -> Result<u64>;
+    fn count(&mut self) -> Result<u64>;
 }
 
 /// Work that is the same for any store.

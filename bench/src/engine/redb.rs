@@ -122,7 +122,7 @@ impl Reader for RedbReader {
         Ok(())
     }
 
-    fn len(&mut self) -> Result<u64> {
+    fn count(&mut self) -> Result<u64> {
         Ok(self.table.len()?)
     }
 }

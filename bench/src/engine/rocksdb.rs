@@ -156,7 +156,7 @@ impl Reader for RocksReader<'_> {
         Ok(())
     }
 
-    fn len(&mut self) -> Result<u64> {
+    fn count(&mut self) -> Result<u64> {
         Ok(self.snapshot.iterator(IteratorMode::Start).count() as u64)
     }
 }

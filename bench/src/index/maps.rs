@@ -27,9 +27,12 @@ pub(super) struct Structure {
     pub(super) ours: bool,
     pub(super) ordered: bool,
     pub(super) package: Option<&'static str>,
-    /// Fills one with all keys; also the nanoseconds that it took.
-    pub(super) build: fn(&Keys) -> Result<(Box<dyn Map>, f64)>,
+    /// Fills one with all keys.
+    pub(super) build: fn(&Keys) -> Result<Filled>,
 }
+
+/// A map with all keys, and the nanoseconds that filling it took.
+pub(super) type Filled = (Box<dyn Map>, f64);
 
 const OURS: Structure = Structure {
     id: "bitcask:btree",
@@ -107,16 +110,12 @@ pub(super) const STRUCTURES: &[Structure] = &[
     },
 ];
 
-fn fill<M: Map + 'static>(
-    mut map: M,
-    keys: &Keys,
-    mut insert: impl FnMut(&mut M, &[u8], u64),
-) -> Result<(Box<dyn Map>, f64)> {
+fn fill<M: Map + 'static>(mut map: M, keys: &Keys, mut insert: impl FnMut(&mut M, &[u8], u64)) -> Result<Filled> {
     let nanos = cpu_nanos(|| keys.inserts().for_each(|(key, location)| insert(&mut map, key, location)));
     Ok((Box::new(map), nanos))
 }
 
-fn ours<I: Index + 'static>(index: I, keys: &Keys) -> Result<(Box<dyn Map>, f64)> {
+fn ours<I: Index + 'static>(index: I, keys: &Keys) -> Result<Filled> {
     let mut outcome = Ok(());
     let filled = fill(Ours(index), keys, |ours, key, value| {
         let mut change = [Change { key, new: Some(Location::from_bits(value)), old: None }];

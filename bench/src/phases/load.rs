@@ -39,7 +39,7 @@ impl Run {
         let (seconds, ()) = timed(|| singles(engine, false, &pairs))?;
         self.rate("single writes, no sync", Unit::Transactions, scale.nosync, seconds, 0);
 
-        let (seconds, len) = timed(|| engine.reader()?.len())?;
+        let (seconds, len) = timed(|| engine.reader()?.count())?;
         if len != scale.elements() {
             return Err(format!("{len} keys are there instead of {}", scale.elements()).into());
         }
