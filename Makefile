@@ -41,14 +41,15 @@ figures:
 	@scripts/figures.sh
 
 # The benchmarks are a workspace of their own in bench/, so that nothing else builds the peers. BENCH_N: pairs, records or keys
-# instead of 5, 1 and 3 million. BENCH_FLAGS: more options, as `--only redb,lmdb`. BENCH_FEATURES=--no-default-features: no RocksDB.
+# instead of 5, 1 and 3 million. BENCH_FLAGS: more options, as
+# `--only redb,lmdb`, where stores are compared. BENCH_FEATURES=--no-default-features: no RocksDB.
 BENCH_ROUNDS ?= 3
 BENCH_CARGO = --manifest-path bench/Cargo.toml $(BENCH_FEATURES)
-BENCH_ARGS = $(if $(BENCH_N),--keys $(BENCH_N)) --rounds $(BENCH_ROUNDS) $(BENCH_FLAGS)
+BENCH_ARGS = $(if $(BENCH_N),--keys $(BENCH_N)) --rounds $(BENCH_ROUNDS)
 bench_run = cargo run --release --locked --quiet $(BENCH_CARGO) --bin $(1) --
 
 bench: bench-build
-	@$(MAKE) --no-print-directory bench-engines bench-index bench-ycsb
+	@$(MAKE) --no-print-directory -j1 bench-engines bench-index bench-ycsb
 	@$(MAKE) --no-print-directory bench-report
 
 bench-build:
@@ -56,13 +57,13 @@ bench-build:
 	@cargo build --release --locked $(BENCH_CARGO)
 
 bench-engines: bench-build
-	@$(call bench_run,bench) engines $(BENCH_ARGS)
+	@$(call bench_run,bench) engines $(BENCH_ARGS) $(BENCH_FLAGS)
 
 bench-index: bench-build
 	@$(call bench_run,index) $(BENCH_ARGS)
 
 bench-ycsb: bench-build
-	@$(call bench_run,bench) ycsb $(BENCH_ARGS)
+	@$(call bench_run,bench) ycsb $(BENCH_ARGS) $(BENCH_FLAGS)
 
 bench-report: bench-build
 	@$(call bench_run,bench) report
