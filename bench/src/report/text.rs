@@ -32,7 +32,11 @@ fn scaled(value: f64, step: f64, suffixes: &[&str]) -> String {
 
 /// A ratio as `2.31 ×`.
 pub(super) fn ratio(ratio: f64) -> String {
-    if ratio < 0.1 { format!("{ratio:.3} ×") } else { format!("{} ×", scaled(ratio, f64::INFINITY, &[""])) }
+    match ratio {
+        r if r < 0.001 => format!("{r:.5} ×"),
+        r if r < 0.1 => format!("{r:.3} ×"),
+        r => format!("{} ×", scaled(r, f64::INFINITY, &[""])),
+    }
 }
 
 /// How many rounds the numbers are of.
