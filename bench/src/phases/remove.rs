@@ -8,8 +8,8 @@ use crate::engine::{End, Engine, Writer};
 use crate::pairs::{KEY_LEN, Pairs, VALUE_LEN};
 use crate::results::Unit;
 
-/// A store that needs more seconds than this for a hundredth of the pops is not asked for the rest; the sample counts.
-const PATIENCE: f64 = 1.0;
+/// A store that needs more seconds a pop than this for the first hundredth is not asked for the rest; the sample counts.
+const PATIENCE: f64 = 200e-6;
 
 impl Run {
     pub(super) fn removals(&mut self, engine: &impl Engine) -> Result<()> {
@@ -69,7 +69,7 @@ impl Run {
                     }
                     popped += 1;
                     let seconds = start.elapsed().as_secs_f64();
-                    if popped == sample && seconds > PATIENCE {
+                    if popped == sample && seconds > PATIENCE * sample as f64 {
                         too_slow = Some(seconds);
                         break;
                     }
