@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Says which system packages are missing for the named languages, and how to install them. Installs nothing.
-# usage: scripts/check-system.sh [rust] [c] [cpp] [python] [go]
+# usage: scripts/check-system.sh [rust] [c] [cpp] [python] [go] [bench]
 set -euo pipefail
 
 missing=()
@@ -49,8 +49,19 @@ for lang in "$@"; do
             missing+=("go 1.25 or newer, from https://go.dev/dl")
         fi
         ;;
+    bench)
+        need g++ g++ "to compile RocksDB"
+        # bindgen loads the library, which has no name that a command could be asked for.
+        libclang=("${LIBCLANG_PATH:-/nowhere}"/libclang*.so* /usr/lib*/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib/llvm*/lib*/libclang*.so*)
+        found=
+        for file in "${libclang[@]}"; do [[ $file == *cpp* || ! -e $file ]] || found=yes; done
+        if [ -z "$found" ]; then
+            missing+=("libclang (to read RocksDB's header)")
+            packages+=(libclang-dev)
+        fi
+        ;;
     *)
-        echo "unknown language: $lang (known: rust c cpp python go)" >&2
+        echo "unknown language: $lang (known: rust c cpp python go bench)" >&2
         exit 2
         ;;
     esac
