@@ -52,8 +52,16 @@ fn reclaim(tree: &Shared, writer: &mut Writer) {
     }
 }
 
+/// Keys that come and go.
+type Changes = &'static [(&'static [u8], Option<u64>)];
+
 /// Keys and locations that stay; changes made one by one; and what a reader of another key may see.
-fn model(stay: &'static [(&[u8], u64)], changes: &'static [(&[u8], Option<u64>)], other: &'static [u8]) {
+fn model(stay: &'static [(&[u8], u64)], changes: Changes, other: &'static [u8]) {
+    model_after(&[], stay, changes, other);
+}
+
+/// The same in a tree whose slots have been used before.
+fn model_after(first: Changes, stay: &'static [(&[u8], u64)], changes: Changes, other: &'static [u8]) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
     builder.preemption_bound = builder.preemption_bound.or(Some(2));
@@ -63,6 +71,10 @@ fn model(stay: &'static [(&[u8], u64)], changes: &'static [(&[u8], Option<u64>)]
         counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut writer = Writer { slots: Slots::new(u32::MAX), ..Writer::new() };
         let tree: Shared = Arc::new(RwLock::new(Tree::new()));
+        for (key, new) in first {
+            set(&tree, &mut writer, key, *new);
+            reclaim(&tree, &mut writer);
+        }
         for (key, location) in stay {
             set(&tree, &mut writer, key, Some(*location));
         }
@@ -97,6 +109,14 @@ fn model(stay: &'static [(&[u8], u64)], changes: &'static [(&[u8], Option<u64>)]
 #[test]
 fn an_entry_appears_whole() {
     model(&[(b"a1", 1), (b"b2", 2)], &[(b"c3", Some(3))], b"c3");
+}
+
+/// An entry is added where something else is left of the slot's last owner.
+#[test]
+fn an_entry_appears_whole_where_another_was() {
+    let first: Changes =
+        &[(b"z", Some(9)), (b"a1", Some(1)), (b"a2", Some(2)), (b"a3", Some(3)), (b"a2", None), (b"a3", None)];
+    model_after(first, &[(b"c1", 4), (b"c2", 5)], &[(b"c\0", Some(6))], b"c\0");
 }
 
 /// Its place is empty for a while and taken again by its byte, and by another's leaf after reclamation.

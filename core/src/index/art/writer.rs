@@ -118,6 +118,7 @@ impl<W: Word> Tree<W> {
             Some(location) => self.set(writer, change.key, location.to_bits()),
             None => self.remove(writer, change.key),
         };
+        writer.bytes.clear();
         writer.bytes.shrink_to(KEPT_BYTES);
         change.old = done?.map(Location::from_bits);
         Ok(())
