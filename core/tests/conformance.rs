@@ -20,7 +20,12 @@ use bitcask::{
 use language::{Case, Item, Op, bytes, generated, word};
 
 /// The kinds of index by name; `index=next` goes on to the next of the list.
-const KINDS: &[(&str, IndexKind)] = &[("btree", IndexKind::BTree), ("hash", IndexKind::Hash)];
+const KINDS: &[(&str, IndexKind)] = &[
+    ("btree", IndexKind::BTree),
+    ("hash", IndexKind::Hash),
+    ("art", IndexKind::Art),
+    ("skiplist", IndexKind::SkipList),
+];
 
 const IO_KINDS: [(&str, IoKind); 2] = [("mmap", IoKind::Mmap), ("file", IoKind::File)];
 

@@ -13,9 +13,9 @@ mod common;
 
 use std::time::Instant;
 
+use bitcask::Options;
 use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
-use bitcask::Options;
 
 use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
 use common::workload::{self, Step, Workload, value};

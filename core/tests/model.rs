@@ -1,10 +1,10 @@
 //! Random histories of everything that a program can do, against a `BTreeMap`.
 //!
-//! Each history runs under one of the indexes and sets of options, with closings and kills, and keys that are made to be
+//! Each combination of an index kind and an I/O kind has as many histories. Each runs under some set of options, with closings and kills, and keys that are made to be
 //! confused: prefixes of each other and runs of 0x00 and 0xFF. Checked: every answer; iterators over every kind of range, in
 //! both directions, by record and by page; iterators held open across writes show the moment of their creation (P8).
 //!
-//! `BITCASK_MODEL_CASES=n` sets the number of histories. A history that fails is shown at its shortest;
+//! `BITCASK_MODEL_CASES=n` sets the number of histories a combination. A history that fails is shown at its shortest;
 //! `PROPTEST_RNG_SEED` repeats a run.
 
 mod common;
@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{
-    Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, Options, Value, ValuePage, WriteOptions,
+    Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Value, ValuePage, WriteOptions,
 };
 
 use common::{Counter, Map, factor, number_from_env, open, report};
@@ -114,13 +114,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn options() -> impl Strategy<Value = Options> {
-    let kind = prop::sample::select(vec![IndexKind::BTree, IndexKind::Hash]);
+fn options(kind: IndexKind, io: IoKind) -> impl Strategy<Value = Options> {
     let hour = Durability::Interval { every: Duration::from_secs(3600), bytes: 1 << 40 };
     let durability = prop::sample::select(vec![Durability::None, Durability::Always, hour]);
     let size = prop::sample::select(vec![4096, 20_000, 1 << 30]);
-    (kind, durability, size, any::<bool>()).prop_map(|(kind, durability, size, verify)| {
-        Options::new().index(kind).durability(durability).max_file_size(size).verify_checksums(verify)
+    (durability, size, any::<bool>()).prop_map(move |(durability, size, verify)| {
+        Options::new().index(kind).io(io).durability(durability).max_file_size(size).verify_checksums(verify)
     })
 }
 
@@ -348,13 +347,12 @@ impl World {
     }
 }
 
-#[test]
-fn random_histories() {
+fn random_histories(kind: IndexKind, io: IoKind) {
     let cases = number_from_env("BITCASK_MODEL_CASES").unwrap_or(256 * factor());
     let (since, steps, held) = (Instant::now(), Counter::default(), Counter::default());
     let config =
         Config { cases: cases as u32, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
-    let result = TestRunner::new(config).run(&(options(), vec(step(), 200)), |(options, history)| {
+    let result = TestRunner::new(config).run(&(options(kind, io), vec(step(), 200)), |(options, history)| {
         let mut world = World::new(options);
         for step in &history {
             world.step(step);
@@ -371,5 +369,26 @@ fn random_histories() {
         panic!("{error}");
     }
     let open = held.get() / steps.get().max(1);
-    report("model", format!("{cases} histories, {} steps, {open} iterators open on average", steps.get()), since);
+    report(
+        "model",
+        format!("{kind:?}, {io:?}: {cases} histories, {} steps, {open} iterators open on average", steps.get()),
+        since,
+    );
+}
+
+macro_rules! combinations {
+    ($($name:ident = $kind:ident, $io:ident;)*) => {
+        $(#[test] fn $name() { random_histories(IndexKind::$kind, IoKind::$io) })*
+    };
+}
+
+combinations! {
+    btree_mmap = BTree, Mmap;
+    btree_file = BTree, File;
+    hash_mmap = Hash, Mmap;
+    hash_file = Hash, File;
+    art_mmap = Art, Mmap;
+    art_file = Art, File;
+    skiplist_mmap = SkipList, Mmap;
+    skiplist_file = SkipList, File;
 }

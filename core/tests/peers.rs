@@ -13,7 +13,7 @@ use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use bitcask::{Db, Durability, EntryPage, Error, IndexKind, IterOptions, OnDamage, Options, WriteOptions};
 
 use common::damage::{data_files, files_with, records};
-use common::{Map, at, dump, open, parallel, quiet, remove_hints};
+use common::{KINDS, Map, at, dump, open, parallel, quiet, remove_hints};
 
 fn disk() -> SimVfs {
     SimVfs::new(42)
@@ -255,7 +255,7 @@ fn rd_6_a_full_disk_loses_nothing() {
 /// The index kept the caller's slice, so that using the buffer again changed keys. Buffers are the caller's at once.
 #[test]
 fn rd_10_buffers_may_be_used_again_at_once() {
-    for kind in [IndexKind::BTree, IndexKind::Hash] {
+    for kind in KINDS {
         let db = open(disk(), &quiet().index(kind)).expect("it opens");
         let (mut key, mut value) = (*b"aaa", *b"111");
         db.put(&key, &value).expect("it writes");
@@ -507,7 +507,7 @@ fn lb_3_a_failed_write_moves_no_later_one() {
 /// Going on with an iterator after the store was closed was a crash. Any order of closing and dropping is safe.
 #[test]
 fn lb_5_things_may_be_closed_in_any_order() {
-    for kind in [IndexKind::BTree, IndexKind::Hash] {
+    for kind in KINDS {
         let disk = disk();
         let db = open(disk.clone(), &quiet().index(kind)).expect("it opens");
         fill(&db, 0, 50);

@@ -16,13 +16,10 @@ use bitcask::vfs::op::OpKind;
 use bitcask::vfs::trickle::TrickleVfs;
 use bitcask::{Db, EntryPage, Error, IndexKind, IoKind, IterOptions, Options, Value, ValuePage};
 
-use common::{Map, Rng, dump, factor, quiet, report};
-
-const INDEXES: [IndexKind; 2] = [IndexKind::BTree, IndexKind::Hash];
-const IO_KINDS: [IoKind; 2] = [IoKind::Mmap, IoKind::File];
+use common::{IO_KINDS, KINDS, Map, Rng, dump, factor, quiet, report};
 
 fn combinations() -> impl Iterator<Item = (IndexKind, IoKind)> {
-    INDEXES.into_iter().flat_map(|index| IO_KINDS.into_iter().map(move |io| (index, io)))
+    KINDS.into_iter().flat_map(|index| IO_KINDS.into_iter().map(move |io| (index, io)))
 }
 
 /// A directory of the test's own, removed at the end.
@@ -147,7 +144,7 @@ fn a_file_that_is_not_mapped_is_read() {
 /// A failing read is an error with its place, of every call, and the next one works.
 #[test]
 fn a_failing_read_is_an_error_of_the_call() {
-    for index in INDEXES {
+    for index in KINDS {
         let dir = Dir::new(&format!("eio-{index:?}"));
         let vfs = FaultVfs::new(Arc::new(OsVfs));
         let options = quiet().index(index).io(IoKind::File);
@@ -214,7 +211,7 @@ fn a_failing_read_is_an_error_of_the_call() {
 
 #[test]
 fn a_trickle_of_bytes_is_read_to_the_end() {
-    for index in INDEXES {
+    for index in KINDS {
         let dir = Dir::new(&format!("trickle-{index:?}"));
         let vfs = TrickleVfs::with(Arc::new(OsVfs), 3, 3);
         let options = quiet().index(index).io(IoKind::File);
@@ -371,7 +368,7 @@ fn a_page_of_values_keeps_its_memory() {
 /// Each key has the same chance, whatever its length and the shape of the index.
 #[test]
 fn random_keys_are_uniform() {
-    for index in INDEXES {
+    for index in KINDS {
         let dir = Dir::new(&format!("random-{index:?}"));
         let db = Db::open(&dir.0, &Options::new().index(index)).expect("it opens");
         let keys: Vec<Vec<u8>> =

@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use bitcask::vfs::Vfs;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Durability, Error, IndexKind, IterOptions, Options};
+use bitcask::{Db, Durability, Error, IndexKind, IoKind, IterOptions, Options};
 
 /// Where the store is on simulated disks.
 pub(crate) const DIR: &str = "/db";
@@ -43,9 +43,15 @@ pub(crate) fn open(vfs: impl Vfs + 'static, options: &Options) -> bitcask::Resul
     Db::open_with_vfs(DIR, options, Arc::new(vfs))
 }
 
-/// One kind of index or the other.
+/// All kinds of index.
+pub(crate) const KINDS: [IndexKind; 4] = [IndexKind::BTree, IndexKind::Hash, IndexKind::Art, IndexKind::SkipList];
+
+/// Both I/O kinds.
+pub(crate) const IO_KINDS: [IoKind; 2] = [IoKind::Mmap, IoKind::File];
+
+/// The kinds of index in turn.
 pub(crate) fn index(n: usize) -> IndexKind {
-    if n.is_multiple_of(2) { IndexKind::BTree } else { IndexKind::Hash }
+    KINDS[n % KINDS.len()]
 }
 
 /// All records, by iteration.
