@@ -16,7 +16,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The kinds by name; one is added by one line.
-const KINDS: &[(&str, fn() -> Box<dyn Index>)] = &[
+const KINDS: &[(&str, MakeIndex)] = &[
     ("art", || Box::new(Art::new())),
     ("btree", || Box::new(BTree::new())),
     ("hash", || Box::new(HashIndex::new(*b"a key for figure"))),
@@ -98,6 +98,7 @@ fn location(i: usize) -> Location {
 }
 
 type MakeKey = fn(u64, &mut Random) -> Vec<u8>;
+type MakeIndex = fn() -> Box<dyn Index>;
 
 fn measure(kind: &str, new: fn() -> Box<dyn Index>, name: &str, count: usize, sorted: bool, make: MakeKey) {
     let mut random = Random(1);
