@@ -449,12 +449,12 @@ fn set_or_fail(art: &Art, key: &[u8], n: u32) -> bool {
 fn what_a_call_is_said_to_need_is_enough() {
     for (family, seed) in (0..12).flat_map(|family| [(family, 1), (family, 2)]) {
         let art = Art::new();
-        for n in order(3000, seed).into_iter().filter(|n| n % 3 == 0) {
+        for n in order(3000, seed).into_iter().filter(|n| n.is_multiple_of(3)) {
             put(&art, &key(if family == 10 { 0 } else { family }, n), n.into());
         }
         let count = if family == 10 { 100 } else { 3000 };
         let keys: Vec<_> = order(count, seed + 1).into_iter().map(|n| key(family, n)).collect();
-        let puts = |i: usize| i % 5 > 0 || seed == 1;
+        let puts = |i: usize| !i.is_multiple_of(5) || seed == 1;
         let mut changes: Vec<_> = (keys.iter().enumerate())
             .map(|(i, key)| Change { key, new: puts(i).then(|| location(1)), old: None })
             .collect();
