@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --example index_figures -- [keys...] [names...]`; the default is 1 and 3 million, and all sets.
 //! Bytes are what a counting allocator saw the index take and not give back. Times are the thread's processor time,
-//! which on a machine that does nothing else is the time that passes; gets and scans are the best of three rounds.
+//! which on a machine that does nothing else is the time that passes; gets and scans are the best of three rounds;
+//! `get_many` is by calls of 16, 100 and 1,000 keys.
 #![allow(clippy::print_stdout, unsafe_code, missing_docs)]
 
 use bitcask::index::btree::BTree;
@@ -134,6 +135,18 @@ fn measure(name: &str, count: usize, sorted: bool, make: MakeKey) {
     };
     let get = (0..3).map(|_| per_key(count, gets)).fold(f64::MAX, f64::min);
 
+    let wanted_keys: Vec<&[u8]> =
+        get_ends.iter().scan(0, |begin, end| Some(&wanted[std::mem::replace(begin, *end)..*end])).collect();
+    let many = [16, 100, 1000].map(|call| {
+        let mut found = vec![None; call];
+        per_key(count, || {
+            for keys in wanted_keys.chunks(call) {
+                tree.get_many(keys, &mut found[..keys.len()]).expect("get_many");
+                assert!(found[..keys.len()].iter().all(Option::is_some));
+            }
+        })
+    });
+
     let scans = || {
         let mut page = KeyPage::new();
         let mut last = Vec::new();
@@ -162,7 +175,10 @@ fn measure(name: &str, count: usize, sorted: bool, make: MakeKey) {
     assert!(tree.is_empty());
 
     let per_key = bytes as f64 / count as f64;
-    println!("{name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {scan:>9.1} {remove:>9.0} {per_key:>10.2}");
+    let many = many.map(|ns| format!("{ns:.0}")).join("/");
+    println!(
+        "{name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {many:>12} {scan:>9.1} {remove:>9.0} {per_key:>10.2}"
+    );
 }
 
 fn main() {
@@ -170,7 +186,7 @@ fn main() {
         std::env::args().skip(1).partition(|a| a.parse::<usize>().is_ok());
     let counts: Vec<usize> = counts.iter().filter_map(|a| a.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![1_000_000, 3_000_000] } else { counts };
-    println!("keys                 count  len B insert ns  get ns  scan/key remove ns  bytes/key");
+    println!("keys                 count  len B insert ns  get ns  get_many ns  scan/key remove ns  bytes/key");
     for count in counts {
         let sets: [(&str, bool, MakeKey); 4] = [
             ("random 24 B", false, random24),
