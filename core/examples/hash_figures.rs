@@ -157,7 +157,7 @@ fn measure<S: Subject>(name: &str, n: u64, new: impl Fn() -> S, memory: impl Fn(
     println!(" ns | {size:.2} bytes/key, peak {peak:.3} of final, {left} bytes when emptied");
 }
 
-/// Inserts in calls of a thousand changes each.
+/// Inserts in calls of a thousand changes each, and lookups of several keys a call.
 fn measure_batches(n: u64) {
     const CALL: u64 = 1000;
     let index = HashIndex::new(*b"a key for figure");
@@ -169,7 +169,19 @@ fn measure_batches(n: u64) {
         index.apply(&mut changes).expect("apply");
     }
     let nanos = (cpu() - begin).as_nanos() as f64 / n as f64;
-    println!(" hash {n:>9} keys  insert {nanos:4.0} ns in calls of {CALL}");
+    print!(" hash {n:>9} keys  insert {nanos:4.0} ns in calls of {CALL}, get");
+    for call in [16, 100, 1000] {
+        let mut found = vec![None; call as usize];
+        let begin = cpu();
+        for start in (0..n).step_by(call as usize) {
+            let keys: Vec<_> = (start..n.min(start + call)).map(key).collect();
+            let keys: Vec<_> = keys.iter().map(|key| &key[..]).collect();
+            index.get_many(&keys, &mut found[..keys.len()]).expect("get_many");
+            assert!(found[..keys.len()].iter().all(Option::is_some));
+        }
+        print!(" {:.0} ns in calls of {call}", (cpu() - begin).as_nanos() as f64 / n as f64);
+    }
+    println!();
 }
 
 fn main() {

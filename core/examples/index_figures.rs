@@ -3,7 +3,8 @@
 //! `cargo run --release --example index_figures -- [kinds...] [keys...] [sets...]`; the default is all kinds, 1 and 3 million
 //! keys, and all sets. A set is named by the beginning of its name.
 //! Bytes are what a counting allocator saw the index take and not give back. Times are the thread's processor time,
-//! which on a machine that does nothing else is the time that passes; gets and scans are the best of three rounds.
+//! which on a machine that does nothing else is the time that passes; gets and scans are the best of three rounds;
+//! `get_many` is by calls of 16, 100 and 1,000 keys.
 #![allow(clippy::print_stdout, unsafe_code, missing_docs)]
 
 use bitcask::index::art::Art;
@@ -147,6 +148,18 @@ fn measure(kind: &str, new: NewIndex, name: &str, count: usize, sorted: bool, ma
     };
     let get = (0..3).map(|_| per_key(count, gets)).fold(f64::MAX, f64::min);
 
+    let wanted_keys: Vec<&[u8]> =
+        get_ends.iter().scan(0, |begin, end| Some(&wanted[std::mem::replace(begin, *end)..*end])).collect();
+    let many = [16, 100, 1000].map(|call| {
+        let mut found = vec![None; call];
+        per_key(count, || {
+            for keys in wanted_keys.chunks(call) {
+                index.get_many(keys, &mut found[..keys.len()]).expect("get_many");
+                assert!(found[..keys.len()].iter().all(Option::is_some));
+            }
+        })
+    });
+
     let scans = || {
         let mut page = KeyPage::new();
         let mut last = Vec::new();
@@ -180,8 +193,9 @@ fn measure(kind: &str, new: NewIndex, name: &str, count: usize, sorted: bool, ma
     assert!(index.is_empty());
 
     let per_key = bytes as f64 / count as f64;
+    let many = many.map(|ns| format!("{ns:.0}")).join("/");
     println!(
-        "{kind:9} {name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {scan:>9} {remove:>9.0} {per_key:>10.2}"
+        "{kind:9} {name:16} {count:>9} {key_len:>6.1} {insert:>9.0} {get:>7.0} {many:>14} {scan:>9} {remove:>9.0} {per_key:>10.2}"
     );
 }
 
@@ -192,7 +206,9 @@ fn main() {
     let counts = if counts.is_empty() { vec![1_000_000, 3_000_000] } else { counts };
     let (kinds, names): (Vec<String>, Vec<String>) =
         names.into_iter().partition(|name| KINDS.iter().any(|(kind, _)| kind == name));
-    println!("kind      keys                 count  len B insert ns  get ns  scan/key remove ns  bytes/key");
+    println!(
+        "kind      keys                 count  len B insert ns  get ns    get_many ns  scan/key remove ns  bytes/key"
+    );
     for count in counts {
         let sets: [(&str, bool, MakeKey); 4] = [
             ("random 24 B", false, random24),

@@ -25,6 +25,8 @@ pub(crate) const PAGE_SIZE: usize = 4096;
 pub(crate) const WORDS: usize = PAGE_SIZE / 4;
 /// Pages of a chunk.
 const CHUNK_PAGES: usize = 256;
+/// Most chunks: beyond, pages would have no number.
+const MOST_CHUNKS: usize = NO_PAGE as usize / CHUNK_PAGES;
 /// Bytes of a chunk.
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_SIZE;
 /// Number of no page.
@@ -103,6 +105,8 @@ type Chunk = Box<[Page]>;
 #[derive(Default)]
 pub(crate) struct Pages {
     chunks: Vec<OnceLock<Chunk>>,
+    /// See [`Pages::end`].
+    end: AtomicU32,
 }
 
 impl Pages {
@@ -115,7 +119,7 @@ impl Pages {
 
     /// All pages taken have numbers below this.
     pub(crate) fn end(&self) -> u32 {
-        (self.chunks.len() * CHUNK_PAGES) as u32
+        self.end.load(Ordering::Relaxed)
     }
 }
 
@@ -157,7 +161,7 @@ impl Arena {
     /// Makes the table of chunks long enough for `pages` more.
     pub(crate) fn grow_table(&mut self, memory: &mut Pages, pages: u64) {
         let wanted = (u64::from(self.used) + pages).div_ceil(CHUNK_PAGES as u64) as usize + 1;
-        let len = wanted.max(self.chunks.len() * 2).max(8);
+        let len = wanted.max(self.chunks.len() * 2).clamp(8, MOST_CHUNKS);
         memory.chunks.reserve_exact(len - memory.chunks.len());
         memory.chunks.resize_with(len, OnceLock::new);
         self.chunks.reserve_exact(len - self.chunks.len());
@@ -186,7 +190,11 @@ impl Arena {
             self.room[chunk / 64] &= !(1 << (chunk % 64));
         }
         self.used += 1;
-        base + index
+        let no = base + index;
+        if no >= memory.end() {
+            memory.end.store(no + 1, Ordering::Relaxed);
+        }
+        no
     }
 
     /// Gives a page back.
@@ -227,6 +235,8 @@ impl Arena {
             self.room[chunk / 64] &= !(1 << (chunk % 64));
             (self.present, self.empty) = (self.present - 1, self.empty - 1);
         }
+        let last = self.chunks.iter().rposition(|c| c.used > 0);
+        *memory.end.get_mut() = last.map_or(0, |chunk| (chunk * CHUNK_PAGES) as u32 + self.chunks[chunk].fresh);
     }
 
     /// Whether `pages` more can be taken before the numbers run out (at 16 TiB).
@@ -287,7 +297,7 @@ mod tests {
             for (i, no) in taken.iter().enumerate() {
                 assert_eq!(memory.page(*no).word(100), i as u32);
             }
-            assert_eq!(arena.used(), 1000);
+            assert_eq!((arena.used(), memory.end()), (1000, 1000));
             assert!(arena.memory() < 5 << 20);
             taken.sort_unstable();
             taken.dedup();
@@ -301,7 +311,7 @@ mod tests {
             }
             assert_eq!((arena.used(), arena.surplus(), arena.in_use()), (0, 3, 0));
             arena.give_back(&mut memory);
-            assert_eq!(arena.surplus(), 0);
+            assert_eq!((arena.surplus(), memory.end()), (0, 0));
             assert!(arena.memory() < (1 << 20) + 4096, "one spare chunk is kept: {}", arena.memory());
             assert_eq!(memory.page(999).word(100), 0, "given back");
         }

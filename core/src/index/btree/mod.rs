@@ -10,7 +10,6 @@
 //! - The first four bytes behind the prefix lie side by side as numbers ("poor man's normalized keys": Graefe,
 //!   "Modern B-tree techniques", 2011, section 3.4; LeanStore: Leis et al., ICDE 2018) and are not repeated in the entry.
 //! - A full leaf first shifts entries to a sibling; ascending inserts leave full pages behind.
-//!
 //! - All that a search reads before the entry itself lies at a fixed place and is asked for as soon as the page's number is
 //!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!

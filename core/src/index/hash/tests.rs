@@ -130,7 +130,7 @@ fn memory_follows_the_number_of_keys_up_and_down() {
     for round in 0..2 {
         for n in 1..=N {
             assert_eq!(set(&index, &n.to_le_bytes(), Some(n + round)), None);
-            let bound = if n >= 50_000 { 27.0 } else { 32.0 };
+            let bound = if n >= 50_000 { 27.5 } else { 33.0 };
             assert!(n < 1000 || per_key(n) <= bound, "{n} keys: {}", per_key(n));
         }
         assert_eq!(index.table.read().spill.len(), 0);
@@ -143,8 +143,8 @@ fn memory_follows_the_number_of_keys_up_and_down() {
         }
         for n in (1..=N).rev() {
             assert_eq!(set(&index, &n.to_le_bytes(), None), Some(n + round));
-            // A size's last chunk, made when there was more, may be nearly empty.
-            assert!(index.memory() < empty + 27 * n + (64 << 10), "{n} keys: {}", index.memory());
+            // A size's last chunk, made when there was more, may be nearly empty, and the table of chunks stays long.
+            assert!(index.memory() < empty + 27 * n + (96 << 10), "{n} keys: {}", index.memory());
         }
         index.table.check();
         assert_eq!((index.len(), index.get(&1u64.to_le_bytes()).unwrap()), (0, None));
