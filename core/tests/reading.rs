@@ -145,6 +145,9 @@ fn a_file_that_is_not_mapped_is_read() {
     assert_eq!(db.multi_get(&(0..100).map(key).collect::<Vec<_>>()).expect("it reads").iter().flatten().count(), 100);
 }
 
+/// A call, which says whether it gave what it should.
+type Call<'a> = Box<dyn FnMut() -> Result<bool, Error> + 'a>;
+
 /// A failing read is an error with its place, of every call, and the next one works.
 #[test]
 fn a_failing_read_is_an_error_of_the_call() {
@@ -158,7 +161,7 @@ fn a_failing_read_is_an_error_of_the_call() {
         }
         let keys: Vec<_> = (0..100).map(key).collect();
         let (mut page, mut buf) = (ValuePage::new(), [0; 200]);
-        let mut calls: Vec<(&str, Box<dyn FnMut() -> Result<bool, Error> + '_>)> = vec![
+        let mut calls: Vec<(&str, Call<'_>)> = vec![
             ("get", Box::new(|| Ok(db.get(&keys[3])?.is_some()))),
             ("get_into", Box::new(|| Ok(db.get_into(&keys[3], &mut buf)? == Some(100)))),
             ("value_size", Box::new(|| Ok(db.value_size(&keys[3])? == Some(100)))),
