@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{
-    Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, Options, Value, ValuePage, WriteOptions,
+    Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Value, ValuePage, WriteOptions,
 };
 
 use common::{Counter, Map, factor, number_from_env, open, report};
@@ -119,8 +119,10 @@ fn options() -> impl Strategy<Value = Options> {
     let hour = Durability::Interval { every: Duration::from_secs(3600), bytes: 1 << 40 };
     let durability = prop::sample::select(vec![Durability::None, Durability::Always, hour]);
     let size = prop::sample::select(vec![4096, 20_000, 1 << 30]);
-    (kind, durability, size, any::<bool>()).prop_map(|(kind, durability, size, verify)| {
-        Options::new().index(kind).durability(durability).max_file_size(size).verify_checksums(verify)
+    // The simulated disk maps nothing: `Mmap` is what remains of it there.
+    let io = prop::sample::select(vec![IoKind::Mmap, IoKind::File]);
+    (kind, durability, size, any::<bool>(), io).prop_map(|(kind, durability, size, verify, io)| {
+        Options::new().index(kind).durability(durability).max_file_size(size).verify_checksums(verify).io(io)
     })
 }
 
