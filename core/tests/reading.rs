@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -141,6 +142,9 @@ fn a_file_that_is_not_mapped_is_read() {
     assert_eq!(db.multi_get(&(0..100).map(key).collect::<Vec<_>>()).expect("it reads").iter().flatten().count(), 100);
 }
 
+/// A call, which says whether it gave what it should.
+type Call<'a> = Box<dyn FnMut() -> Result<bool, Error> + 'a>;
+
 /// A failing read is an error with its place, of every call, and the next one works.
 #[test]
 fn a_failing_read_is_an_error_of_the_call() {
@@ -154,7 +158,7 @@ fn a_failing_read_is_an_error_of_the_call() {
         }
         let keys: Vec<_> = (0..100).map(key).collect();
         let (mut page, mut buf) = (ValuePage::new(), [0; 200]);
-        let mut calls: Vec<(&str, Box<dyn FnMut() -> Result<bool, Error> + '_>)> = vec![
+        let mut calls: Vec<(&str, Call<'_>)> = vec![
             ("get", Box::new(|| Ok(db.get(&keys[3])?.is_some()))),
             ("get_into", Box::new(|| Ok(db.get_into(&keys[3], &mut buf)? == Some(100)))),
             ("value_size", Box::new(|| Ok(db.value_size(&keys[3])? == Some(100)))),
@@ -311,6 +315,69 @@ fn many_keys_are_read_as_of_one_moment() {
     report("reading", "3000 batches beside readers under 4 combinations", since);
 }
 
+/// A key that does something when it is looked at for the second time: the first is the check of its length.
+struct Trap<'a> {
+    bytes: Vec<u8>,
+    looks: Cell<u32>,
+    action: Option<&'a dyn Fn()>,
+}
+
+impl AsRef<[u8]> for Trap<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.looks.set(self.looks.get() + 1);
+        if let Some(action) = self.action.filter(|_| self.looks.get() == 2) {
+            action();
+        }
+        &self.bytes
+    }
+}
+
+/// The same without chance: the batch is committed when the first key was looked up and the last was not.
+#[test]
+fn a_batch_in_the_midst_of_the_lookups_is_not_seen() {
+    for (index, io) in combinations() {
+        let dir = Dir::new(&format!("midst-{index:?}-{io:?}"));
+        let db = Db::open(&dir.0, &quiet().index(index).io(io)).expect("it opens");
+        let write = |value: &[u8], present: &[u8], absent: &[u8]| {
+            let mut batch = db.batch();
+            [&b"a"[..], b"z", present].iter().for_each(|key| batch.put(key, value).expect("put"));
+            batch.delete(absent).expect("delete");
+            batch.commit().expect("commit");
+        };
+        let commit = || write(b"new", b"y", b"x");
+        let trapped = |n: usize| -> Vec<Trap<'_>> {
+            let bytes = |i| match i {
+                0 => b"a".to_vec(),
+                199 => b"z".to_vec(),
+                198 => b"y".to_vec(),
+                197 => b"x".to_vec(),
+                _ => key(i),
+            };
+            (0..200)
+                .map(|i| Trap {
+                    bytes: bytes(i),
+                    looks: Cell::new(0),
+                    action: (i == n).then_some(&commit as &dyn Fn()),
+                })
+                .collect()
+        };
+        let mut page = ValuePage::new();
+        for copied in [false, true] {
+            write(b"old", b"x", b"y");
+            let keys = trapped(100);
+            let values: Vec<Option<Vec<u8>>> = if copied {
+                db.multi_get_into(&keys, &mut page).expect("multi_get_into");
+                page.iter().map(|value| value.map(<[u8]>::to_vec)).collect()
+            } else {
+                db.multi_get(&keys).expect("multi_get").into_iter().map(|v| v.map(Value::into_vec)).collect()
+            };
+            assert_eq!(db.get(b"z").expect("get").as_deref(), Some(&b"new"[..]), "the batch was committed");
+            let [first, x, y, last] = [0, 197, 198, 199].map(|i| values[i].as_deref());
+            assert_eq!([first, x, y, last], [Some(&b"old"[..]), Some(b"old"), None, Some(b"old")], "{index:?}, {io:?}");
+        }
+    }
+}
+
 /// The error is that of the first key that fails in the order of the keys, not of the log.
 #[test]
 fn the_first_key_that_fails_gives_the_error() {
@@ -371,8 +438,9 @@ fn random_keys_are_uniform() {
     for index in KINDS {
         let dir = Dir::new(&format!("random-{index:?}"));
         let db = Db::open(&dir.0, &Options::new().index(index)).expect("it opens");
-        let keys: Vec<Vec<u8>> =
-            (0..500).map(|i| [key(i), vec![b'x'; if i % 10 == 0 { 700 } else { i % 7 * 9 }]].concat()).collect();
+        // Short ones first, so that pages hold a few keys or hundreds.
+        let long = |i: usize| if i < 250 { 0 } else { [0, 50, 450, 700][i % 4] };
+        let keys: Vec<Vec<u8>> = (0..500).map(|i| [key(i), vec![b'x'; long(i)]].concat()).collect();
         keys.iter().for_each(|key| db.put(key, b"").expect("put"));
         (0..2000).for_each(|i| db.put(&[b"gone".to_vec(), key(i)].concat(), b"").expect("put"));
         (0..2000).for_each(|i| assert!(db.delete(&[b"gone".to_vec(), key(i)].concat()).expect("delete")));

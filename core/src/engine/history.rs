@@ -193,10 +193,16 @@ mod tests {
         assert_eq!(seen(&history, 7), [(b"k".to_vec(), at(256)), (b"new".to_vec(), None)]);
         assert_eq!(seen(&history, 8), []);
         history.for_each_in(Bound::Included(b"z"), Bound::Excluded(b"a"), SeqNo(7), |_, _| panic!("inverted"));
+        // What the index says now, and what a snapshot before 8 sees of it.
+        let mut locations = [at(512), at(640), at(768)];
+        history.lay_over(&[&b"k"[..], b"new", b"other"], SeqNo(7), &mut locations);
+        assert_eq!(locations, [at(256), None, at(768)]);
+        history.lay_over(&[&b"k"[..], b"new", b"other"], SeqNo(8), &mut locations);
+        assert_eq!(locations, [at(256), None, at(768)], "the newest is what the index says");
         history.release(SeqNo(5));
         assert_eq!(history.kept(), 2);
         history.release(SeqNo(7));
         assert_eq!(history.kept(), 0);
-        assert!(!history.is_needed());
+        assert!(!history.is_needed() && !history.keeps_any());
     }
 }

@@ -203,6 +203,7 @@ impl DataFile {
     }
 
     /// The record in the mapping, if all of it lies there: a file that was made for a record too large for others goes beyond.
+    #[inline]
     fn mapped_record(&self, location: Location, left: u64) -> Result<Option<(RecordHeader, &[u8])>> {
         let offset = location.offset();
         if let Some(bytes) = self.mapped(offset, left.min(location.len_bound())) {
@@ -213,6 +214,7 @@ impl DataFile {
         Ok(self.mapped(offset, header.record_len()).map(|bytes| (header, bytes)))
     }
 
+    #[inline]
     fn viewed<'a>(
         &self,
         header: RecordHeader,
@@ -298,6 +300,7 @@ impl DataFile {
         self.map.is_some()
     }
 
+    #[inline]
     fn mapped(&self, offset: u64, len: u64) -> Option<&[u8]> {
         self.map.as_ref()?.bytes(offset, usize::try_from(len).ok()?)
     }
@@ -312,6 +315,7 @@ impl DataFile {
         Ok(scratch)
     }
 
+    #[inline]
     fn peek(&self, bytes: &[u8], offset: u64, left: u64) -> Result<RecordHeader> {
         record::peek_header(bytes, self.placer, offset, left)
             .map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))

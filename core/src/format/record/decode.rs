@@ -109,6 +109,7 @@ impl RecordHeader {
 ///
 /// `offset` is its place in the file, `remaining_in_file` the number of bytes from there to the file's end; `bytes`
 /// are the first of these, and as many as there are up to 36.
+#[inline]
 pub fn peek_header(bytes: &[u8], placer: Placer, offset: u64, remaining_in_file: u64) -> Result<RecordHeader, Invalid> {
     let left = usize::try_from(remaining_in_file).unwrap_or(usize::MAX).min(bytes.len());
     let bytes = bytes.get(..left).unwrap_or(bytes);
@@ -119,6 +120,7 @@ pub fn peek_header(bytes: &[u8], placer: Placer, offset: u64, remaining_in_file:
     Ok(header)
 }
 
+#[inline]
 fn parse(bytes: &[u8], placer: Placer, offset: u64) -> Result<RecordHeader, Invalid> {
     let fixed: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Invalid::Short)?;
     let raw = Raw::read(fixed).ok_or(Invalid::Short)?;
@@ -202,6 +204,7 @@ pub fn verify_body(header: &RecordHeader, record: &[u8]) -> Result<Body, Invalid
 }
 
 /// As [`verify_body`], for who wants the verdict alone: one pass, one hasher.
+#[inline]
 pub fn check_body(header: &RecordHeader, record: &[u8]) -> Result<(), Invalid> {
     let end = usize::try_from(header.record_len()).map_err(|_| Invalid::Truncated)?;
     let body = record.get(header.header_len()..end).ok_or(Invalid::Truncated)?;
