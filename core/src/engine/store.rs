@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
+use crate::index::bptree::BPTree;
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
@@ -322,6 +323,7 @@ fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index
             vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;
             Box::new(HashIndex::new(key))
         }
+        IndexKind::BPTree => Box::new(BPTree::in_memory()),
     })
 }
 
