@@ -17,6 +17,7 @@ pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) verify_checksums: bool,
     pub(crate) on_damage: OnDamage,
+    pub(crate) index_budget: u64,
 }
 
 impl Default for Options {
@@ -29,6 +30,7 @@ impl Default for Options {
             read_only: false,
             verify_checksums: true,
             on_damage: OnDamage::default(),
+            index_budget: Options::DEFAULT_INDEX_BUDGET,
         }
     }
 }
@@ -40,6 +42,10 @@ impl Options {
     pub const MAX_MAX_FILE_SIZE: u64 = 1 << 32;
     /// 1 GiB.
     pub const DEFAULT_MAX_FILE_SIZE: u64 = 1 << 30;
+    /// Smallest allowed [`Options::index_budget`], in bytes: 1 MiB.
+    pub const MIN_INDEX_BUDGET: u64 = crate::index::bptree::MIN_BUDGET;
+    /// 64 MiB.
+    pub const DEFAULT_INDEX_BUDGET: u64 = 64 << 20;
 
     /// The defaults: `btree`, an interval of 100 ms or 16 MiB, files of 1 GiB, created if missing, checksums verified.
     #[must_use]
@@ -51,6 +57,14 @@ impl Options {
     #[must_use]
     pub fn index(mut self, kind: IndexKind) -> Options {
         self.index = kind;
+        self
+    }
+
+    /// Bytes of memory for the pages of an index on disk ([`IndexKind::BPTree`]), at least 1 MiB; the other kinds are in memory as a whole.
+    /// Of an opener that only reads, too: it has no file of its own.
+    #[must_use]
+    pub fn index_budget(mut self, bytes: u64) -> Options {
+        self.index_budget = bytes;
         self
     }
 
@@ -105,6 +119,13 @@ impl Options {
                 self.max_file_size,
                 Self::MIN_MAX_FILE_SIZE,
                 Self::MAX_MAX_FILE_SIZE
+            )));
+        }
+        if self.index_budget < Self::MIN_INDEX_BUDGET {
+            return Err(Error::invalid(format!(
+                "index_budget is {}; at least {} bytes are needed",
+                self.index_budget,
+                Self::MIN_INDEX_BUDGET
             )));
         }
         if let Durability::Interval { every, bytes } = self.durability {

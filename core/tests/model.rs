@@ -113,7 +113,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn options() -> impl Strategy<Value = Options> {
-    let kind = prop::sample::select(vec![IndexKind::BTree, IndexKind::Hash]);
+    let kind = prop::sample::select(vec![IndexKind::BTree, IndexKind::Hash, IndexKind::BPTree]);
     let hour = Durability::Interval { every: Duration::from_secs(3600), bytes: 1 << 40 };
     let durability = prop::sample::select(vec![Durability::None, Durability::Always, hour]);
     let size = prop::sample::select(vec![4096, 20_000, 1 << 30]);

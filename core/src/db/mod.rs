@@ -52,6 +52,7 @@ impl Db {
             read_only: options.read_only,
             verify_checksums: options.verify_checksums,
             on_damage: options.on_damage,
+            index_budget: options.index_budget,
         };
         Ok(Db { store: Store::open(path.as_ref(), config, vfs)? })
     }

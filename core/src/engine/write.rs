@@ -1,6 +1,6 @@
 //! Writing: callers encode, the leader of the commit queue appends, syncs and publishes.
 //!
-//! Order within a group: append, sync if anybody asked for it, announce to history, change the index, become visible,
+//! Order within a group: make room in the index, append, sync if anybody asked for it, announce to history, change the index, become visible,
 //! answer. A reader therefore sees only what is as durable as its writer was promised, and a failed group is seen by nobody.
 
 use std::collections::{HashMap, HashSet};
@@ -82,15 +82,17 @@ impl Store {
         let log = &mut *log.0;
         // Closed while they waited.
         let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.drop_idle_deletes(&mut jobs));
-        if let Err(error) = ready {
+        if let Err(error) = ready.and_then(|()| self.reserve(&jobs)) {
             return fail(&error, &jobs);
         }
         let mut files = NewFiles::new();
         let appended = log.append(&mut jobs, &mut files);
+        let bytes = jobs.iter().map(|job| job.commit.log_len()).sum();
+        let is_due = self.is_checkpoint_due(bytes, !files.is_empty());
         if !files.is_empty() {
             self.files.add(files);
         }
-        let sync = jobs.iter().any(|job| job.sync);
+        let sync = is_due || jobs.iter().any(|job| job.sync);
         let done = if sync { log.sync() } else { Ok(()) }.and_then(|()| {
             // Index and log would tell different stories; a reopen makes them one.
             self.publish(&jobs, &appended).map_err(|error| log.stop(error))
@@ -100,9 +102,20 @@ impl Store {
             Err(error) => return fail(&error, &jobs),
         };
         if !sync {
-            self.count_unsynced(jobs.iter().map(|job| job.commit.log_len()).sum());
+            self.count_unsynced(bytes);
+        }
+        if is_due {
+            self.keep_index(log);
         }
         appended.into_iter().zip(existed).map(|(outcome, existed)| outcome.map(|_| existed)).collect()
+    }
+
+    /// Lets the index fail now rather than when the log has the commits.
+    fn reserve(&self, jobs: &[Job]) -> Result<()> {
+        if !self.index.is_persistent() {
+            return Ok(());
+        }
+        self.index.reserve(&mut jobs.iter().flat_map(|job| job.commit.writes().map(|(key, _)| key)))
     }
 
     /// Takes deletes of keys that are not there out of the commits.

@@ -6,6 +6,8 @@ use crate::types::FileId;
 pub const LOCK: &str = "LOCK";
 /// The checkpoint of the index.
 pub const CHECKPOINT: &str = "index.checkpoint";
+/// The index of kind `bptree`.
+pub const BPTREE: &str = "index.bptree";
 const TEMP_SUFFIX: &str = ".tmp";
 
 /// What a name in the directory says.
@@ -19,9 +21,11 @@ pub enum FileName {
     Torn(FileId, u64),
     /// `index.checkpoint`.
     Checkpoint,
+    /// `index.bptree`.
+    BPTree,
     /// `LOCK`.
     Lock,
-    /// One of the three above with `.tmp` behind it: work that was not finished.
+    /// A data file, a hint or a checkpoint with `.tmp` behind it: work that was not finished.
     Temp,
 }
 
@@ -34,6 +38,9 @@ impl FileName {
         }
         if name == CHECKPOINT {
             return Some(FileName::Checkpoint);
+        }
+        if name == BPTREE {
+            return Some(FileName::BPTree);
         }
         if let Some(stem) = name.strip_suffix(TEMP_SUFFIX) {
             let ours =
@@ -104,6 +111,7 @@ mod tests {
         assert_eq!(FileName::parse("LOCK"), Some(FileName::Lock));
         assert_eq!(FileName::parse("index.checkpoint"), Some(FileName::Checkpoint));
         assert_eq!(FileName::parse("index.checkpoint.tmp"), Some(FileName::Temp));
+        assert_eq!(FileName::parse("index.bptree"), Some(FileName::BPTree));
     }
 
     #[test]
@@ -116,6 +124,7 @@ mod tests {
             ".tmp",
             "mine.tmp",
             "LOCK.tmp",
+            "index.bptree.tmp",
             "1.data.tmp.tmp",
             "data",
             "1",

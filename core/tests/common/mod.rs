@@ -43,9 +43,9 @@ pub(crate) fn open(vfs: impl Vfs + 'static, options: &Options) -> bitcask::Resul
     Db::open_with_vfs(DIR, options, Arc::new(vfs))
 }
 
-/// One kind of index or the other.
+/// The kinds of index in turn.
 pub(crate) fn index(n: usize) -> IndexKind {
-    if n.is_multiple_of(2) { IndexKind::BTree } else { IndexKind::Hash }
+    [IndexKind::BTree, IndexKind::Hash, IndexKind::BPTree][n % 3]
 }
 
 /// All records, by iteration.

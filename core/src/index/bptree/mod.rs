@@ -300,6 +300,9 @@ impl Index for BPTree {
 
     fn reserve<'a>(&self, keys: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
         let mut writer = self.writer.lock();
+        if self.is_damaged() {
+            writer.abandon(self.damage());
+        }
         writer.reclaim(&self.shared);
         writer.unpin();
         let version = self.shared.version();
@@ -316,14 +319,8 @@ impl Index for BPTree {
     fn checkpoint(&self, covered: &Covered) -> Result<()> {
         let mut writer = self.writer.lock();
         if self.is_damaged() {
-            let what = "the index file is damaged; it is rebuilt when the store is opened again";
-            let error = self
-                .shared
-                .file
-                .get()
-                .map_or_else(|| Error::Internal { what: what.into() }, |file| Error::corrupted(file.path(), 0, what));
-            writer.abandon(error.clone());
-            return Err(error);
+            writer.abandon(self.damage());
+            return Err(self.damage());
         }
         writer.reclaim(&self.shared);
         let outcome = writer.checkpoint(&self.shared, covered);
@@ -333,6 +330,14 @@ impl Index for BPTree {
 }
 
 impl BPTree {
+    fn damage(&self) -> Error {
+        let what = "the index file is damaged; it is rebuilt when the store is opened again";
+        match self.shared.file.get() {
+            Some(file) => Error::corrupted(file.path(), 0, what),
+            None => Error::Internal { what: what.into() },
+        }
+    }
+
     /// Reads what a change of this key will need, so that it is there when the change can't fail any more.
     fn touch(&self, writer: &mut Writer, version: &Version, key: &[u8]) -> Result<()> {
         let mut at: Ptr = version.root;
