@@ -11,15 +11,19 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
-use bitcask::{Durability, Options};
+use bitcask::{Durability, IndexKind, Options};
 
 use common::history::{History, NEVER, Recorded, apply, changes_of, durabilities, record, write};
 use common::workload::{self, Step, Workload, value};
 use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quiet, remove_hints, report};
+
+/// Openings that began with an index on disk.
+static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Workloads, and the three suites of their own below.
 const SHARES: usize = 13;
@@ -62,6 +66,7 @@ fn check(disk: &SimVfs, n: usize, expected: &Expected<'_>) {
     if !damage.is_empty() {
         expected.fail(format!("a crash passes for damage: {damage:?}"));
     }
+    INDEXES_USED.fetch_add(usize::from(db.open_report().index_from.is_some()), Ordering::Relaxed);
     let mut state = dump(&db).unwrap_or_else(|e| expected.fail(e));
     expected.prefix(&state);
     if read_only.flatten().is_some_and(|seen| seen != state) {
@@ -305,14 +310,20 @@ fn run_until_it_fails(
 fn workload_suite(nth: usize) {
     let workload = &workload::all(false)[nth];
     let (start, count) = (Instant::now(), Counter::default());
-    for durability in durabilities() {
-        let name = format!("{}, {durability:?}", workload.name);
-        let (options, always) = (workload.options(durability), durability == Durability::Always);
+    // Kinds in memory write alike; the one on disk has a file of its own to be cut.
+    for (durability, kind) in durabilities().into_iter().flat_map(|d| [(d, IndexKind::BTree), (d, IndexKind::BPTree)]) {
+        let name = format!("{}, {durability:?}, {kind:?}", workload.name);
+        let (options, always) = (workload.options(durability).index(kind), durability == Durability::Always);
         let recorded = record(workload, &options, always, |_| {});
-        count.add(cut_everywhere(&name, &recorded, share() / 4));
-        count.add(kill_everywhere(&name, workload, &options, always, share() / 12));
+        count.add(cut_everywhere(&name, &recorded, share() / 8));
+        count.add(kill_everywhere(&name, workload, &options, always, share() / 24));
     }
-    report("crash states", format!("{}: {} states", workload.name, count.get()), start);
+    let used = INDEXES_USED.load(Ordering::Relaxed);
+    report(
+        "crash states",
+        format!("{}: {} states; {used} indexes of all so far used", workload.name, count.get()),
+        start,
+    );
 }
 
 macro_rules! workload_tests {

@@ -15,7 +15,7 @@ use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use bitcask::vfs::trickle::TrickleVfs;
-use bitcask::{Db, Durability, Error, Options};
+use bitcask::{Db, Durability, Error, IndexKind, Options};
 
 use common::history::{History, NEVER, apply, changes_of, record, step_on, syncs, write};
 use common::workload::{self, Change, Step, Workload};
@@ -283,7 +283,7 @@ fn writes() -> Filter {
 fn run(workload: &Workload, options: &Options, always: bool, plans: Vec<Plan>) -> (FaultVfs, Run) {
     let disk = SimVfs::new(11);
     let vfs = FaultVfs::over_sim(&disk);
-    let name = format!("{}, {}: {plans:?}", workload.name, if always { "always" } else { "none" });
+    let name = format!("{}, {options:?}: {plans:?}", workload.name);
     plans.into_iter().for_each(|plan| vfs.inject(plan));
     let mut run = Run::new(options, always, name, disk, vfs.clone());
     run.open();
@@ -294,8 +294,9 @@ fn run(workload: &Workload, options: &Options, always: bool, plans: Vec<Plan>) -
 fn workload_suite(nth: usize) {
     let workload = &workload::all(true)[nth];
     let (start, count) = (Instant::now(), Counter::default());
-    for durability in [Durability::None, Durability::Always] {
-        let (options, always) = (workload.options(durability), durability == Durability::Always);
+    let kinds = [IndexKind::BTree, IndexKind::BPTree];
+    for (durability, kind) in [Durability::None, Durability::Always].into_iter().flat_map(|d| kinds.map(|k| (d, k))) {
+        let (options, always) = (workload.options(durability).index(kind), durability == Durability::Always);
         let (vfs, clean) = run(workload, &options, always, Vec::new());
         clean.finish(0);
         let of = |fault| vfs.count(fault, &Filter::any());

@@ -331,9 +331,4 @@ impl Writer {
             self.dirty.iter().copied().filter(|no| shared.cache.dirty(*no).is_some()).collect();
         assert_eq!(known.len(), self.dirty_pages, "dirty pages");
     }
-
-    /// Pages of the file up to the last that is not free.
-    pub(super) fn file_pages(&self) -> u32 {
-        self.space.end()
-    }
 }
