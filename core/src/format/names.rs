@@ -25,7 +25,7 @@ pub enum FileName {
     BPTree,
     /// `LOCK`.
     Lock,
-    /// A data file, a hint or a checkpoint with `.tmp` behind it: work that was not finished.
+    /// A data file, a hint, a checkpoint or an index with `.tmp` behind it: work that was not finished.
     Temp,
 }
 
@@ -43,8 +43,10 @@ impl FileName {
             return Some(FileName::BPTree);
         }
         if let Some(stem) = name.strip_suffix(TEMP_SUFFIX) {
-            let ours =
-                matches!(FileName::parse(stem), Some(FileName::Data(_) | FileName::Hint(_) | FileName::Checkpoint));
+            let ours = matches!(
+                FileName::parse(stem),
+                Some(FileName::Data(_) | FileName::Hint(_) | FileName::Checkpoint | FileName::BPTree)
+            );
             return ours.then_some(FileName::Temp);
         }
         let (id, suffix) = name.split_once('.')?;
@@ -124,7 +126,6 @@ mod tests {
             ".tmp",
             "mine.tmp",
             "LOCK.tmp",
-            "index.bptree.tmp",
             "1.data.tmp.tmp",
             "data",
             "1",

@@ -213,6 +213,14 @@ pub trait Index: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// From here to [`Index::end_build`] the index, which is empty, may put off all changes, fill in no `old` and show nothing of them.
+    fn begin_build(&self) {}
+
+    /// Does what was put off.
+    fn end_build(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Changes that a replay of the log hands over at once, so that they are worth sorting.
     fn packet(&self) -> usize {
         2048

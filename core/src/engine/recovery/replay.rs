@@ -107,12 +107,20 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     };
     replay.report.damage = survey.damage.clone();
     replay.begin();
+    // Records of merged files are compared with what the index has.
+    let build = replay.config.start.is_none() && merged.is_empty();
+    if build {
+        index.begin_build();
+    }
     for file in merged {
         replay.merged_file(file)?;
     }
     replay.applier.merged_files_done();
     let end = replay.log()?;
     replay.applier.flush()?;
+    if build {
+        index.end_build()?;
+    }
     replay.report.last_seq = replay.last_seq;
     Ok(Replayed { report: replay.report, end, stable: replay.stable, hints: replay.hints })
 }

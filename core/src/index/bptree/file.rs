@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
+use crate::vfs::{EntryKind, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
 use super::meta::Meta;
 use super::page::{MAP, PAGE_SIZE, Page, Ptr};
@@ -29,9 +29,11 @@ pub(super) struct IndexFile {
 pub(super) type Unusable = Option<String>;
 
 impl IndexFile {
-    /// Makes a new file in the place of whatever file has the name.
+    /// Makes a new file in the place of whatever file has the name. What is no file stays, and there is an error.
     pub(super) fn create(vfs: &dyn Vfs, path: &Path) -> Result<IndexFile> {
-        remove(vfs, path)?;
+        if matches!(vfs.entry_kind(path), Ok(EntryKind::File)) {
+            remove(vfs, path)?;
+        }
         let mut nonce = [0; 8];
         vfs.random(&mut nonce).map_err(|e| Error::io("random", path, None, e))?;
         let file = vfs.open(path, OpenMode::CreateNew).map_err(|e| Error::io("create", path, None, e))?;

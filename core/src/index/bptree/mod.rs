@@ -33,6 +33,9 @@
 //! comes to the log, so that a full disk fails the write and nothing else; should the disk be full in the midst of an `apply`, whose change is in the log
 //! already, pages stay in memory beyond the budget.
 //!
+//! A tree that is built anew is not built by inserting: the changes of the whole log are sorted in runs on disk (`sort`), and its pages are written
+//! one after the other, each once (`Txn::build`).
+//!
 //! # Damage
 //! A page is verified when it is read: checksum over file, number and contents, stamp, level, and that all its parts lie within it. Files up to 8 MiB
 //! are verified whole when they are opened. In larger ones damage is found when a reader comes upon it, which gets an error; the
@@ -56,6 +59,7 @@ mod meta;
 mod page;
 mod read;
 mod run;
+mod sort;
 mod space;
 mod write;
 mod writer;
@@ -79,8 +83,9 @@ use crate::vfs::Vfs;
 use cache::PAGE_COST;
 use file::IndexFile;
 use meta::Meta;
-use page::{LEAF, Ptr, USABLE};
+use page::{LEAF, PAGE_SIZE, Ptr, USABLE};
 use read::{Shared, Version};
+use sort::Sorter;
 use write::{Op, Txn};
 use writer::{Place, Writer};
 
@@ -88,6 +93,8 @@ use writer::{Place, Writer};
 const VERIFIED_PAGES: u32 = 2048;
 /// Fewest pages of a cache.
 const MIN_PAGES: usize = 16;
+/// Changes that a replay hands over at once.
+const PACKET: usize = 16 << 10;
 /// Walk position behind the last page.
 const WALK_OVER: u64 = u64::MAX;
 
@@ -101,22 +108,22 @@ pub struct BPTree {
     writer: Mutex<Writer>,
     /// What memory the writer takes, as it last said.
     overhead: AtomicU64,
-    packet: usize,
+    /// Bytes of changes in memory while a tree is built.
+    sorted: usize,
 }
 
 impl BPTree {
     /// Opens the tree in `dir/name`, or begins with an empty one if there is none that can be used; says why not, if there is a file. `budget`
     /// is in bytes.
     pub fn open(vfs: Arc<dyn Vfs>, dir: PathBuf, name: &str, budget: u64) -> (BPTree, Option<String>) {
-        let path = dir.join(name);
-        BPTree::open_pages(Place { vfs, dir, path }, pages_of(budget))
+        BPTree::open_pages(Place::new(vfs, dir, name), pages_of(budget))
     }
 
     /// An empty tree. A file of this name is not believed and is removed.
     pub fn create(vfs: Arc<dyn Vfs>, dir: PathBuf, name: &str, budget: u64) -> BPTree {
-        let path = dir.join(name);
-        writer::discard(vfs.as_ref(), &dir, &path);
-        BPTree::empty(Some(Place { vfs, dir, path }), pages_of(budget))
+        let place = Place::new(vfs, dir, name);
+        writer::discard(place.vfs.as_ref(), &place.dir, &place.path);
+        BPTree::empty(Some(place), pages_of(budget))
     }
 
     /// An empty tree without a file: for openers that may not write. All of it stays in memory.
@@ -130,10 +137,10 @@ impl BPTree {
     }
 
     fn with(shared: Shared, writer: Writer, pages: usize) -> BPTree {
-        // Of keys and locations that wait for their turn a quarter of the budget.
-        let packet = (pages * 16).clamp(1024, 1 << 20);
+        // The cache is empty while a tree is built.
+        let sorted = pages.saturating_mul(PAGE_SIZE / 2);
         let overhead = AtomicU64::new(writer.memory());
-        BPTree { shared, writer: Mutex::new(writer), overhead, packet }
+        BPTree { shared, writer: Mutex::new(writer), overhead, sorted }
     }
 
     fn open_pages(place: Place, pages: usize) -> (BPTree, Option<String>) {
@@ -178,20 +185,25 @@ fn pages_of(budget: u64) -> usize {
     usize::try_from(budget / PAGE_COST).unwrap_or(usize::MAX).clamp(MIN_PAGES, 1 << 32)
 }
 
-/// The last change of each key, ascending, with the number of changes of the key.
-fn last_changes<'a>(changes: &[Change<'a>], order: &[usize]) -> Vec<(Op<'a>, usize)> {
-    let mut ops: Vec<(Op<'a>, usize)> = Vec::with_capacity(order.len());
-    for change in order.iter().filter_map(|&i| changes.get(i)) {
-        let new = change.new.map(Location::to_bits);
-        match ops.last_mut() {
-            Some((op, n)) if op.key == change.key => {
+/// Changes in key order: their positions, the last of each key, and how many there are of it.
+fn in_order<'a>(changes: &[Change<'a>]) -> (Vec<usize>, Vec<Op<'a>>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..changes.len()).collect();
+    order.sort_by(|&a, &b| changes[a].key.cmp(changes[b].key));
+    let (mut ops, mut counts): (Vec<Op<'a>>, Vec<usize>) = (Vec::with_capacity(order.len()), Vec::new());
+    for &i in &order {
+        let (key, new) = (changes[i].key, changes[i].new.map(Location::to_bits));
+        match (ops.last_mut(), counts.last_mut()) {
+            (Some(op), Some(count)) if op.key == key => {
                 op.new = new;
-                *n += 1;
+                *count += 1;
             }
-            _ => ops.push((Op { key: change.key, new, old: None }, 1)),
+            _ => {
+                ops.push(Op { key, new, old: None });
+                counts.push(1);
+            }
         }
     }
-    ops
+    (order, ops, counts)
 }
 
 impl Index for BPTree {
@@ -215,13 +227,16 @@ impl Index for BPTree {
                 _ => {}
             }
         }
-        let mut order: Vec<usize> = (0..changes.len()).collect();
-        order.sort_by(|&a, &b| changes[a].key.cmp(changes[b].key));
-        let (mut ops, counts): (Vec<Op<'_>>, Vec<usize>) = last_changes(changes, &order).into_iter().unzip();
+        let mut writer = self.writer.lock();
+        if let Writer { sorter: Some(sorter), place: Some(place), .. } = &mut *writer {
+            sorter.add(place.vfs.as_ref(), &place.temp, changes)?;
+            self.note_memory(&writer);
+            return Ok(());
+        }
+        let (order, mut ops, counts) = in_order(changes);
         if ops.is_empty() {
             return Ok(());
         }
-        let mut writer = self.writer.lock();
         writer.reclaim(&self.shared);
         let old = self.shared.version();
         let mut txn = Txn::new(&self.shared, &mut writer);
@@ -295,7 +310,33 @@ impl Index for BPTree {
     }
 
     fn packet(&self) -> usize {
-        self.packet
+        PACKET
+    }
+
+    fn begin_build(&self) {
+        let mut writer = self.writer.lock();
+        if writer.place.is_some() && self.is_empty() {
+            writer.sorter = Some(Sorter::new(self.sorted));
+        }
+    }
+
+    fn end_build(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let (Some(sorter), Some(place)) = (writer.sorter.take(), writer.place.clone()) else { return Ok(()) };
+        let mut entries = sorter.sorted(place.vfs.as_ref(), &place.temp)?;
+        let mut txn = Txn::new(&self.shared, &mut writer);
+        match txn.build(&mut entries) {
+            Ok(version) => {
+                let let_go = txn.finish();
+                writer.publish(&self.shared, version, let_go);
+                self.note_memory(&writer);
+                Ok(())
+            }
+            Err(error) => {
+                txn.abort();
+                Err(error)
+            }
+        }
     }
 
     fn reserve<'a>(&self, keys: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {

@@ -38,6 +38,11 @@ impl Run {
         self.items.len()
     }
 
+    /// About what the entries take in pages.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len() + self.items.len() * 11
+    }
+
     /// Appends an entry.
     pub(super) fn push(&mut self, key: NewKey<'_>, payload: u64) {
         let begin = self.bytes.len() as u32;

@@ -23,7 +23,7 @@ fn path() -> PathBuf {
 
 /// Opens with a cache of so many pages.
 fn open_on(vfs: Arc<dyn Vfs>, pages: usize) -> (BPTree, Option<String>) {
-    BPTree::open_pages(Place { vfs, dir: "/".into(), path: path() }, pages)
+    BPTree::open_pages(Place::new(vfs, "/".into(), NAME), pages)
 }
 
 fn open(disk: &SimVfs, pages: usize) -> BPTree {
@@ -204,7 +204,7 @@ proptest! {
                 }
                 map = durable.clone();
             }
-            if n % 16 == 0 || matches!(step, Step::Thin(_) | Step::Reopen(_)) {
+            if n % 40 == 0 || matches!(step, Step::Thin(_) | Step::Reopen(_)) {
                 compare(&tree, &map);
             }
         }
@@ -216,5 +216,47 @@ proptest! {
         let batch: Vec<_> = (0..500_u64).map(|n| (n.to_be_bytes().to_vec(), Some(n))).collect();
         apply(&tree, &mut map, &batch);
         compare(&tree, &map);
+    }
+}
+
+/// A tree built of sorted changes is the one that they would have made one by one.
+#[test]
+fn a_tree_is_built_from_the_leaves_up() {
+    for (pages, count) in [(16, 0_u64), (16, 1), (64, 300), (16, 4000), (40, 30_000)] {
+        let disk = SimVfs::new(3);
+        let (tree, _) = open_on(Arc::new(disk.clone()), pages);
+        let mut map = Map::new();
+        tree.begin_build();
+        let changes: Vec<(Vec<u8>, Option<u64>)> = (0..count)
+            .map(|n| {
+                let k = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
+                let key = match k % 400 {
+                    7 => [vec![b'l'; 4500], k.to_be_bytes().to_vec()].concat(),
+                    8 => [vec![b'm'; 600], k.to_be_bytes().to_vec()].concat(),
+                    9..40 => [vec![b'm'; 480], k.to_be_bytes().to_vec()].concat(),
+                    _ => k.to_string().into_bytes(),
+                };
+                (key, (n % 7 != 3).then_some(n))
+            })
+            .collect();
+        for part in changes.chunks(100) {
+            let mut part: Vec<_> =
+                part.iter().map(|(key, new)| Change { key, new: new.map(location), old: None }).collect();
+            tree.apply(&mut part).expect("room");
+        }
+        for (key, new) in changes {
+            match new {
+                Some(new) => map.insert(key, new),
+                None => map.remove(&key),
+            };
+        }
+        assert!(tree.is_empty(), "nothing is shown yet");
+        tree.end_build().expect("it is built");
+        compare(&tree, &map);
+        let batch: Vec<_> = (0..500_u64).map(|n| (format!("7{n}").into_bytes(), (n % 3 > 0).then_some(n))).collect();
+        apply(&tree, &mut map, &batch);
+        compare(&tree, &map);
+        tree.checkpoint(&covered(1)).expect("a checkpoint");
+        compare(&open(&disk, pages), &map);
     }
 }

@@ -20,6 +20,7 @@ use super::file::{self, IndexFile};
 use super::meta::Meta;
 use super::page::{MAP, Page, Ptr, USABLE};
 use super::read::{Shared, Version};
+use super::sort::Sorter;
 use super::space::{Bits, FIRST_PAGE, Space};
 
 /// Dirty pages that are written at a time when there are too many.
@@ -34,13 +35,22 @@ pub(super) struct Place {
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) dir: PathBuf,
     pub(super) path: PathBuf,
+    /// A name for the time of building.
+    pub(super) temp: PathBuf,
+}
+
+impl Place {
+    pub(super) fn new(vfs: Arc<dyn Vfs>, dir: PathBuf, name: &str) -> Place {
+        let (path, temp) = (dir.join(name), dir.join(format!("{name}.tmp")));
+        Place { vfs, dir, path, temp }
+    }
 }
 
 /// See the file's head.
 #[derive(Debug)]
 pub(super) struct Writer {
     /// `None`: everything stays in memory.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     pub(super) space: Space,
     /// The next page's.
     stamp: u64,
@@ -52,6 +62,8 @@ pub(super) struct Writer {
     dirty_limit: usize,
     /// Older trees and the pages that the next one let go of, the oldest first.
     older: VecDeque<(Arc<Version>, Vec<u32>)>,
+    /// Changes that wait for a tree to be built of them.
+    pub(super) sorter: Option<Sorter>,
     /// Pages that the next `apply` needs.
     pins: ByNumber<Arc<Page>>,
     /// The tree is not the last checkpoint's.
@@ -75,6 +87,7 @@ impl Writer {
             dirty_pages: 0,
             dirty_limit,
             older: VecDeque::new(),
+            sorter: None,
             pins: ByNumber::default(),
             changed: true,
             given_up: None,
@@ -96,7 +109,8 @@ impl Writer {
     }
 
     pub(super) fn memory(&self) -> u64 {
-        (self.dirty.capacity() * 4 + self.pins.capacity() * 16) as u64 + self.space.memory()
+        let sorter = self.sorter.as_ref().map_or(0, Sorter::memory);
+        (self.dirty.capacity() * 4 + self.pins.capacity() * 16) as u64 + self.space.memory() + sorter
     }
 
     /// The page of the tree that is being changed.
