@@ -1,15 +1,20 @@
-//! Figures of a store whose index is on disk: what memory it takes, how fast it is written, opened and read.
+//! Figures of a store whose index is on disk: what memory it takes, how fast it is written, built, opened and read.
 //!
-//! `cargo run --release --example bptree_figures -- [keys] [budget in MiB] [directory] [keys a batch]`; the default is 2 million random keys
-//! of 24 bytes with values of 16, a budget of 64 MiB, a new directory below the system's one for temporary files, and batches of
-//! 10,000. Memory is resident memory that is no file's (`RssAnon` of /proc/self/status): mapped data files are the page cache's.
-//! Times are wall-clock.
+//! `cargo run --release --example bptree_figures -- [keys] [budget in MiB] [directory] [phase]`; the default is 2 million random keys of 24 bytes
+//! with values of 16, a budget of 64 MiB, and a new directory below the system's one for temporary files, which is removed in the end.
+//! The phase `log` only writes the log, in batches of 10,000 under the index `hash`; `index` builds the index of such a directory and measures it; `write` writes
+//! the log under the index on disk. Without one it is `write` and then `index`. Phases in processes of their own don't share memory.
+//!
+//! Memory is resident memory that is no file's (`RssAnon` of /proc/self/status): mapped data files are the page cache's. Rates are by wall-clock and,
+//! behind it, by the main thread's processor time, which is what a machine that does nothing else would show of a warm page cache.
 #![allow(clippy::print_stdout, missing_docs)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bitcask::{Db, Durability, IndexKind, IterOptions, Options};
+
+const BATCH: u64 = 10_000;
 
 /// splitmix64
 fn mix(n: u64) -> u64 {
@@ -34,17 +39,98 @@ fn anonymous() -> f64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
 }
 
-fn rate(count: u64, since: Instant) -> f64 {
-    count as f64 / since.elapsed().as_secs_f64() / 1000.0
+/// Both clocks.
+struct Clock(Instant, f64);
+
+impl Clock {
+    fn start() -> Clock {
+        Clock(Instant::now(), Clock::processor())
+    }
+
+    /// Seconds that this thread ran.
+    fn processor() -> f64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        text.split(' ').next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e9
+    }
+
+    fn tell(&self, what: &str, count: u64) {
+        let (wall, processor) = (self.0.elapsed().as_secs_f64(), Clock::processor() - self.1);
+        let rate = |seconds: f64| count as f64 / seconds / 1000.0;
+        let (by_wall, by_processor, memory) = (rate(wall), rate(processor), anonymous());
+        println!("{what:16} {by_wall:>9.1} K/s, by processor time {by_processor:>9.1} K/s, memory {memory:>6.1} MiB");
+    }
 }
 
-fn read(db: &Db, keys: u64, count: u64) -> f64 {
-    let since = Instant::now();
-    for i in 0..count {
-        let n = mix(i ^ 0x5555) % keys;
-        assert!(db.get(&key(n)).expect("get").is_some(), "key {n}");
+fn write(dir: &Path, options: &Options, keys: u64) -> bitcask::Result<()> {
+    let clock = Clock::start();
+    let db = Db::open(dir, options)?;
+    let (mut n, mut most) = (0, 0.0_f64);
+    while n < keys {
+        let mut batch = db.batch();
+        for _ in 0..BATCH.min(keys - n) {
+            batch.put(&key(n), &mix(n).to_le_bytes().repeat(2))?;
+            n += 1;
+        }
+        batch.commit()?;
+        most = most.max(anonymous());
+        if n % (keys / 4).max(1) < BATCH {
+            clock.tell(&format!("  {n}"), n);
+        }
     }
-    rate(count, since)
+    clock.tell("load", keys);
+    println!("memory at most   {most:>9.1} MiB");
+    db.close()
+}
+
+fn file_len(dir: &Path) -> u64 {
+    std::fs::metadata(dir.join("index.bptree")).map_or(0, |file| file.len())
+}
+
+fn measure(dir: &Path, options: &Options, keys: u64) -> bitcask::Result<()> {
+    if file_len(dir) > 0 {
+        println!("index file       {:>9.1} bytes a key, as it was written", file_len(dir) as f64 / keys as f64);
+        std::fs::remove_file(dir.join("index.bptree")).expect("the index file");
+    }
+    let clock = Clock::start();
+    let db = Db::open(dir, options)?;
+    clock.tell("build", keys);
+    assert_eq!(db.len()?, keys);
+    db.close()?;
+    drop(db);
+    println!("index file       {:>9.1} bytes a key, as it was built", file_len(dir) as f64 / keys as f64);
+    for _ in 0..5 {
+        let since = Instant::now();
+        let db = Db::open(dir, options)?;
+        let opened = since.elapsed().as_secs_f64() * 1000.0;
+        assert!(db.open_report().index_from.is_some(), "{:?}", db.open_report());
+        assert_eq!(db.len()?, keys);
+        println!("open, clean      {opened:>9.1} ms,                                memory {:>6.1} MiB", anonymous());
+        db.close()?;
+    }
+    let db = Db::open(dir, options)?;
+    for round in 0..3 {
+        let (clock, count) = (Clock::start(), keys.min(300_000));
+        for i in 0..count {
+            let n = mix(i ^ (round << 32)) % keys;
+            assert!(db.get(&key(n))?.is_some(), "key {n}");
+        }
+        clock.tell("point reads", count);
+    }
+    let (clock, mut scanned) = (Clock::start(), 0);
+    for record in db.iter(&IterOptions::new().keys_only(true))? {
+        record?;
+        scanned += 1;
+        if scanned == keys.min(1_000_000) {
+            break;
+        }
+    }
+    clock.tell("keys in order", scanned);
+    let (clock, updates) = (Clock::start(), keys.min(50_000));
+    for i in 0..updates {
+        db.put(&key(mix(i) % keys), b"another value..")?;
+    }
+    clock.tell("single puts", updates);
+    db.close()
 }
 
 fn main() -> bitcask::Result<()> {
@@ -54,76 +140,19 @@ fn main() -> bitcask::Result<()> {
     let dir = arguments
         .next()
         .map_or_else(|| std::env::temp_dir().join(format!("bptree-figures-{}", std::process::id())), PathBuf::from);
-    let batch_len: u64 = arguments.next().map_or(10_000, |n| n.parse().expect("a number"));
+    let phase = arguments.next();
     let interval = Durability::Interval { every: Duration::from_millis(100), bytes: 16 << 20 };
     let options = Options::new().index(IndexKind::BPTree).durability(interval).index_budget(budget << 20);
-    println!(
-        "{keys} keys of 24 bytes, {budget} MiB, {batch_len} a batch; anonymous memory at the start {:.1} MiB",
-        anonymous()
-    );
-
-    let since = Instant::now();
-    let db = Db::open(&dir, &options)?;
-    let mut most = 0.0_f64;
-    let mut n = 0;
-    while n < keys {
-        let mut batch = db.batch();
-        for _ in 0..batch_len.min(keys - n) {
-            batch.put(&key(n), &mix(n).to_le_bytes().repeat(2))?;
-            n += 1;
-        }
-        batch.commit()?;
-        most = most.max(anonymous());
-        if n % (keys / 10).max(1) < batch_len {
-            println!("  {n:>10} keys: {:.0} K/s so far, memory {:.1} MiB", rate(n, since), anonymous());
+    println!("{keys} keys of 24 bytes, budget {budget} MiB; memory at the start {:.1} MiB", anonymous());
+    match phase.as_deref() {
+        Some("log") => write(&dir, &options.index(IndexKind::Hash), keys),
+        Some("write") => write(&dir, &options, keys),
+        Some("index") => measure(&dir, &options, keys),
+        _ => {
+            write(&dir, &options, keys)?;
+            measure(&dir, &options, keys)?;
+            std::fs::remove_dir_all(&dir).expect("the directory of the figures");
+            Ok(())
         }
     }
-    println!("load            {:>9.1} K/s, memory at most {most:.1} MiB", rate(keys, since));
-    let since = Instant::now();
-    db.close()?;
-    println!("close           {:>9.1} ms", since.elapsed().as_secs_f64() * 1000.0);
-    drop(db);
-    let file = std::fs::metadata(dir.join("index.bptree")).map_or(0, |file| file.len());
-    println!("index file      {:>9.1} bytes a key", file as f64 / keys as f64);
-
-    for _ in 0..3 {
-        let since = Instant::now();
-        let db = Db::open(&dir, &options)?;
-        let opened = since.elapsed().as_secs_f64() * 1000.0;
-        assert!(db.open_report().index_from.is_some(), "{:?}", db.open_report());
-        assert_eq!(db.len()?, keys);
-        println!("open, clean     {opened:>9.1} ms, memory {:.1} MiB", anonymous());
-        db.close()?;
-    }
-    let db = Db::open(&dir, &options)?;
-    read(&db, keys, keys.min(300_000));
-    println!("point reads     {:>9.1} K/s, memory {:.1} MiB", read(&db, keys, keys.min(1_000_000)), anonymous());
-    let (since, mut scanned) = (Instant::now(), 0);
-    for record in db.iter(&IterOptions::new().keys_only(true))? {
-        record?;
-        scanned += 1;
-        if scanned == keys.min(2_000_000) {
-            break;
-        }
-    }
-    println!("keys in order   {:>9.1} K/s, memory {:.1} MiB", rate(scanned, since), anonymous());
-    let (since, updates) = (Instant::now(), keys.min(200_000));
-    for i in 0..updates {
-        db.put(&key(mix(i) % keys), b"another value..")?;
-    }
-    println!("single puts     {:>9.1} K/s, memory {:.1} MiB", rate(updates, since), anonymous());
-    db.close()?;
-    drop(db);
-
-    std::fs::remove_file(dir.join("index.bptree")).expect("the index file");
-    let since = Instant::now();
-    let db = Db::open(&dir, &options)?;
-    println!("rebuild         {:>9.1} K keys/s, memory {:.1} MiB", rate(keys, since), anonymous());
-    assert_eq!(db.len()?, keys);
-    db.close()?;
-    drop(db);
-    let file = std::fs::metadata(dir.join("index.bptree")).map_or(0, |file| file.len());
-    println!("index file      {:>9.1} bytes a key", file as f64 / keys as f64);
-    std::fs::remove_dir_all(&dir).expect("the directory of the figures");
-    Ok(())
 }

@@ -203,7 +203,7 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     }
 
     /// Makes sure, as far as it can be, that an `apply` of changes of these keys won't fail. Called before the changes come to the log.
-    fn reserve<'a>(&self, keys: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+    fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         let _ = keys;
         Ok(())
     }

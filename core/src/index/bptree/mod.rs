@@ -339,7 +339,7 @@ impl Index for BPTree {
         }
     }
 
-    fn reserve<'a>(&self, keys: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+    fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         let mut writer = self.writer.lock();
         if self.is_damaged() {
             writer.abandon(self.damage());

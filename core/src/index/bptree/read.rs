@@ -223,7 +223,7 @@ impl Shared {
                 let ways = page.count() + usize::from(level > 0);
                 // The root is on every way.
                 let most = if level + 1 == version.height { ways } else { MAX_WAYS };
-                let i = (u128::from(random()) * most as u128 >> 64) as usize;
+                let i = ((u128::from(random()) * most as u128) >> 64) as usize;
                 if i >= ways {
                     continue 'attempt;
                 }

@@ -84,7 +84,8 @@ fn compare(tree: &BPTree, map: &Map) {
     while tree.walk(&mut position, 3, &mut walked).expect("walk") {}
     let mut locations: Vec<u64> = walked.into_iter().map(Location::to_bits).collect();
     let mut wanted: Vec<u64> = map.values().copied().collect();
-    (locations.sort_unstable(), wanted.sort_unstable());
+    locations.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(locations, wanted);
     want.reverse();
     assert_eq!(all(tree, Direction::Reverse, 5), want);

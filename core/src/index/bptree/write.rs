@@ -397,7 +397,8 @@ impl<'a> Txn<'a> {
             self.drop_separator(&between)?;
         }
         let separator = std::mem::take(&mut parts[low_at].0);
-        let ranges = if run.size(level, 0..run.len()) <= JOINED { vec![0..run.len()] } else { halves(&run, level) };
+        let is_one = run.size(level, 0..run.len()) <= JOINED;
+        let ranges = if is_one { run.deal(level, true) } else { halves(&run, level) };
         let new = self.write_ranges(level, &run, ranges, separator)?;
         let n = new.len();
         parts.splice(low_at..=low_at, new);
@@ -454,10 +455,9 @@ impl<'a> Txn<'a> {
         let (left, right) = (run.key(at - 1), run.key(at));
         // Known bytes decide unless both are long and begin alike.
         let shared = left.known.iter().zip(right.known).take_while(|(a, b)| a == b).count();
-        if shared < left.known.len().min(right.known.len()) || left.long.is_none() && shared == left.known.len() {
-            if right.long.is_none() || shared < right.known.len() {
-                return Ok(Separator { known: right.known[..right.known.len().min(shared + 1)].to_vec(), long: None });
-            }
+        let differ = shared < left.known.len() || left.long.is_none();
+        if differ && shared < right.known.len() {
+            return Ok(Separator { known: right.known[..=shared].to_vec(), long: None });
         }
         let (left, right) = (self.whole(left)?, self.whole(right)?);
         Ok(Separator { known: right[..separator_len(&left, &right)].to_vec(), long: None })
