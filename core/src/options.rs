@@ -61,7 +61,7 @@ impl Options {
     }
 
     /// Bytes of memory for the pages of an index on disk ([`IndexKind::BPTree`]), at least 1 MiB; the other kinds are in memory as a whole.
-    /// Of an opener that only reads, too: it has no file of its own.
+    /// An opener that only reads has no such file: its index is in memory as a whole, whatever the budget.
     #[must_use]
     pub fn index_budget(mut self, bytes: u64) -> Options {
         self.index_budget = bytes;
