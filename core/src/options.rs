@@ -19,6 +19,7 @@ pub struct Options {
     pub(crate) on_damage: OnDamage,
     pub(crate) io: IoKind,
     pub(crate) sort_budget: u64,
+    pub(crate) index_budget: u64,
 }
 
 impl Default for Options {
@@ -33,6 +34,7 @@ impl Default for Options {
             on_damage: OnDamage::default(),
             io: IoKind::default(),
             sort_budget: Options::DEFAULT_SORT_BUDGET,
+            index_budget: Options::DEFAULT_INDEX_BUDGET,
         }
     }
 }
@@ -44,6 +46,10 @@ impl Options {
     pub const MAX_MAX_FILE_SIZE: u64 = 1 << 32;
     /// 1 GiB.
     pub const DEFAULT_MAX_FILE_SIZE: u64 = 1 << 30;
+    /// Smallest allowed [`Options::index_budget`], in bytes: 1 MiB.
+    pub const MIN_INDEX_BUDGET: u64 = crate::index::bptree::MIN_BUDGET;
+    /// 64 MiB.
+    pub const DEFAULT_INDEX_BUDGET: u64 = 64 << 20;
 
     /// 1 GiB.
     pub const DEFAULT_SORT_BUDGET: u64 = 1 << 30;
@@ -58,6 +64,14 @@ impl Options {
     #[must_use]
     pub fn index(mut self, kind: IndexKind) -> Options {
         self.index = kind;
+        self
+    }
+
+    /// Bytes of memory for the pages of an index on disk ([`IndexKind::BPTree`]), at least 1 MiB; the other kinds are in memory as a whole.
+    /// An opener that only reads has no such file: its index is in memory as a whole, whatever the budget.
+    #[must_use]
+    pub fn index_budget(mut self, bytes: u64) -> Options {
+        self.index_budget = bytes;
         self
     }
 
@@ -129,6 +143,13 @@ impl Options {
                 self.max_file_size,
                 Self::MIN_MAX_FILE_SIZE,
                 Self::MAX_MAX_FILE_SIZE
+            )));
+        }
+        if self.index_budget < Self::MIN_INDEX_BUDGET {
+            return Err(Error::invalid(format!(
+                "index_budget is {}; at least {} bytes are needed",
+                self.index_budget,
+                Self::MIN_INDEX_BUDGET
             )));
         }
         if let Durability::Interval { every, bytes } = self.durability {

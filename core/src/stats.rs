@@ -69,6 +69,10 @@ pub struct OpenReport {
     pub files_from_hint: u64,
     /// Records read from hints.
     pub hint_records: u64,
+    /// The index was there already: it had what all commits up to this number did, and only what follows was read.
+    pub index_from: Option<SeqNo>,
+    /// Why an index that was there was not used and was built anew.
+    pub unusable_index: Option<String>,
     /// Records read from data files.
     pub scanned_records: u64,
     /// Sequence number of the last commit found.

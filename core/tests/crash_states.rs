@@ -11,6 +11,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bitcask::Options;
@@ -20,6 +21,9 @@ use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
 use common::workload::{self, Step, Workload, value};
 use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quiet, remove_hints, report};
+
+/// Openings that began with an index on disk.
+static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Workloads, and the three suites of their own below.
 const SHARES: usize = 13;
@@ -62,6 +66,7 @@ fn check(disk: &SimVfs, n: usize, expected: &Expected<'_>) {
     if !damage.is_empty() {
         expected.fail(format!("a crash passes for damage: {damage:?}"));
     }
+    INDEXES_USED.fetch_add(usize::from(db.open_report().index_from.is_some()), Ordering::Relaxed);
     let mut state = dump(&db).unwrap_or_else(|e| expected.fail(e));
     expected.prefix(&state);
     if read_only.flatten().is_some_and(|seen| seen != state) {
@@ -308,10 +313,15 @@ fn workload_suite(nth: usize) {
     for (way, options, always) in workload.ways() {
         let name = format!("{}, written {way}", workload.name);
         let recorded = record(workload, &options, always, |_| {});
-        count.add(cut_everywhere(&name, &recorded, share() / 4));
-        count.add(kill_everywhere(&name, workload, &options, always, share() / 12));
+        count.add(cut_everywhere(&name, &recorded, share() / 6));
+        count.add(kill_everywhere(&name, workload, &options, always, share() / 18));
     }
-    report("crash states", format!("{}: {} states", workload.name, count.get()), start);
+    let used = INDEXES_USED.load(Ordering::Relaxed);
+    report(
+        "crash states",
+        format!("{}: {} states; {used} indexes of all so far used", workload.name, count.get()),
+        start,
+    );
 }
 
 macro_rules! workload_tests {

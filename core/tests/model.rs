@@ -391,4 +391,6 @@ combinations! {
     art_file = Art, File;
     skiplist_mmap = SkipList, Mmap;
     skiplist_file = SkipList, File;
+    bptree_mmap = BPTree, Mmap;
+    bptree_file = BPTree, File;
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
-use bitcask::{Db, Durability, EntryPage, Error, IndexKind, IterOptions, OnDamage, Options, WriteOptions};
+use bitcask::{Db, Durability, EntryPage, Error, IterOptions, OnDamage, Options, WriteOptions};
 
 use common::damage::{data_files, files_with, records};
 use common::{KINDS, Map, at, dump, open, parallel, quiet, remove_hints};

@@ -54,6 +54,7 @@ impl Db {
             on_damage: options.on_damage,
             io: options.io,
             sort_budget: options.sort_budget,
+            index_budget: options.index_budget,
         };
         Ok(Db { store: Store::open(path.as_ref(), config, vfs)? })
     }

@@ -56,6 +56,11 @@ impl Table {
         self.sorted.get(at)
     }
 
+    /// All of them, by ascending id.
+    pub(crate) fn all(&self) -> &[Arc<DataFile>] {
+        &self.sorted
+    }
+
     /// Asks for the record at a location before it is read.
     pub(crate) fn ask_for(&self, location: Location) {
         if let Some(file) = self.get(location.file()) {

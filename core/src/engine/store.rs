@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
 use crate::index::art::Art;
+use crate::index::bptree::BPTree;
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::skiplist::SkipList;
@@ -31,12 +32,17 @@ use super::files::Files;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
 use super::queue::CommitQueue;
-use super::recovery::{self, ReplayConfig, SurveyConfig};
+use super::recovery::{self, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
 use super::write::{Job, Outcome};
 
 /// A group of commits has at most so many, and after the first at most so many bytes.
 const MAX_GROUP: usize = 1024;
 const MAX_GROUP_BYTES: u64 = 4 << 20;
+/// An index that outlives the process is written down when so many bytes of log have come since the last time, which an opening
+/// after a crash reads in less than a second; and with each new file.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// And after an opening that read so many records: the next one, after a crash, need not.
+const CHECKPOINT_RECORDS: u64 = 100_000;
 
 /// What the facade asks for.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) on_damage: OnDamage,
     pub(crate) io: IoKind,
     pub(crate) sort_budget: u64,
+    pub(crate) index_budget: u64,
 }
 
 /// An open store.
@@ -72,6 +79,9 @@ pub(crate) struct Store {
     closed: AtomicBool,
     generation: u64,
     report: OpenReport,
+    store_id: u64,
+    /// Bytes of log since the index was last written down.
+    unkept: AtomicU64,
     interval: Mutex<Option<IntervalSync>>,
     /// What the interval thread is told of appends.
     pressure: OnceLock<Arc<Pressure>>,
@@ -100,7 +110,6 @@ impl Store {
     pub(crate) fn open(path: &Path, config: Config, vfs: Arc<dyn Vfs>) -> Result<Arc<Store>> {
         let dir = directory(path, config, vfs.as_ref())?;
         let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
-        let index = new_index(config.index, vfs.as_ref(), &dir)?;
         // A reader beside a writer must not touch a page that the writer may cut off.
         let map_len = if config.read_only { 0 } else { map_len(config) };
         let mode = if config.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
@@ -109,18 +118,14 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
-        let replayed = recovery::replay(
-            &survey,
-            index.as_ref(),
-            ReplayConfig { vfs: &vfs, dir: &dir, on_damage: config.on_damage, collect_hints: !config.read_only },
-        )?;
+        let (index, replayed) = recover(&survey, &vfs, &dir, config)?;
+        let mut store_id = survey.store_id.unwrap_or_default();
         let (log, report) = if config.read_only {
             (None, replayed.into_report(&survey))
         } else {
-            let store_id = match survey.store_id {
-                Some(id) => id,
-                None => random_u64(vfs.as_ref(), &dir)?,
-            };
+            if survey.store_id.is_none() {
+                store_id = random_u64(vfs.as_ref(), &dir)?;
+            }
             let log_config = LogConfig {
                 vfs: Arc::clone(&vfs),
                 dir: dir.clone(),
@@ -157,7 +162,15 @@ impl Store {
             log,
             is_copying,
             report,
+            store_id,
+            unkept: AtomicU64::new(0),
         });
+        if let Some(log) = &store.log
+            && store.report.scanned_records + store.report.hint_records >= CHECKPOINT_RECORDS
+        {
+            // Everything that opening found is on stable storage.
+            store.keep_index(&log.lock());
+        }
         if let (Durability::Interval { every, bytes }, Some(log)) = (config.durability, &store.log) {
             let interval = IntervalSync::start(log, every, bytes)?;
             let _ = store.pressure.set(Arc::clone(interval.pressure()));
@@ -177,6 +190,29 @@ impl Store {
             return Err(Error::Forked);
         }
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Whether it is time to write the index down, after so many more bytes of log. The log must be synced before.
+    pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
+        if !self.index.is_persistent() || !self.report.damage.is_empty() {
+            return false;
+        }
+        let unkept = self.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        has_new_file || unkept >= CHECKPOINT_BYTES
+    }
+
+    /// Lets an index that outlives the process write down what it has. A failure costs the next opening time and nothing else.
+    ///
+    /// REQUIRES: the index has what all commits of the log did, and they are on stable storage.
+    pub(super) fn keep_index(&self, log: &LogWriter) {
+        // Known damage is to be found again by the next opening.
+        if !self.index.is_persistent() || !self.report.damage.is_empty() {
+            return;
+        }
+        self.unkept.store(0, Ordering::Relaxed);
+        if let Some(covered) = recovery::covered(&log.covered(), self.store_id, self.files.load().all()) {
+            let _ = self.index.checkpoint(&covered);
+        }
     }
 
     /// Counts bytes that were appended without a sync.
@@ -249,7 +285,12 @@ impl Store {
         if let Some(interval) = self.interval.lock().take() {
             interval.stop();
         }
-        let outcome = self.log.as_ref().map_or(Ok(()), |log| log.lock().close());
+        let outcome = self.log.as_ref().map_or(Ok(()), |log| {
+            let mut log = log.lock();
+            log.close()?;
+            self.keep_index(&log);
+            Ok(())
+        });
         *self.lock.lock() = None;
         outcome
     }
@@ -336,8 +377,33 @@ fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
     })
 }
 
-fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index>> {
-    Ok(match kind {
+/// Reads the files into an index: one that is there already as far as it can be believed, else a new one.
+fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config) -> Result<(Box<dyn Index>, Replayed)> {
+    let replay = |index: &dyn Index, start: Option<Start>| {
+        let (on_damage, collect_hints) = (config.on_damage, !config.read_only);
+        recovery::replay(survey, index, ReplayConfig { vfs, dir, on_damage, collect_hints, start })
+    };
+    let mut unusable = None;
+    if config.index == IndexKind::BPTree && !config.read_only {
+        let (index, why) = BPTree::open(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget);
+        unusable = why;
+        match index.covered().map(|covered| recovery::start(survey, &covered)) {
+            Some(Ok(start)) => match replay(&index, Some(start)) {
+                Err(error) if index.is_damaged() => unusable = Some(error.to_string()),
+                outcome => return Ok((Box::new(index), outcome?)),
+            },
+            Some(Err(why)) => unusable = Some(why),
+            None => {}
+        }
+    }
+    let index = new_index(config, vfs, dir)?;
+    let mut replayed = replay(index.as_ref(), None)?;
+    replayed.report.unusable_index = unusable;
+    Ok((index, replayed))
+}
+
+fn new_index(config: Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Box<dyn Index>> {
+    Ok(match config.index {
         IndexKind::BTree => Box::new(BTree::new()),
         IndexKind::Art => Box::new(Art::new()),
         IndexKind::Hash => {
@@ -345,7 +411,12 @@ fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index
             vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;
             Box::new(HashIndex::new(key))
         }
-        IndexKind::SkipList => Box::new(SkipList::new(random_u64(vfs, dir)?)),
+        IndexKind::SkipList => Box::new(SkipList::new(random_u64(vfs.as_ref(), dir)?)),
+        // A writer gives out the file's pages again under the eyes of whoever reads it beside.
+        IndexKind::BPTree if config.read_only => Box::new(BPTree::in_memory()),
+        IndexKind::BPTree => {
+            Box::new(BPTree::create(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget))
+        }
     })
 }
 

@@ -1,8 +1,8 @@
 //! Writing: callers encode, the leader of the commit queue appends, syncs and publishes.
 //!
-//! Order within a group: append, sync if anybody asked for it; then for each commit announce to history, change the index, become
-//! visible; answer. A reader therefore sees only what is as durable as its writer was promised, and what failed is seen by nobody.
-//! Each commit is one change of the index, which readers see whole; a snapshot is never taken in the midst of a group.
+//! Order within a group: make room in the index, append, sync if anybody asked for it; then for each commit announce to history, change
+//! the index, become visible; answer. A reader therefore sees only what is as durable as its writer was promised, and what failed is seen
+//! by nobody. Each commit is one change of the index, which readers see whole; a snapshot is never taken in the midst of a group.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -83,23 +83,36 @@ impl Store {
         let log = &mut *log.0;
         // Closed while they waited.
         let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.drop_idle_deletes(&mut jobs));
-        if let Err(error) = ready {
+        if let Err(error) = ready.and_then(|()| self.reserve(&jobs)) {
             return fail(&error, &jobs);
         }
         let mut files = NewFiles::new();
         let appended = log.append(&mut jobs, &mut files);
+        let bytes = jobs.iter().map(|job| job.commit.log_len()).sum();
+        let is_due = self.is_checkpoint_due(bytes, !files.is_empty());
         if !files.is_empty() {
             self.files.add(files);
         }
-        let sync = jobs.iter().any(|job| job.sync);
+        let sync = is_due || jobs.iter().any(|job| job.sync);
         if sync && let Err(error) = log.sync() {
             return fail(&error, &jobs);
         }
         let outcomes = self.publish(&jobs, appended, log);
         if !sync {
-            self.count_unsynced(jobs.iter().map(|job| job.commit.log_len()).sum());
+            self.count_unsynced(bytes);
+        }
+        if is_due {
+            self.keep_index(log);
         }
         outcomes
+    }
+
+    /// Lets the index fail now rather than when the log has the commits.
+    fn reserve(&self, jobs: &[Job]) -> Result<()> {
+        if !self.index.is_persistent() {
+            return Ok(());
+        }
+        self.index.reserve(&mut jobs.iter().flat_map(|job| job.commit.writes().map(|(key, _)| key)))
     }
 
     /// Takes deletes of keys that are not there out of the commits.

@@ -6,6 +6,8 @@ use crate::types::FileId;
 pub const LOCK: &str = "LOCK";
 /// The checkpoint of the index.
 pub const CHECKPOINT: &str = "index.checkpoint";
+/// The index of kind `bptree`.
+pub const BPTREE: &str = "index.bptree";
 const TEMP_SUFFIX: &str = ".tmp";
 
 /// What a name in the directory says.
@@ -19,9 +21,11 @@ pub enum FileName {
     Torn(FileId, u64),
     /// `index.checkpoint`.
     Checkpoint,
+    /// `index.bptree`.
+    BPTree,
     /// `LOCK`.
     Lock,
-    /// One of the three above with `.tmp` behind it: work that was not finished.
+    /// A data file, a hint, a checkpoint or an index with `.tmp` behind it: work that was not finished.
     Temp,
 }
 
@@ -35,9 +39,14 @@ impl FileName {
         if name == CHECKPOINT {
             return Some(FileName::Checkpoint);
         }
+        if name == BPTREE {
+            return Some(FileName::BPTree);
+        }
         if let Some(stem) = name.strip_suffix(TEMP_SUFFIX) {
-            let ours =
-                matches!(FileName::parse(stem), Some(FileName::Data(_) | FileName::Hint(_) | FileName::Checkpoint));
+            let ours = matches!(
+                FileName::parse(stem),
+                Some(FileName::Data(_) | FileName::Hint(_) | FileName::Checkpoint | FileName::BPTree)
+            );
             return ours.then_some(FileName::Temp);
         }
         let (id, suffix) = name.split_once('.')?;
@@ -104,6 +113,7 @@ mod tests {
         assert_eq!(FileName::parse("LOCK"), Some(FileName::Lock));
         assert_eq!(FileName::parse("index.checkpoint"), Some(FileName::Checkpoint));
         assert_eq!(FileName::parse("index.checkpoint.tmp"), Some(FileName::Temp));
+        assert_eq!(FileName::parse("index.bptree"), Some(FileName::BPTree));
     }
 
     #[test]

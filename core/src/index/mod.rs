@@ -14,6 +14,7 @@ use crate::types::{Location, MAX_KEY_LEN};
 
 pub mod arena;
 pub mod art;
+pub mod bptree;
 pub mod btree;
 pub mod hash;
 mod optimistic;
@@ -28,10 +29,13 @@ pub enum IndexKind {
     BTree,
     /// Table of keyed 128-bit fingerprints: the fewest bytes a key and the fastest point reads. Iteration sorts on demand.
     Hash,
-    /// Skip list: ordered, and readers take no lock that the writer holds while it makes a change.
-    SkipList,
     /// Adaptive radix tree in memory: ordered, with the fastest ordered point reads.
     Art,
+    /// Skip list in memory: ordered, and readers take no lock that the writer holds while it makes a change.
+    SkipList,
+    /// B+tree on disk with a bounded cache in memory, for key sets beyond memory: ordered, and there again when the store is
+    /// opened the next time.
+    BPTree,
 }
 
 /// What a kind can do beyond point operations.
@@ -167,6 +171,22 @@ pub(crate) fn check_keys(changes: &[Change<'_>]) -> Result<()> {
     }
 }
 
+/// How far in the log an index goes that outlives the process. The engine writes and judges it; to the index it is bytes
+/// that belong to its contents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Covered(pub [u8; Covered::LEN]);
+
+impl Covered {
+    /// Length in bytes.
+    pub const LEN: usize = 128;
+}
+
+impl std::fmt::Debug for Covered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Covered")
+    }
+}
+
 /// The interface of all kinds. See the module's invariants.
 pub trait Index: std::fmt::Debug + Send + Sync {
     /// Which kind this is.
@@ -222,4 +242,47 @@ pub trait Index: std::fmt::Debug + Send + Sync {
 
     /// Bytes of memory held, as allocated.
     fn memory(&self) -> u64;
+
+    /// Whether checkpoints make it outlive the process. What follows is for such kinds, and does nothing in the others.
+    fn is_persistent(&self) -> bool {
+        false
+    }
+
+    /// How far the index went that was found at open, if its contents are those of a checkpoint.
+    fn covered(&self) -> Option<Covered> {
+        None
+    }
+
+    /// Writes the contents down as those that `covered` speaks of. A failure loses nothing but the checkpoint.
+    ///
+    /// REQUIRES: no `apply` at the same time; all changes up to the place that `covered` names, and no others, are applied; the log up to
+    /// there is on stable storage.
+    fn checkpoint(&self, covered: &Covered) -> Result<()> {
+        let _ = covered;
+        Ok(())
+    }
+
+    /// Makes sure, as far as it can be, that an `apply` of changes of these keys won't fail. Called before the changes come to the log.
+    fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
+        let _ = keys;
+        Ok(())
+    }
+
+    /// Whether its file was found damaged, so that it has to be built anew at the next opening.
+    fn is_damaged(&self) -> bool {
+        false
+    }
+
+    /// From here to [`Index::end_build`] the index, which is empty, may put off all changes, fill in no `old` and show nothing of them.
+    fn begin_build(&self) {}
+
+    /// Does what was put off.
+    fn end_build(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Changes that a replay of the log hands over at once, so that they are worth sorting.
+    fn packet(&self) -> usize {
+        2048
+    }
 }

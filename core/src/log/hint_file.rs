@@ -203,6 +203,14 @@ impl HintReader {
         &self.header
     }
 
+    /// Passes over all blocks unread, so that what follows can be collected behind them.
+    pub(crate) fn skip(&mut self) -> Result<(), String> {
+        self.at = self.file.len().map_err(|e| e.to_string())?;
+        self.number = self.header.blocks;
+        self.end = self.header.covered;
+        Ok(())
+    }
+
     /// The next block, checked in full; `None` after the last.
     pub(crate) fn next_block(&mut self) -> Result<Option<HintBlock<'_>>, String> {
         if self.number == self.header.blocks {

@@ -14,4 +14,4 @@ pub(crate) use encoded::Encoded;
 pub(crate) use hint_file::{HintReader, HintWriter};
 pub(crate) use scan::{Item, Scanner, damage_error};
 pub use value::Value;
-pub(crate) use writer::{LogConfig, LogEnd, LogPosition, LogWriter, NewFiles};
+pub(crate) use writer::{LogConfig, LogCovered, LogEnd, LogPosition, LogWriter, NewFiles};

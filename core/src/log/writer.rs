@@ -60,6 +60,8 @@ pub(crate) struct LogEnd {
     /// Summary of the active file so far.
     pub(crate) seal: Seal,
     pub(crate) hint: Option<HintWriter>,
+    /// A record of the active file, if one is known; else 0.
+    pub(crate) witness: u64,
     /// The log ends with a mark that says that all before it is on stable storage, and the hint covers that.
     pub(crate) is_marked: bool,
 }
@@ -93,9 +95,24 @@ pub(crate) struct LogWriter {
     hint: Option<HintWriter>,
     /// Where the log last ended behind a mark that says that all before it is on stable storage, and the hint covers that.
     marked: Option<LogPosition>,
+    /// Where a commit of the active file begins, the last one if it is known, or another record; 0 if there is none.
+    witness: u64,
     stopped: Option<Arc<Error>>,
     gate: Arc<SyncGate>,
     buf: Vec<u8>,
+}
+
+/// A place of the log before which all is on stable storage.
+#[derive(Debug)]
+pub(crate) struct LogCovered {
+    pub(crate) position: LogPosition,
+    /// Number of the last commit before it.
+    pub(crate) seq: SeqNo,
+    /// Summary of the file up to it.
+    pub(crate) seal: Seal,
+    pub(crate) file: Arc<DataFile>,
+    /// Offset of a record in that file before it, or 0.
+    pub(crate) witness: u64,
 }
 
 /// Files that came into being or were sealed during a call, for the table of files.
@@ -119,6 +136,7 @@ impl LogWriter {
             seal: end.seal,
             hint: end.hint,
             marked: end.is_marked.then_some(position),
+            witness: end.witness,
             config,
             stopped: None,
             gate: Arc::new(SyncGate::default()),
@@ -131,6 +149,20 @@ impl LogWriter {
         match &self.stopped {
             Some(cause) => Err(Error::WritesStopped { cause: Arc::clone(cause) }),
             None => Ok(()),
+        }
+    }
+
+    /// The end of what is known to be on stable storage, and what is to be known of it. Ends where the last commit does.
+    ///
+    /// REQUIRES: [`LogWriter::sync`] or [`LogWriter::close`] succeeded, and nothing was appended since.
+    pub(crate) fn covered(&self) -> LogCovered {
+        let witness = if self.witness < self.synced.offset { self.witness } else { 0 };
+        LogCovered {
+            position: self.synced,
+            seq: self.last_seq,
+            seal: self.seal,
+            file: Arc::clone(&self.active),
+            witness,
         }
     }
 
@@ -333,6 +365,7 @@ impl LogWriter {
             return self.stop(Error::io("sync", &self.config.dir, None, e));
         }
         self.active = active;
+        self.witness = 0;
         self.seal = seal;
         self.synced = self.synced.min(LogPosition { file: self.active.id(), offset: end });
         self.cut_back(end, error)
@@ -390,6 +423,7 @@ impl LogWriter {
                 files.push(Arc::clone(&file));
                 self.active = file;
                 self.set_window(None);
+                self.witness = 0;
                 self.end = DATA_START;
                 self.allocated = DATA_START;
                 self.synced = LogPosition { file: id, offset: DATA_START };
@@ -497,6 +531,9 @@ impl LogWriter {
 
     /// Takes records that are in the log now into the file's summary and hint.
     fn note(&mut self, commit: &Encoded, offset: u64, seq: SeqNo, timestamp: Timestamp) {
+        if commit.count() > 0 {
+            self.witness = offset;
+        }
         for record in commit.placed(offset) {
             self.seal.add(seq, timestamp);
             if let Some(hint) = &mut self.hint {
@@ -574,6 +611,9 @@ impl LogWriter {
         }
         self.set_end(end);
         self.set_window(None);
+        if self.witness >= end {
+            self.witness = 0;
+        }
         self.allocated = end;
         let here = LogPosition { file: self.active.id(), offset: end };
         if let Err(e) = self.active.file().set_len(end) {

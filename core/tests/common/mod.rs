@@ -44,7 +44,8 @@ pub(crate) fn open(vfs: impl Vfs + 'static, options: &Options) -> bitcask::Resul
 }
 
 /// All kinds of index.
-pub(crate) const KINDS: [IndexKind; 4] = [IndexKind::BTree, IndexKind::Hash, IndexKind::Art, IndexKind::SkipList];
+pub(crate) const KINDS: [IndexKind; 5] =
+    [IndexKind::BTree, IndexKind::Hash, IndexKind::Art, IndexKind::SkipList, IndexKind::BPTree];
 
 /// Both I/O kinds.
 pub(crate) const IO_KINDS: [IoKind; 2] = [IoKind::Mmap, IoKind::File];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitcask::{Durability, IoKind, Options};
+use bitcask::{Durability, IndexKind, IoKind, Options};
 
 use super::Rng;
 
@@ -38,14 +38,18 @@ impl Workload {
         Options::new().durability(durability).max_file_size(self.max_file_size)
     }
 
-    /// Options for each way in which the log is written, and whether every write is synced.
-    pub(crate) fn ways(&self) -> [(&'static str, Options, bool); 3] {
+    /// Options for each way in which the store is written, and whether every write is synced. Kinds of index in memory write nothing; the
+    /// one on disk has a file of its own.
+    pub(crate) fn ways(&self) -> [(&'static str, Options, bool); 5] {
         // An interval whose time never comes, so that only `sync()` syncs.
         let interval = Durability::Interval { every: Duration::from_secs(3600), bytes: u64::MAX };
+        let (copied, synced) = (self.options(Durability::None).io(IoKind::Mmap), self.options(Durability::Always));
         [
-            ("by copy", self.options(Durability::None).io(IoKind::Mmap), false),
+            ("by copy, index on disk", copied.clone().index(IndexKind::BPTree), false),
+            ("with a sync, index on disk", synced.clone().index(IndexKind::BPTree), true),
+            ("by copy", copied, false),
             ("by call", self.options(interval).io(IoKind::File), false),
-            ("with a sync", self.options(Durability::Always), true),
+            ("with a sync", synced, true),
         ]
     }
 }

@@ -9,13 +9,15 @@ use crate::index::{Change, Index};
 use crate::log::DataFile;
 use crate::types::{FileId, Location, SeqNo};
 
-/// Changes are handed to the index when so many have come together.
-const PACKET: usize = 2048;
+/// Bytes of key for each change of a packet, on average; a packet with longer keys is handed over earlier.
+const KEY_BYTES: usize = 64;
 
 /// Collects changes for the index.
 #[derive(Debug)]
 pub(super) struct Applier<'a> {
     index: &'a dyn Index,
+    /// Changes are handed to the index when so many have come together.
+    packet: usize,
     keys: Vec<u8>,
     changes: Vec<(Range<usize>, Option<Location>)>,
     /// The merged files, whose records may be newer than one that is read later.
@@ -28,7 +30,8 @@ pub(super) struct Applier<'a> {
 impl<'a> Applier<'a> {
     pub(super) fn new(index: &'a dyn Index, merged: HashMap<FileId, Arc<DataFile>>) -> Applier<'a> {
         let tombstones = HashMap::new();
-        Applier { index, keys: Vec::new(), changes: Vec::new(), merged, tombstones, reading_merged: true }
+        let packet = index.packet();
+        Applier { index, packet, keys: Vec::new(), changes: Vec::new(), merged, tombstones, reading_merged: true }
     }
 
     /// From now on records come in the order of their numbers.
@@ -44,7 +47,8 @@ impl<'a> Applier<'a> {
         let start = self.keys.len();
         self.keys.extend_from_slice(key);
         self.changes.push((start..self.keys.len(), new));
-        if self.changes.len() >= PACKET { self.flush() } else { Ok(()) }
+        let is_full = self.changes.len() >= self.packet || self.keys.len() >= self.packet * KEY_BYTES;
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     /// Hands over what was collected.
@@ -54,6 +58,8 @@ impl<'a> Applier<'a> {
             .iter()
             .map(|(key, new)| Change { key: self.keys.get(key.clone()).unwrap_or_default(), new: *new, old: None })
             .collect();
+        // A full disk is to be told before it takes memory beyond all budgets.
+        self.index.reserve(&mut std::iter::empty())?;
         self.index.apply(&mut changes)?;
         drop(changes);
         self.keys.clear();

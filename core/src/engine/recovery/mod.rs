@@ -5,14 +5,18 @@
 //! 2. [`replay`]: reads hints and logs into the index and finds where the log ends (FORMAT 5).
 //! 3. [`repair`]: cuts off what lies behind the end, and makes sure that the rest is on stable storage (FORMAT 7).
 //!
+//! An index that outlives the process is asked first how far it goes ([`start`]); what is before that is not read then.
+//!
 //! The outcome depends on the bytes in the files alone: not on which hints are there, on clocks, or on threads.
 
 mod apply;
 mod batch;
 mod repair;
 mod replay;
+mod start;
 mod survey;
 
 pub(super) use repair::repair;
-pub(super) use replay::{ReplayConfig, replay};
-pub(super) use survey::{SurveyConfig, remove_temps, survey};
+pub(super) use replay::{ReplayConfig, Replayed, replay};
+pub(super) use start::{Start, covered, start};
+pub(super) use survey::{Survey, SurveyConfig, remove_temps, survey};

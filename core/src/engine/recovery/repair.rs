@@ -100,6 +100,7 @@ impl Repair<'_> {
             last_id: FileId(survey.last_id),
             seal: found.seal,
             hint: found.hint,
+            witness: found.witness,
             is_marked: found.is_marked,
         };
         // Damage up to an odd end leaves no place for a record.
@@ -134,6 +135,7 @@ impl Repair<'_> {
             last_seq,
             last_id: id,
             seal: Seal::default(),
+            witness: 0,
             is_marked: false,
         })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::header::{DATA_START, FileKind};
-use crate::format::hint::HintEntry;
+use crate::format::hint::{HintEntry, HintHeader};
 use crate::format::payload::{Seal, SyncPoint};
 use crate::format::record::{Invalid, RecordHeader, RecordKind};
 use crate::index::Index;
@@ -18,6 +18,7 @@ use crate::vfs::Vfs;
 
 use super::apply::Applier;
 use super::batch::OpenBatch;
+use super::start::Start;
 use super::survey::Survey;
 
 /// What reading found, beyond the index.
@@ -61,6 +62,8 @@ pub(crate) struct LogEndFound {
     /// Summary of the last file, and its hint so far. Both are for the file up to the end.
     pub(crate) seal: Seal,
     pub(crate) hint: Option<HintWriter>,
+    /// Offset of a record in the last file before the end, or 0.
+    pub(crate) witness: u64,
 }
 
 /// A finished collection for a sealed file.
@@ -80,14 +83,18 @@ pub(crate) struct ReplayConfig<'a> {
     pub(crate) on_damage: OnDamage,
     /// Collect hints for files that have none.
     pub(crate) collect_hints: bool,
+    /// The index has everything before this.
+    pub(crate) start: Option<Start>,
 }
 
-/// Reads all files of a survey into an empty index.
+/// Reads all files of a survey into an empty index, or the log from a place on into one that has what is before it.
 pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_>) -> Result<Replayed> {
-    let merged: HashMap<_, _> = survey.merged_files().map(|file| (file.id(), Arc::clone(file))).collect();
+    // Whatever a merged file holds is older than the place that an index goes to.
+    let merged: Vec<_> = if config.start.is_some() { Vec::new() } else { survey.merged_files().collect() };
+    let by_id: HashMap<_, _> = merged.iter().map(|file| (file.id(), Arc::clone(file))).collect();
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
-        applier: Applier::new(index, merged),
+        applier: Applier::new(index, by_id),
         stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         open_batch: None,
@@ -99,12 +106,21 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
         config,
     };
     replay.report.damage = survey.damage.clone();
-    for file in survey.merged_files() {
+    replay.begin();
+    // Records of merged files are compared with what the index has.
+    let build = replay.config.start.is_none() && merged.is_empty();
+    if build {
+        index.begin_build();
+    }
+    for file in merged {
         replay.merged_file(file)?;
     }
     replay.applier.merged_files_done();
     let end = replay.log()?;
     replay.applier.flush()?;
+    if build {
+        index.end_build()?;
+    }
     replay.report.last_seq = replay.last_seq;
     Ok(Replayed { report: replay.report, end, stable: replay.stable, hints: replay.hints })
 }
@@ -135,13 +151,27 @@ struct Progress {
     /// Up to where the hint spoke; 0 without one.
     hinted_to: u64,
     at: u64,
+    /// Offset of the record last seen, or 0.
+    witness: u64,
 }
 
 impl Replay<'_> {
+    /// Takes over what is known at the place where reading begins.
+    fn begin(&mut self) {
+        let Some(start) = self.config.start else { return };
+        self.report.index_from = Some(start.seq);
+        self.stable_to(start.position);
+        self.last_seq = start.seq;
+        self.complete_seq = start.seq;
+    }
+
     fn log(&mut self) -> Result<Option<LogEndFound>> {
         let logs = self.logs.clone();
         let mut found = None;
         for (i, file) in logs.iter().enumerate() {
+            if self.config.start.is_some_and(|start| file.id() < start.position.file) {
+                continue;
+            }
             let is_last = i + 1 == logs.len();
             let end = self.log_file(file, i, is_last)?;
             let stop = end.as_ref().is_some_and(|end| end.torn);
@@ -157,6 +187,7 @@ impl Replay<'_> {
             end.torn = true;
             let moved = batch.start.file != end.position.file;
             end.position = batch.start;
+            end.witness = 0;
             // Those of files that are cut off or removed now.
             self.hints.retain(|hint| hint.file < batch.start.file);
             end.sealed = false;
@@ -191,7 +222,10 @@ impl Replay<'_> {
         }
         self.proves(file.header().base_seq)?;
         self.saw(file.header().base_seq);
-        let mut progress = self.read_hint(file)?;
+        let mut progress = match self.config.start.filter(|start| start.position.file == file.id()) {
+            Some(start) => self.begin_in(file, start),
+            None => self.read_hint(file)?,
+        };
         let mut scanner = Scanner::new(file, progress.at, self.log_seq);
         loop {
             let end = match scanner.next()? {
@@ -248,6 +282,7 @@ impl Replay<'_> {
             is_marked: progress.is_marked && !torn,
             seal: progress.seal,
             hint: progress.hint,
+            witness: progress.witness,
         }
     }
 
@@ -272,6 +307,7 @@ impl Replay<'_> {
         }
         progress.sealed = header.kind == RecordKind::Seal;
         progress.is_marked = false;
+        progress.witness = offset;
         if header.seq.0 > 0 {
             self.proves(SeqNo(header.seq.0 - 1))?;
         }
@@ -415,6 +451,7 @@ impl Replay<'_> {
             is_marked: false,
             hinted_to: 0,
             at: DATA_START,
+            witness: 0,
         };
         match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
             Ok(Some(reader)) => self.use_hint(file, reader, &mut progress)?,
@@ -425,6 +462,42 @@ impl Replay<'_> {
             progress.hint = Some(HintWriter::new(self.config.vfs, self.config.dir, file));
         }
         Ok(progress)
+    }
+
+    /// The file in which reading begins, behind its hint if that does not go further than the index: the hint's entries need not be read for
+    /// it to be continued.
+    fn begin_in(&mut self, file: &Arc<DataFile>, start: Start) -> Progress {
+        let mut progress = Progress {
+            seal: start.seal,
+            hint: None,
+            sealed: false,
+            is_marked: false,
+            hinted_to: 0,
+            at: start.position.offset,
+            witness: start.witness,
+        };
+        match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
+            Ok(Some(mut reader)) => {
+                let header = *reader.header();
+                progress.hinted_to = header.covered;
+                if !header.sealed && header.covered <= progress.at {
+                    progress.at = header.covered;
+                    progress.seal = summary(&header);
+                    self.saw(header.max_seq);
+                    if self.config.collect_hints && reader.skip().is_ok() {
+                        progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, &reader));
+                    }
+                    return progress;
+                }
+            }
+            Ok(None) if progress.at == DATA_START && self.config.collect_hints => {
+                progress.hint = Some(HintWriter::new(self.config.vfs, self.config.dir, file));
+            }
+            Ok(None) => {}
+            Err(reason) => self.unusable_hint(file, reason),
+        }
+        self.saw(start.seq);
+        progress
     }
 
     fn use_hint(&mut self, file: &Arc<DataFile>, mut reader: HintReader, progress: &mut Progress) -> Result<()> {
@@ -466,14 +539,7 @@ impl Replay<'_> {
         }
         progress.at = header.covered;
         progress.sealed = header.sealed;
-        progress.seal = Seal {
-            count: header.entries,
-            min_seq: header.min_seq,
-            max_seq: if header.entries == 0 { SeqNo::ZERO } else { header.max_seq },
-            min_time: header.min_time,
-            max_time: header.max_time,
-            length: 0,
-        };
+        progress.seal = summary(&header);
         if self.config.collect_hints && !header.sealed {
             progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, &reader));
         }
@@ -509,6 +575,18 @@ impl Replay<'_> {
                 }
             }
         }
+    }
+}
+
+/// What a hint says of the records that it covers.
+fn summary(header: &HintHeader) -> Seal {
+    Seal {
+        count: header.entries,
+        min_seq: header.min_seq,
+        max_seq: if header.entries == 0 { SeqNo::ZERO } else { header.max_seq },
+        min_time: header.min_time,
+        max_time: header.max_time,
+        length: 0,
     }
 }
 

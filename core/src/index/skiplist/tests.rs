@@ -270,7 +270,7 @@ fn readers_beside_single_changes() {
             let mut state = 77;
             for _ in 0..150_000 {
                 let odd = key(family, (random(&mut state) % 3_000) as u32 * 2 + 1);
-                if random(&mut state) % 2 == 0 {
+                if random(&mut state).is_multiple_of(2) {
                     put(&list, &odd, 1)
                 } else {
                     delete(&list, &odd)

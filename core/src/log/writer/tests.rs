@@ -28,6 +28,7 @@ fn writer(vfs: &FaultVfs) -> LogWriter {
         seal: Seal::default(),
         hint: None,
         is_marked: false,
+        witness: 0,
     };
     LogWriter::new(config, end)
 }

@@ -1,0 +1,96 @@
+//! Beginning in the midst of the log: what an index that outlives the process says of itself, and whether it is believed.
+//!
+//! An index that has what every commit before a place of the log did, and nothing else, saves reading what is before it. It is believed
+//! if the log has that place and is the same log up to there: the same file (by its nonce), the same record shortly
+//! before the place, the same set of data files that it may name. A log that is shorter, was put back from a copy, or has lost
+//! or gained merged files is another. While damage is known nothing is believed, so that each opening finds and reports
+//! it anew.
+
+use std::sync::Arc;
+
+use crate::format::covered::Covered;
+use crate::format::header::{DATA_START, FileKind};
+use crate::format::payload::Seal;
+use crate::index;
+use crate::log::{DataFile, LogCovered, LogPosition};
+use crate::types::{FileId, Location, SeqNo};
+
+use super::survey::Survey;
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Between two commits. All before it is on stable storage.
+    pub(crate) position: LogPosition,
+    /// Number of the last commit before it.
+    pub(crate) seq: SeqNo,
+    /// Summary of the file up to it.
+    pub(crate) seal: Seal,
+    /// Offset of a record in the file before it, or 0.
+    pub(crate) witness: u64,
+}
+
+/// What to write down with an index that has what all commits up to a place did. `None` if the place could not be recognised again.
+pub(crate) fn covered(log: &LogCovered, store_id: u64, files: &[Arc<DataFile>]) -> Option<index::Covered> {
+    let witness = match log.witness {
+        0 if log.position.offset > DATA_START => return None,
+        0 => (0, 0),
+        offset => (offset, crc_at(&log.file, offset)?),
+    };
+    let covered = Covered {
+        store_id,
+        nonce: log.file.header().nonce,
+        offset: log.position.offset,
+        seq: log.seq,
+        witness,
+        file: log.position.file.0,
+        files: digest(files, log.position.file),
+        seal: log.seal,
+    };
+    Some(index::Covered(covered.encode()))
+}
+
+/// Where to begin if this is to be believed, or why it is not.
+pub(crate) fn start(survey: &Survey, covered: &index::Covered) -> Result<Start, String> {
+    let no = |why: &str| Err(why.to_owned());
+    let Some(covered) = Covered::decode(&covered.0) else { return no("the place of the log that it names is none") };
+    if survey.store_id != Some(covered.store_id) {
+        return no("it belongs to another store");
+    }
+    if !survey.damage.is_empty() {
+        return no("the store is damaged");
+    }
+    let id = FileId(covered.file);
+    let Some(file) = survey.log_files().find(|file| file.id() == id && file.header().nonce == covered.nonce) else {
+        return no("the log has no such file as it names");
+    };
+    if covered.offset < DATA_START || covered.offset > file.end() {
+        return no("it goes further than the log");
+    }
+    if covered.files != digest(&survey.files, id) {
+        return no("it was made for other data files");
+    }
+    let (witness, crc) = covered.witness;
+    let is_known = if witness == 0 { covered.offset == DATA_START } else { crc_at(file, witness) == Some(crc) };
+    if !is_known {
+        return no("it was made for another log");
+    }
+    let position = LogPosition { file: id, offset: covered.offset };
+    Ok(Start { position, seq: covered.seq, seal: covered.seal, witness })
+}
+
+/// The crc of the record at an offset, if there is a valid header.
+fn crc_at(file: &DataFile, offset: u64) -> Option<u32> {
+    file.record_header(Location::new(file.id(), offset, 0)?).ok().map(|header| header.crc)
+}
+
+/// Number and CRC32 of the files that an index may name which goes to this log file: those of the log up to it, and all merged ones.
+fn digest(files: &[Arc<DataFile>], to: FileId) -> (u32, u32) {
+    let (mut count, mut hasher) = (0, crc32fast::Hasher::new());
+    for file in files.iter().filter(|file| file.id() <= to || file.header().kind == FileKind::Merged) {
+        count += 1;
+        hasher.update(&file.id().0.to_le_bytes());
+        hasher.update(&file.header().nonce.to_le_bytes());
+    }
+    (count, hasher.finalize())
+}
