@@ -38,9 +38,9 @@ mod stats;
 mod types;
 pub mod vfs;
 
-pub use db::{Batch, Db, EntryPage, Iter, IterOptions, Value};
+pub use db::{Batch, Db, EntryPage, Iter, IterOptions, Value, ValuePage};
 pub use error::{Error, Result, Status};
 pub use index::IndexKind;
 pub use options::{Options, WriteOptions};
 pub use stats::{Damage, OpenReport, Stats, TornTail};
-pub use types::{Durability, FileId, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp};
+pub use types::{Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::index::IndexKind;
-use crate::types::{Durability, OnDamage};
+use crate::types::{Durability, IoKind, OnDamage};
 
 /// How to open a store. Values are checked at open, not in the setters.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) verify_checksums: bool,
     pub(crate) on_damage: OnDamage,
+    pub(crate) io: IoKind,
+    pub(crate) sort_budget: u64,
 }
 
 impl Default for Options {
@@ -29,6 +31,8 @@ impl Default for Options {
             read_only: false,
             verify_checksums: true,
             on_damage: OnDamage::default(),
+            io: IoKind::default(),
+            sort_budget: Options::DEFAULT_SORT_BUDGET,
         }
     }
 }
@@ -40,6 +44,9 @@ impl Options {
     pub const MAX_MAX_FILE_SIZE: u64 = 1 << 32;
     /// 1 GiB.
     pub const DEFAULT_MAX_FILE_SIZE: u64 = 1 << 30;
+
+    /// 1 GiB.
+    pub const DEFAULT_SORT_BUDGET: u64 = 1 << 30;
 
     /// The defaults: `btree`, an interval of 100 ms or 16 MiB, files of 1 GiB, created if missing, checksums verified.
     #[must_use]
@@ -94,6 +101,23 @@ impl Options {
     #[must_use]
     pub fn on_damage(mut self, policy: OnDamage) -> Options {
         self.on_damage = policy;
+        self
+    }
+
+    /// How data files are read: through memory maps, or by `pread`. Where a file can't be mapped it is read;
+    /// [`Stats::mapped_files`](crate::Stats::mapped_files) tells. A store that is opened for reading only maps nothing, because a
+    /// writer in another process may cut a file shorter.
+    #[must_use]
+    pub fn io(mut self, kind: IoKind) -> Options {
+        self.io = kind;
+        self
+    }
+
+    /// Most bytes of memory that an iterator may take to sort keys, where the index has no order (`hash`): 8 for each key of the store, and
+    /// for each key in the iterator's range its length and 16 more. Beyond it making the iterator is an error.
+    #[must_use]
+    pub fn sort_budget(mut self, bytes: u64) -> Options {
+        self.sort_budget = bytes;
         self
     }
 

@@ -12,6 +12,9 @@ pub struct Stats {
     pub keys: u64,
     /// Data files.
     pub files: u64,
+    /// Data files that are read through a memory map: none with [`IoKind::File`](crate::IoKind::File), and fewer than `files` where the
+    /// system would not map one.
+    pub mapped_files: u64,
     /// Bytes of log in the data files, without preallocated space.
     pub data_bytes: u64,
     /// Bytes of memory that the index holds.

@@ -148,6 +148,23 @@ pub enum Durability {
     Always,
 }
 
+/// How data files are read. Writing is the same under both, and so are the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IoKind {
+    /// Through memory maps: a value is lent without a copy. The default on 64-bit machines. An I/O error of the disk under a
+    /// mapped page is the signal SIGBUS.
+    Mmap,
+    /// By `pread`, into a buffer of the value's own: an I/O error is an error. Nothing is mapped. The default on 32-bit machines.
+    File,
+}
+
+impl Default for IoKind {
+    fn default() -> IoKind {
+        if cfg!(target_pointer_width = "64") { IoKind::Mmap } else { IoKind::File }
+    }
+}
+
 /// What open does with damage that hides which keys it touches (bytes that no hint describes and no checksum confirms).
 ///
 /// Where the keys are known the store opens in any case, and reading such a key gives [`Corrupted`](crate::Error::Corrupted).

@@ -6,64 +6,108 @@
 #[path = "conformance/language.rs"]
 mod language;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitcask::{
-    Batch, Db, Durability, EntryPage, Error, IndexKind, Iter, IterOptions, OnDamage, Options, Value, WriteOptions,
+    Batch, Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, OnDamage, Options, Value, ValuePage,
+    WriteOptions,
 };
 use language::{Case, Item, Op, bytes, generated, word};
 
-#[test]
-fn cases_under_btree() {
-    run_all(IndexKind::BTree, false);
+/// The kinds of index by name; `index=next` goes on to the next of the list.
+const KINDS: &[(&str, IndexKind)] = &[("btree", IndexKind::BTree), ("hash", IndexKind::Hash)];
+
+const IO_KINDS: [(&str, IoKind); 2] = [("mmap", IoKind::Mmap), ("file", IoKind::File)];
+
+/// What a case is run under.
+#[derive(Clone, Copy)]
+struct Combination {
+    /// Position in [`KINDS`].
+    kind: usize,
+    /// Position in [`IO_KINDS`].
+    io: usize,
+}
+
+impl Combination {
+    fn all() -> impl Iterator<Item = Combination> {
+        (0..KINDS.len()).flat_map(|kind| (0..IO_KINDS.len()).map(move |io| Combination { kind, io }))
+    }
+
+    fn kind_name(self) -> &'static str {
+        KINDS[self.kind].0
+    }
+
+    fn io_name(self) -> &'static str {
+        IO_KINDS[self.io].0
+    }
+
+    fn runs(self, case: &Case) -> bool {
+        let allows = |option: &str, name: &str| {
+            case.options.iter().find(|(option_, _)| option_ == option).is_none_or(|(_, value)| value == name)
+        };
+        let has_order = self.kind_name() != "hash";
+        allows("index", self.kind_name()) && allows("io", self.io_name()) && (has_order || !case.has("ordered"))
+    }
+}
+
+impl fmt::Display for Combination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind_name(), self.io_name())
+    }
 }
 
 #[test]
-fn cases_under_hash() {
-    run_all(IndexKind::Hash, false);
+fn cases() {
+    run_all(false);
 }
 
 #[test]
 fn large_cases() {
-    run_all(IndexKind::BTree, true);
-    run_all(IndexKind::Hash, true);
+    run_all(true);
 }
 
 /// A runner that passes a wrong case does not look.
 #[test]
 fn wrong_cases_fail() {
-    let (passed, failures) = run_cases("wrong", IndexKind::BTree, false);
-    assert!(passed == 0 && failures.len() > 20, "{passed} passed");
+    let (passed, failures) = run_cases("wrong", Combination { kind: 0, io: 0 }, false);
+    assert!(passed == 0 && failures.len() > 30, "{passed} passed");
 }
 
-fn run_all(kind: IndexKind, large: bool) {
-    let (passed, failures) = run_cases("", kind, large);
-    for failure in &failures {
-        println!("{failure}");
+/// Large cases one combination after the other: each needs much memory.
+fn run_all(large: bool) {
+    let run = |combination| {
+        let (passed, failures) = run_cases("", combination, large);
+        failures.iter().for_each(|failure| println!("{failure}"));
+        println!("{combination}: {passed} passed, {} failed", failures.len());
+        assert!(failures.is_empty() && passed > 0, "{} failed under {combination}", failures.len());
+    };
+    if large {
+        return Combination::all().for_each(run);
     }
-    let summary = format!("{passed} passed, {} failed", failures.len());
-    println!("{summary}");
-    assert!(failures.is_empty() && passed > 0, "{summary} under {}", kind_name(kind));
+    std::thread::scope(|scope| {
+        Combination::all().for_each(|combination| {
+            scope.spawn(move || run(combination));
+        });
+    });
 }
 
-fn run_cases(folder: &str, kind: IndexKind, large: bool) -> (usize, Vec<String>) {
-    let kind_name = kind_name(kind);
-    let root =
-        std::env::temp_dir().join(format!("bitcask-conformance-{}-{kind_name}-{large}{folder}", std::process::id()));
+fn run_cases(folder: &str, combination: Combination, large: bool) -> (usize, Vec<String>) {
+    let name = format!("{combination} {large} {folder}").replace(' ', "-");
+    let root = std::env::temp_dir().join(format!("bitcask-conformance-{}-{name}", std::process::id()));
     let (mut passed, mut failures) = (0, Vec::new());
     let cases = language::read_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance").join(folder));
     for case in &cases {
-        let index = case.options.iter().find_map(|(name, value)| (name == "index").then_some(value.as_str()));
-        if case.has("large") != large || index.is_some_and(|name| name != kind_name) {
+        if case.has("large") != large || !combination.runs(case) {
             continue;
         }
         fs::remove_dir_all(&root).ok();
         fs::create_dir(&root).expect("a directory for the case");
-        let mut runner = Runner::new(&root, kind, case.has("reuse"));
+        let mut runner = Runner::new(&root, combination, case.has("reuse"));
         match runner.case(case).and_then(|()| runner.finish(case)) {
             Ok(()) => passed += 1,
             Err(failure) => {
@@ -74,10 +118,6 @@ fn run_cases(folder: &str, kind: IndexKind, large: bool) -> (usize, Vec<String>)
     }
     fs::remove_dir_all(&root).ok();
     (passed, failures)
-}
-
-fn kind_name(kind: IndexKind) -> &'static str {
-    if kind == IndexKind::Hash { "hash" } else { "btree" }
 }
 
 /// A result is a list of items, or an error of the engine; a problem with the case itself is a panic's text.
@@ -96,7 +136,7 @@ struct Cursor {
 
 struct Runner {
     root: PathBuf,
-    kind: IndexKind,
+    combination: Combination,
     reuse: bool,
     stores: HashMap<String, Open>,
     batches: HashMap<String, Batch>,
@@ -105,10 +145,10 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(root: &Path, kind: IndexKind, reuse: bool) -> Runner {
+    fn new(root: &Path, combination: Combination, reuse: bool) -> Runner {
         Runner {
             root: root.to_owned(),
-            kind,
+            combination,
             reuse,
             stores: HashMap::new(),
             batches: HashMap::new(),
@@ -124,12 +164,12 @@ impl Runner {
                 Err(problem) => vec![word(&format!("<{problem}>"))],
             };
             if !language::equal(&got, op.expected("rust")) {
-                let kind = kind_name(self.kind);
                 return Err(format!(
-                    "{}:{}: {} [{kind}]: {}: got {}, expected {}",
+                    "{}:{}: {} [{}]: {}: got {}, expected {}",
                     case.file,
                     op.line,
                     case.name,
+                    self.combination,
                     op.text,
                     language::show(&got),
                     language::shorten(&op.expected("rust").join(" "))
@@ -215,6 +255,42 @@ impl Runner {
                     Some(len) => vec![Item::Bytes(buffer[..len].to_vec())],
                 })
             }
+            "value_size" => {
+                self.lend(op.bytes(0)?, |k| db.value_size(k)).map(|size| size.map_or(vec![word("NOT_FOUND")], number))
+            }
+            "multi_get" => {
+                let keys = op.all_bytes()?;
+                return Ok(self
+                    .multi_get(&db, keys)
+                    .map(|values| list(values.into_iter().map(|value| value.map_or(word("NOT_FOUND"), Item::Bytes)))));
+            }
+            "multi_filled" => {
+                let (count, prefix, len) = (op.number(0)?, op.bytes(1)?, op.number(2)?);
+                let keys = (0..count).map(|i| filled_key(&prefix, i)).collect();
+                self.multi_get(&db, keys).map(|values| {
+                    let same = |(i, value): (usize, &Option<Vec<u8>>)| *value == Some(generated(i as u64, len));
+                    number(values.iter().enumerate().filter(|value| same(*value)).count() as u64)
+                })
+            }
+            "first" => db.first().map(one),
+            "last" => db.last().map(one),
+            "count_range" => db.count(&self.iter_options(op)?).map(number),
+            "random_key" => {
+                let mut seen = HashSet::new();
+                for _ in 0..op.number(0)? {
+                    match db.random_key() {
+                        Ok(Some(key)) => seen.insert(key),
+                        Ok(None) => return Ok(Ok(vec![word("NOT_FOUND")])),
+                        Err(error) => return Ok(Err(error)),
+                    };
+                }
+                for key in &seen {
+                    if !db.contains(key).map_err(|e| e.to_string())? {
+                        return Err(format!("the random key {} is not there", language::hex(key)));
+                    }
+                }
+                Ok(number(seen.len() as u64))
+            }
             "contains" => self.lend(op.bytes(0)?, |k| db.contains(k)).map(yes_no),
             "delete" => self.lend(op.bytes(0)?, |k| db.delete(k)).map(yes_no),
             "delete_sync" => self.lend(op.bytes(0)?, |k| db.delete_with(k, sync)).map(yes_no),
@@ -228,6 +304,7 @@ impl Runner {
                 Ok(number(match op.argument(0)? {
                     "keys" => stats.keys,
                     "files" => stats.files,
+                    "mapped_files" => stats.mapped_files,
                     "data_bytes" => stats.data_bytes,
                     "index_bytes" => stats.index_bytes,
                     "last_seq" => stats.last_seq,
@@ -266,8 +343,22 @@ impl Runner {
         })
     }
 
+    /// Both forms of the call, which must agree. The keys' buffers are overwritten before the results are looked at.
+    fn multi_get(&self, db: &Db, mut keys: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let mut page = ValuePage::new();
+        let (values, copied) = (db.multi_get(&keys), db.multi_get_into(&keys, &mut page));
+        if self.reuse {
+            keys.iter_mut().for_each(|key| key.fill(0xaa));
+        }
+        let values: Vec<_> = values?.into_iter().map(|value| value.map(Value::into_vec)).collect();
+        copied?;
+        let same = page.len() == values.len() && page.iter().zip(&values).all(|(a, b)| a == b.as_deref());
+        assert!(same, "multi_get and multi_get_into differ");
+        Ok(values)
+    }
+
     fn open(&mut self, op: &Op, chosen: Vec<(String, String)>) -> Result<Outcome, String> {
-        let mut options = Options::new().index(self.kind);
+        let mut options = Options::new().index(KINDS[self.combination.kind].1).io(IO_KINDS[self.combination.io].1);
         let (mut dir, mut interval) = ("store", (None, None));
         for (name, value) in &chosen {
             options = match (name.as_str(), value.as_str()) {
@@ -275,10 +366,14 @@ impl Runner {
                     dir = value;
                     options
                 }
-                ("index", "btree") => options.index(IndexKind::BTree),
-                ("index", "hash") => options.index(IndexKind::Hash),
-                ("index", "next") if self.kind == IndexKind::BTree => options.index(IndexKind::Hash),
-                ("index", "next") => options.index(IndexKind::BTree),
+                ("index", "next") => options.index(KINDS[(self.combination.kind + 1) % KINDS.len()].1),
+                ("index", name) => {
+                    let kind = KINDS.iter().find(|(known, _)| *known == name);
+                    options.index(kind.ok_or_else(|| format!("unknown kind {name}"))?.1)
+                }
+                ("io", "mmap") => options.io(IoKind::Mmap),
+                ("io", "file") => options.io(IoKind::File),
+                ("sort_budget", n) => options.sort_budget(language::number(n)?),
                 ("durability", "none") => options.durability(Durability::None),
                 ("durability", "always") => options.durability(Durability::Always),
                 ("durability", "interval") => options,
@@ -465,6 +560,10 @@ fn yes_no(yes: bool) -> Vec<Item> {
 
 fn number(n: u64) -> Vec<Item> {
     vec![word(&n.to_string())]
+}
+
+fn one(found: Option<(Vec<u8>, Value)>) -> Vec<Item> {
+    vec![found.map_or(word("NOT_FOUND"), |(key, value)| Item::Pair(key, value.into_vec()))]
 }
 
 fn record(key: Vec<u8>, value: Vec<u8>, keys_only: bool) -> Item {

@@ -6,26 +6,17 @@ use std::sync::Arc;
 use crate::engine::{Cursor, CursorOptions, Store, Value};
 use crate::error::Result;
 
-pub use crate::engine::EntryPage;
+pub use crate::engine::{EntryPage, ValuePage};
 
 /// What an iterator covers and how. All of it can be combined.
 #[derive(Clone, Debug)]
 pub struct IterOptions {
-    inner: CursorOptions,
+    pub(super) inner: CursorOptions,
 }
 
 impl Default for IterOptions {
     fn default() -> IterOptions {
-        IterOptions {
-            inner: CursorOptions {
-                prefix: Vec::new(),
-                start: Bound::Unbounded,
-                end: Bound::Unbounded,
-                reverse: false,
-                limit: u64::MAX,
-                keys_only: false,
-            },
-        }
+        IterOptions { inner: CursorOptions::all() }
     }
 }
 

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use batch::Batch;
-pub use iter::{EntryPage, Iter, IterOptions};
+pub use iter::{EntryPage, Iter, IterOptions, ValuePage};
 
-use crate::engine::{self, Store};
+use crate::engine::{self, Cursor, Store};
 use crate::error::{Error, Result};
 use crate::options::{Options, WriteOptions};
 use crate::stats::{OpenReport, Stats};
@@ -52,6 +52,8 @@ impl Db {
             read_only: options.read_only,
             verify_checksums: options.verify_checksums,
             on_damage: options.on_damage,
+            io: options.io,
+            sort_budget: options.sort_budget,
         };
         Ok(Db { store: Store::open(path.as_ref(), config, vfs)? })
     }
@@ -83,6 +85,68 @@ impl Db {
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
         check_key(key)?;
         self.store.contains(key)
+    }
+
+    /// Length of a key's value in bytes, or `None` if there is no such key. Reads no value, and so finds no damage in it.
+    ///
+    /// # Errors
+    /// As [`Db::get`].
+    pub fn value_size(&self, key: &[u8]) -> Result<Option<u64>> {
+        check_key(key)?;
+        self.store.value_size(key)
+    }
+
+    /// The values of many keys as of one moment, in the order of the keys. A key may be given twice. The records are read in the order
+    /// of the log, which is faster than one by one.
+    ///
+    /// # Errors
+    /// As [`Db::get`], of the first key that fails: then there are no values at all.
+    pub fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
+        keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
+        self.store.multi_get(keys)
+    }
+
+    /// As [`Db::multi_get`], copying the values into one buffer: with a page that is used again nothing is allocated.
+    ///
+    /// # Errors
+    /// As [`Db::multi_get`]; the page is empty then.
+    pub fn multi_get_into<K: AsRef<[u8]>>(&self, keys: &[K], page: &mut ValuePage) -> Result<()> {
+        page.clear();
+        keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
+        self.store.multi_get_into(keys, page)
+    }
+
+    /// The record with the least key, or `None` in an empty store. Without order (`hash`) this reads all keys.
+    ///
+    /// # Errors
+    /// As [`Db::iter`].
+    pub fn first(&self) -> Result<Option<(Vec<u8>, Value)>> {
+        Cursor::edge(&self.store, false)
+    }
+
+    /// The record with the greatest key, or `None` in an empty store. Without order (`hash`) this reads all keys.
+    ///
+    /// # Errors
+    /// As [`Db::iter`].
+    pub fn last(&self) -> Result<Option<(Vec<u8>, Value)>> {
+        Cursor::edge(&self.store, true)
+    }
+
+    /// Number of keys that an iterator with these options would give now. Reads no values, and no keys where the index keeps them;
+    /// without bounds and prefix in O(1).
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`]; and as [`Db::iter`] where the index keeps no keys.
+    pub fn count(&self, options: &IterOptions) -> Result<u64> {
+        Cursor::count(&self.store, options.inner.clone())
+    }
+
+    /// A key at random, each with the same chance, or `None` in an empty store.
+    ///
+    /// # Errors
+    /// As [`Db::get`], where the record that was picked is damaged.
+    pub fn random_key(&self) -> Result<Option<Vec<u8>>> {
+        self.store.random_key()
     }
 
     /// Stores a value under a key, replacing any other. Key and value are copied before this returns.
@@ -130,7 +194,9 @@ impl Db {
     /// An iterator over the store as it is now, whatever is written meanwhile.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Forked`], [`Error::Io`] and [`Error::Corrupted`] (an index that keeps no keys reads them from the log).
+    /// [`Error::Closed`], [`Error::Forked`]; where the index has no order (`hash`), [`Error::Io`] and [`Error::Corrupted`], because keys are
+    /// read from the log, and [`Error::Unsupported`] if sorting them takes more than
+    /// [`Options::sort_budget`].
     pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
         Iter::new(&self.store, options)
     }

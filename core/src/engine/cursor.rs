@@ -1,20 +1,21 @@
 //! Iteration over one moment of the store.
 //!
 //! A cursor over an ordered index walks it page by page and lays over each page what history says of keys that changed
-//! since. One over an index without order takes all locations at once, reads their keys and sorts them. Records are read
-//! when their page is asked for; keys-only iteration reads none where the index keeps keys.
+//! since. One over an index without order has all keys sorted at once (`unordered`). Records are read when their page is asked
+//! for; keys-only iteration reads none where the index keeps keys.
 
 use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::index::{Direction, KeyPage, Start, WalkPosition};
+use crate::index::{Direction, KeyPage, Start};
 use crate::log::{DataFile, Value, View};
 use crate::types::{Location, SeqNo, Timestamp};
 
 use super::page::EntryPage;
 use super::store::Store;
+use super::unordered::{self, SortedKeys};
 
 /// Entries of the first page of a walk through the index, doubled with each further one up to the last.
 const FIRST_PAGE: usize = 16;
@@ -31,6 +32,14 @@ pub(crate) struct CursorOptions {
     pub(crate) keys_only: bool,
 }
 
+impl CursorOptions {
+    /// All records, ascending.
+    pub(crate) fn all() -> CursorOptions {
+        let (start, end) = (Bound::Unbounded, Bound::Unbounded);
+        CursorOptions { prefix: Vec::new(), start, end, reverse: false, limit: u64::MAX, keys_only: false }
+    }
+}
+
 /// A position in one moment of the store.
 #[derive(Debug)]
 pub(crate) struct Cursor {
@@ -43,14 +52,14 @@ pub(crate) struct Cursor {
     keys_only: bool,
     limit: u64,
     given: u64,
-    /// Visible keys, in the cursor's direction; all of them if the index has no order.
+    /// Visible keys, in the cursor's direction.
     page: KeyPage,
+    /// All of them, in place of pages, if the index has no order.
+    sorted: Option<SortedKeys>,
     at: usize,
     page_size: usize,
     /// Where the walk through the index goes on.
     next: Next,
-    /// The index has no order: `page` is complete.
-    complete: bool,
     file: Option<Arc<DataFile>>,
     scratch: Vec<u8>,
     /// The last call failed at the record at `at`.
@@ -74,21 +83,17 @@ impl Cursor {
     pub(crate) fn new(store: &Arc<Store>, options: CursorOptions) -> Result<Cursor> {
         store.check_usable()?;
         let (low, high) = range(&options);
-        let ordered = store.index.capabilities().ordered;
-        let mut locations = Vec::new();
-        let seq = {
+        let (mut sorted, mut unreadable) = (None, Vec::new());
+        let seq = if store.index.capabilities().ordered {
             let _gate = store.gate.read();
-            if !ordered {
-                let mut position = WalkPosition::default();
-                while store.index.walk(&mut position, usize::MAX, &mut locations)? {}
-            }
             let seq = store.visible();
-            if ordered {
-                store.history.register(seq);
-            }
+            store.history.register(seq);
             seq
+        } else {
+            sorted = Some(unordered::sort(store, (&low, &high), options.reverse, &mut unreadable)?);
+            SeqNo::ZERO
         };
-        let mut cursor = Cursor {
+        Ok(Cursor {
             store: Arc::clone(store),
             seq,
             now: store.vfs.now(),
@@ -99,19 +104,47 @@ impl Cursor {
             limit: options.limit,
             given: 0,
             page: KeyPage::new(),
+            sorted,
             at: 0,
             page_size: FIRST_PAGE,
             next: Next::Begin,
-            complete: !ordered,
             file: None,
             scratch: Vec::new(),
             damaged: false,
-            unreadable: Vec::new(),
+            unreadable,
+        })
+    }
+
+    /// Number of visible keys in the range, up to the limit.
+    pub(crate) fn count(store: &Arc<Store>, options: CursorOptions) -> Result<u64> {
+        let limit = options.limit;
+        let mut cursor = match range(&options) {
+            (Bound::Unbounded, Bound::Unbounded) => return Ok(store.len()?.min(limit)),
+            (low, high) if !store.index.capabilities().ordered => {
+                store.check_usable()?;
+                return Ok(unordered::count(store, (&low, &high))?.min(limit));
+            }
+            _ => Cursor::new(store, options)?,
         };
-        if !ordered {
-            cursor.sort(locations)?;
+        let mut count = 0;
+        cursor.page_size = LAST_PAGE;
+        while count < limit && cursor.has_entry()? {
+            count += (cursor.page.len() - cursor.at) as u64;
+            cursor.at = cursor.page.len();
+            store.check_usable()?;
         }
-        Ok(cursor)
+        Ok(count.min(limit))
+    }
+
+    /// The first record of the store, or the last.
+    pub(crate) fn edge(store: &Arc<Store>, last: bool) -> Result<Option<(Vec<u8>, Value)>> {
+        store.check_usable()?;
+        if store.index.capabilities().ordered {
+            return Cursor::new(store, CursorOptions { reverse: last, limit: 1, ..CursorOptions::all() })?
+                .next_record();
+        }
+        let Some((key, location)) = unordered::edge(store, last)? else { return Ok(None) };
+        Ok(store.value_at(location, &key, Vec::new())?.map(|value| (key, value)))
     }
 
     pub(crate) fn rewind(&mut self) {
@@ -121,16 +154,16 @@ impl Cursor {
 
     pub(crate) fn seek(&mut self, key: &[u8]) {
         self.restart(Next::Seek(key.to_vec()));
-        if self.complete {
+        if let Some(sorted) = &self.sorted {
             // First entry that is not before `key` in the cursor's direction.
             let before = |entry: &[u8]| match self.direction {
                 Direction::Forward => entry < key,
                 Direction::Reverse => entry > key,
             };
-            let (mut from, mut to) = (0, self.page.len());
+            let (mut from, mut to) = (0, sorted.len());
             while from < to {
                 let middle = from + (to - from) / 2;
-                match self.page.get(middle) {
+                match sorted.get(middle) {
                     Some((entry, _)) if before(entry) => from = middle + 1,
                     _ => to = middle,
                 }
@@ -142,7 +175,7 @@ impl Cursor {
     fn restart(&mut self, next: Next) {
         self.given = 0;
         self.damaged = false;
-        if !self.complete {
+        if self.sorted.is_none() {
             self.page.clear();
             self.at = 0;
             self.page_size = FIRST_PAGE;
@@ -162,7 +195,7 @@ impl Cursor {
         self.damaged = false;
         out.clear();
         while out.len() < max_records && (out.is_empty() || out.byte_len() < max_bytes) && self.has_entry()? {
-            let Some((key, location)) = self.page.get(self.at) else { break };
+            let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             if self.keys_only {
                 out.push(key, &[]);
             } else {
@@ -195,7 +228,7 @@ impl Cursor {
         self.store.check_usable()?;
         self.damaged = false;
         while self.has_entry()? {
-            let Some((key, location)) = self.page.get(self.at) else { break };
+            let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             let record = if self.keys_only {
                 Some((key.to_vec(), Value::empty()))
             } else {
@@ -232,8 +265,8 @@ impl Cursor {
         if self.given >= self.limit {
             return Ok(false);
         }
-        while self.at >= self.page.len() {
-            if self.complete || matches!(self.next, Next::Nothing) {
+        while entry(&self.sorted, &self.page, self.at).is_none() {
+            if self.sorted.is_some() || matches!(self.next, Next::Nothing) {
                 return Ok(false);
             }
             self.fetch()?;
@@ -283,55 +316,12 @@ impl Cursor {
         self.page_size = (self.page_size * 2).min(LAST_PAGE);
         Ok(())
     }
-
-    /// Reads the keys of all locations, keeps those in the range and sorts them.
-    fn sort(&mut self, mut locations: Vec<Location>) -> Result<()> {
-        // In file order, so that the log is read forward.
-        locations.sort_unstable();
-        let mut keys = Vec::new();
-        let mut entries = Vec::new();
-        for location in locations {
-            let file = cached(&self.store, &mut self.file, location)?;
-            let mut found = file.view(location, false, &mut self.scratch);
-            // Where the index confirms the key, the record's checksum can wait until the value is read. It does not where
-            // the key was changed meanwhile, or where the record's key is damaged.
-            let confirmed = match &found {
-                Ok(view) => self.store.index.get(view.key())? == Some(location),
-                Err(_) => true,
-            };
-            if !confirmed {
-                found = file.view(location, self.store.config.verify_checksums, &mut self.scratch);
-            }
-            let view = match found {
-                Ok(view) => view,
-                Err(error @ Error::Corrupted { .. }) => {
-                    self.unreadable.push(error);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let key = view.key();
-            if within(key, &self.high, false) && within(key, &self.low, true) {
-                entries.push((keys.len(), key.len(), location));
-                keys.extend_from_slice(key);
-            }
-        }
-        let key_of = |&(start, len, _): &(usize, usize, Location)| &keys[start..start + len];
-        entries.sort_unstable_by(|a, b| key_of(a).cmp(key_of(b)));
-        if self.direction == Direction::Reverse {
-            entries.reverse();
-        }
-        for entry in &entries {
-            self.page.push(key_of(entry), &[], entry.2);
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Cursor {
     fn drop(&mut self) {
         // In a forked child a thread that is not here may hold history's locks.
-        if !self.complete && !self.store.is_foreign() {
+        if self.sorted.is_none() && !self.store.is_foreign() {
             self.store.history.release(self.seq);
         }
     }
@@ -370,6 +360,14 @@ fn merge(
     }
 }
 
+/// The visible entry at a position of the page, or of all.
+fn entry<'a>(sorted: &'a Option<SortedKeys>, page: &'a KeyPage, i: usize) -> Option<(&'a [u8], Location)> {
+    match sorted {
+        Some(sorted) => sorted.get(i),
+        None => page.get(i),
+    }
+}
+
 /// Reads a record that the snapshot sees. `None` if it has expired.
 fn read<R>(
     store: &Store,
@@ -389,16 +387,20 @@ fn read<R>(
 }
 
 /// The file of a location; neighbours tend to share it.
-fn cached<'a>(store: &Store, cache: &'a mut Option<Arc<DataFile>>, location: Location) -> Result<&'a Arc<DataFile>> {
+pub(super) fn cached<'a>(
+    store: &Store,
+    cache: &'a mut Option<Arc<DataFile>>,
+    location: Location,
+) -> Result<&'a Arc<DataFile>> {
     let file = match cache.take() {
         Some(file) if file.id() == location.file() => file,
-        _ => store.file(location)?,
+        _ => Arc::clone(store.file(&store.files.load(), location)?),
     };
     Ok(cache.insert(file))
 }
 
 /// Whether a key has not passed a bound on its far side.
-fn within(key: &[u8], far: &Bound<Vec<u8>>, reverse: bool) -> bool {
+pub(super) fn within(key: &[u8], far: &Bound<Vec<u8>>, reverse: bool) -> bool {
     match far {
         Bound::Unbounded => true,
         Bound::Included(bound) => {

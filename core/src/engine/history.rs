@@ -76,6 +76,21 @@ impl History {
         kept.order.push_back((seq, key));
     }
 
+    /// Replaces the locations of keys that changed since the snapshot by what they were.
+    ///
+    /// REQUIRES: the locations were taken from the index after the snapshot was registered.
+    pub(crate) fn lay_over<K: AsRef<[u8]>>(&self, keys: &[K], seq: SeqNo, locations: &mut [Before]) {
+        let kept = self.kept.read();
+        if kept.keys.is_empty() {
+            return;
+        }
+        for (key, location) in keys.iter().zip(locations) {
+            if let Some(before) = kept.keys.get(key.as_ref()).and_then(|changes| first_after(changes, seq)) {
+                *location = before;
+            }
+        }
+    }
+
     /// Calls `each` for every key in the range that changed since the snapshot, ascending, with what it was.
     pub(crate) fn for_each_in(
         &self,

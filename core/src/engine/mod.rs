@@ -3,18 +3,21 @@
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
 mod cursor;
+mod files;
 mod history;
 mod interval;
+mod multi;
 mod page;
 mod pending;
 mod queue;
 mod read;
 mod recovery;
 mod store;
+mod unordered;
 mod write;
 
 pub use crate::log::Value;
 pub(crate) use cursor::{Cursor, CursorOptions};
-pub use page::EntryPage;
+pub use page::{EntryPage, ValuePage};
 pub(crate) use pending::Pending;
 pub(crate) use store::{Config, Store};

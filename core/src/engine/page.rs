@@ -1,4 +1,8 @@
-//! A page of records, filled with one call and read in place.
+//! Pages of records and of values, filled with one call and read in place.
+
+use std::ops::Range;
+
+use crate::types::Location;
 
 /// Records in the order of an iterator. Reused from page to page without allocating.
 #[derive(Clone, Debug, Default)]
@@ -56,5 +60,87 @@ impl EntryPage {
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.ends.push((key_end, self.bytes.len()));
+    }
+}
+
+/// The values of many keys in one buffer, in the order of the keys. Reused from call to call without allocating.
+#[derive(Clone, Debug, Default)]
+pub struct ValuePage {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each key's value is, if the key is there.
+    values: Vec<Option<(usize, usize)>>,
+    pub(super) work: Work,
+}
+
+/// What looking up many keys takes besides, kept for the next call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Work {
+    /// Location of each key.
+    pub(super) locations: Vec<Option<Location>>,
+    /// Those that are there, with the keys' positions, in the order of the log.
+    pub(super) order: Vec<(Location, usize)>,
+}
+
+impl ValuePage {
+    /// An empty page.
+    #[must_use]
+    pub fn new() -> ValuePage {
+        ValuePage::default()
+    }
+
+    /// Number of keys that were asked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether none were.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The value of the key at `i`, or `None` if it is not in the store (or there is no such position).
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<&[u8]> {
+        self.bytes.get(self.range(i)?)
+    }
+
+    /// Where in [`ValuePage::bytes`] that value is.
+    #[must_use]
+    pub fn range(&self, i: usize) -> Option<Range<usize>> {
+        let (start, end) = (*self.values.get(i)?)?;
+        Some(start..end)
+    }
+
+    /// All values, in no particular order.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The values in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.reset(0);
+    }
+
+    /// Forgets everything and makes place for the values of `keys` keys, none of which is there yet.
+    pub(super) fn reset(&mut self, keys: usize) {
+        self.bytes.clear();
+        self.values.clear();
+        self.values.resize(keys, None);
+    }
+
+    pub(super) fn set(&mut self, i: usize, value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        if let Some(place) = self.values.get_mut(i) {
+            *place = Some((start, self.bytes.len()));
+        }
     }
 }

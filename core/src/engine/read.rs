@@ -6,36 +6,26 @@ use crate::error::{Error, Result};
 use crate::log::{DataFile, Value, View};
 use crate::types::{Location, Timestamp};
 
+use super::files::Table;
 use super::store::Store;
 
 impl Store {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         self.check_usable()?;
         let Some(location) = self.index.get(key)? else { return Ok(None) };
-        let file = self.file(location)?;
-        let mut scratch = Vec::new();
-        let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
-        if !self.holds_now(&file, &view, key)? {
-            return Ok(None);
-        }
-        let (range, offset, mapped) = (view.value_range(), view.offset, view.mapped);
-        Ok(Some(file.keep_value(range, offset, mapped, scratch)))
+        self.value_at(location, key, Vec::new())
     }
 
     pub(crate) fn get_into(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>> {
         self.check_usable()?;
         let Some(location) = self.index.get(key)? else { return Ok(None) };
-        let file = self.file(location)?;
-        let mut scratch = Vec::new();
-        let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
-        if !self.holds_now(&file, &view, key)? {
-            return Ok(None);
-        }
-        let value = view.value();
-        if let Some(target) = buf.get_mut(..value.len()) {
-            target.copy_from_slice(value);
-        }
-        Ok(Some(value.len()))
+        self.with_record(location, key, &mut Vec::new(), |view| {
+            let value = view.value();
+            if let Some(target) = buf.get_mut(..value.len()) {
+                target.copy_from_slice(value);
+            }
+            value.len()
+        })
     }
 
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
@@ -43,8 +33,75 @@ impl Store {
         Ok(self.index.get(key)?.is_some())
     }
 
-    pub(super) fn file(&self, location: Location) -> Result<Arc<DataFile>> {
-        self.files.get(location.file()).ok_or_else(|| {
+    /// Length of a key's value, from the record's header. The value is not read.
+    pub(crate) fn value_size(&self, key: &[u8]) -> Result<Option<u64>> {
+        self.check_usable()?;
+        let Some(location) = self.index.get(key)? else { return Ok(None) };
+        let files = self.files.load();
+        let file = self.file(&files, location)?;
+        let mut scratch = Vec::new();
+        let head = file.head(location, key.len(), &mut scratch)?;
+        let header = head.header;
+        if head.key != key || !header.kind.is_put() {
+            // Damage of the key, or another key that an index without keys took for this one: the whole record tells.
+            let view = file.view(location, true, &mut scratch)?;
+            return Ok(self.holds_now(file, &view, key)?.then(|| view.value().len() as u64));
+        }
+        let expired = header.expiry.is_some_and(|expiry| self.vfs.now() >= expiry);
+        Ok((!expired).then_some(u64::from(header.value_len)))
+    }
+
+    /// The key of a random record, each with the same chance.
+    pub(crate) fn random_key(&self) -> Result<Option<Vec<u8>>> {
+        self.check_usable()?;
+        let random = self.random()?;
+        let mut scratch = Vec::new();
+        loop {
+            self.check_usable()?;
+            if self.index.is_empty() {
+                return Ok(None);
+            }
+            let Some(location) = self.index.sample(&mut || random.next())? else { continue };
+            let files = self.files.load();
+            let file = self.file(&files, location)?;
+            if let Ok(head) = file.head(location, KEY_HINT, &mut scratch)
+                && self.index.get(head.key)? == Some(location)
+            {
+                return Ok(Some(head.key.to_vec()));
+            }
+            // Written anew or deleted meanwhile, and then there is another try. Or damaged, which is told.
+            file.view(location, true, &mut scratch)?;
+        }
+    }
+
+    /// The value of the record at a location, if that is the key's. `scratch` becomes the value's where it has to be read.
+    pub(super) fn value_at(&self, location: Location, key: &[u8], mut scratch: Vec<u8>) -> Result<Option<Value>> {
+        let files = self.files.load();
+        let file = self.file(&files, location)?;
+        let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
+        if !self.holds_now(file, &view, key)? {
+            return Ok(None);
+        }
+        let (range, offset, mapped) = (view.value_range(), view.offset, view.mapped);
+        Ok(Some(file.keep_value(range, offset, mapped, scratch)))
+    }
+
+    /// Gives the record at a location, if that is the key's, to `take`.
+    pub(super) fn with_record<R>(
+        &self,
+        location: Location,
+        key: &[u8],
+        scratch: &mut Vec<u8>,
+        take: impl FnOnce(&View<'_>) -> R,
+    ) -> Result<Option<R>> {
+        let files = self.files.load();
+        let file = self.file(&files, location)?;
+        let view = file.view(location, self.config.verify_checksums, scratch)?;
+        Ok(if self.holds_now(file, &view, key)? { Some(take(&view)) } else { None })
+    }
+
+    pub(super) fn file<'a>(&self, files: &'a Table, location: Location) -> Result<&'a Arc<DataFile>> {
+        files.get(location.file()).ok_or_else(|| {
             let path = DataFile::path_of(self.path(), location.file());
             Error::corrupted(&path, location.offset(), "the index names a data file that is not there")
         })
@@ -69,3 +126,6 @@ impl Store {
         Ok(view.header.expiry.is_none_or(|expiry| now < expiry))
     }
 }
+
+/// Bytes that are read with a record's header where the length of its key is not known.
+pub(super) const KEY_HINT: usize = 220;

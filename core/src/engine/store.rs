@@ -7,7 +7,7 @@
 //!    is registered. Never across I/O.
 //! 4. The index's own locks.
 //!
-//! Readers take 4 and the table of files, both for moments only.
+//! Readers take 4, for moments only, and the table of files (`files`), which is no lock.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,11 +20,12 @@ use crate::format::names::{self, FileName};
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::{Index, IndexKind};
-use crate::log::{DataFile, LogConfig, LogWriter};
+use crate::log::{LogConfig, LogWriter};
 use crate::stats::{OpenReport, Stats};
-use crate::types::{Durability, FileId, OnDamage, SeqNo};
+use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
+use super::files::Files;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
 use super::queue::CommitQueue;
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) read_only: bool,
     pub(crate) verify_checksums: bool,
     pub(crate) on_damage: OnDamage,
+    pub(crate) io: IoKind,
+    pub(crate) sort_budget: u64,
 }
 
 /// An open store.
@@ -68,32 +71,23 @@ pub(crate) struct Store {
     interval: Mutex<Option<IntervalSync>>,
     /// What the interval thread is told of appends.
     pressure: OnceLock<Arc<Pressure>>,
+    /// Seeded when it is first used.
+    random: OnceLock<Random>,
     lock: Mutex<Option<Box<dyn LockGuard>>>,
 }
 
-/// The table of data files.
-#[derive(Debug, Default)]
-pub(crate) struct Files {
-    /// By ascending id.
-    sorted: RwLock<Vec<Arc<DataFile>>>,
-}
+/// Random numbers that are good enough to pick keys with, and not for what has to be secret (SplitMix64: Steele, Lea and Flood,
+/// OOPSLA 2014).
+#[derive(Debug)]
+pub(super) struct Random(AtomicU64);
 
-impl Files {
-    pub(crate) fn get(&self, id: FileId) -> Option<Arc<DataFile>> {
-        let files = self.sorted.read();
-        let at = files.binary_search_by_key(&id, |file| file.id()).ok()?;
-        files.get(at).cloned()
-    }
-
-    pub(crate) fn add(&self, new: impl IntoIterator<Item = Arc<DataFile>>) {
-        let mut files = self.sorted.write();
-        files.extend(new);
-        files.sort_by_key(|file| file.id());
-    }
-
-    fn totals(&self) -> (u64, u64) {
-        let files = self.sorted.read();
-        (files.len() as u64, files.iter().map(|file| file.end()).sum())
+impl Random {
+    pub(super) fn next(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 }
 
@@ -104,7 +98,7 @@ impl Store {
         let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
         let index = new_index(config.index, vfs.as_ref(), &dir)?;
         // A reader beside a writer must not touch a page that the writer may cut off.
-        let map_len = if config.read_only { 0 } else { map_len(config.max_file_size) };
+        let map_len = if config.read_only { 0 } else { map_len(config) };
         let mode = if config.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
         let look = SurveyConfig { mode, map_len, on_damage: config.on_damage };
         let mut survey = recovery::survey(vfs.as_ref(), &dir, look)?;
@@ -146,6 +140,7 @@ impl Store {
             closed: AtomicBool::new(false),
             interval: Mutex::new(None),
             pressure: OnceLock::new(),
+            random: OnceLock::new(),
             lock: Mutex::new(lock),
             vfs,
             dir,
@@ -194,16 +189,26 @@ impl Store {
 
     pub(crate) fn stats(&self) -> Result<Stats> {
         self.check_usable()?;
-        let (files, data_bytes) = self.files.totals();
+        let (files, mapped_files, data_bytes) = self.files.load().totals();
         Ok(Stats {
             keys: self.index.len(),
             files,
+            mapped_files,
             data_bytes,
             index_bytes: self.index.memory(),
             last_seq: self.visible().0,
             damaged_places: self.report.damage.len() as u64,
             damaged_bytes: self.report.damage.iter().map(|damage| damage.len).sum(),
         })
+    }
+
+    /// The random numbers that keys are sampled with.
+    pub(super) fn random(&self) -> Result<&Random> {
+        if let Some(random) = self.random.get() {
+            return Ok(random);
+        }
+        let seed = random_u64(self.vfs.as_ref(), &self.dir)?;
+        Ok(self.random.get_or_init(|| Random(AtomicU64::new(seed))))
     }
 
     pub(crate) fn open_report(&self) -> &OpenReport {
@@ -331,7 +336,11 @@ fn random_u64(vfs: &dyn Vfs, dir: &Path) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Bytes of address space for each data file: room to grow on 64-bit machines, none on others.
-fn map_len(max_file_size: u64) -> u64 {
-    if cfg!(target_pointer_width = "64") { max_file_size } else { 0 }
+/// Bytes of address space for each data file, with room to grow; 0 maps nothing. Where a store does not fit the address space
+/// nothing is mapped either.
+fn map_len(config: Config) -> u64 {
+    match config.io {
+        IoKind::Mmap if cfg!(target_pointer_width = "64") => config.max_file_size,
+        IoKind::Mmap | IoKind::File => 0,
+    }
 }

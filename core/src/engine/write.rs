@@ -1,9 +1,10 @@
 //! Writing: callers encode, the leader of the commit queue appends, syncs and publishes.
 //!
-//! Order within a group: append, sync if anybody asked for it, announce to history, change the index, become visible,
-//! answer. A reader therefore sees only what is as durable as its writer was promised, and a failed group is seen by nobody.
+//! Order within a group: append, sync if anybody asked for it; then for each commit announce to history, change the index, become
+//! visible; answer. A reader therefore sees only what is as durable as its writer was promised, and what failed is seen by nobody.
+//! Each commit is one change of the index, which readers see whole; a snapshot is never taken in the midst of a group.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
@@ -11,7 +12,7 @@ use parking_lot::MutexGuard;
 use crate::error::{Error, Result};
 use crate::index::Change;
 use crate::log::{Encoded, LogWriter, NewFiles};
-use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo};
+use crate::types::{Durability, MAX_VALUE_LEN, SeqNo};
 
 use super::pending::Pending;
 use super::store::Store;
@@ -91,18 +92,14 @@ impl Store {
             self.files.add(files);
         }
         let sync = jobs.iter().any(|job| job.sync);
-        let done = if sync { log.sync() } else { Ok(()) }.and_then(|()| {
-            // Index and log would tell different stories; a reopen makes them one.
-            self.publish(&jobs, &appended).map_err(|error| log.stop(error))
-        });
-        let existed = match done {
-            Ok(existed) => existed,
-            Err(error) => return fail(&error, &jobs),
-        };
+        if sync && let Err(error) = log.sync() {
+            return fail(&error, &jobs);
+        }
+        let outcomes = self.publish(&jobs, appended, log);
         if !sync {
             self.count_unsynced(jobs.iter().map(|job| job.commit.log_len()).sum());
         }
-        appended.into_iter().zip(existed).map(|(outcome, existed)| outcome.map(|_| existed)).collect()
+        outcomes
     }
 
     /// Takes deletes of keys that are not there out of the commits.
@@ -130,48 +127,49 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what was appended into the index and makes it visible, all at once. Says of each commit whether its first key was
-    /// there before.
-    fn publish(&self, jobs: &[Job], appended: &[Result<SeqNo>]) -> Result<Vec<bool>> {
-        let mut changes = Vec::with_capacity(jobs.len());
-        let mut firsts = Vec::with_capacity(jobs.len());
-        let mut last = None;
-        for (job, outcome) in jobs.iter().zip(appended) {
-            let seq = outcome.as_ref().ok().filter(|_| job.commit.count() > 0);
-            firsts.push(seq.map(|_| changes.len()));
-            if let Some(&seq) = seq {
-                changes.extend(job.commit.changes().map(|(key, new)| Change { key, new, old: None }));
-                last = Some(seq);
-            }
+    /// Puts what was appended into the index and makes it visible, commit by commit: readers see each whole or not at all. Says of each
+    /// commit whether its first key was there before.
+    ///
+    /// A commit that can't be put into the index stops the writer, because index and log would tell different stories; a reopen makes
+    /// them one. Those before it are done, and are answered so.
+    fn publish(&self, jobs: &[Job], appended: Vec<Result<SeqNo>>, log: &mut LogWriter) -> Vec<Outcome> {
+        let _gate = self.gate.write();
+        let is_needed = self.history.is_needed();
+        let mut changes = Vec::new();
+        let mut stopped = None;
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for (job, appended) in jobs.iter().zip(appended) {
+            outcomes.push(match (&stopped, appended) {
+                (Some(error), _) => Err(Error::clone(error)),
+                (None, Err(error)) => Err(error),
+                (None, Ok(seq)) => {
+                    let applied = self.apply(&job.commit, seq, is_needed, &mut changes);
+                    applied.map_err(|error| stopped.insert(log.stop(error)).clone())
+                }
+            });
         }
-        if let Some(last) = last {
-            let _gate = self.gate.write();
-            if self.history.is_needed() {
-                self.announce(jobs, appended)?;
-            }
-            self.index.apply(&mut changes)?;
-            self.visible.store(last.0, Ordering::Release);
-        }
-        let was_there = |first: usize| changes.get(first).is_some_and(|change| change.old.is_some());
-        Ok(firsts.into_iter().map(|first| first.is_some_and(was_there)).collect())
+        outcomes
     }
 
-    /// Tells history what is about to change.
+    /// Puts one commit into the index and makes it visible.
     ///
-    /// REQUIRES: the gate is held for writing.
-    fn announce(&self, jobs: &[Job], appended: &[Result<SeqNo>]) -> Result<()> {
-        let mut before: HashMap<&[u8], Option<Location>> = HashMap::new();
-        for (job, seq) in jobs.iter().zip(appended).filter_map(|(job, outcome)| Some((job, outcome.as_ref().ok()?))) {
-            for (key, new) in job.commit.changes() {
-                let old = match before.get(key) {
-                    Some(&old) => old,
-                    None => self.index.get(key)?,
-                };
-                self.history.announce(*seq, key, old);
-                before.insert(key, new);
+    /// REQUIRES: the gate is held for writing. `changes` is empty, and is again afterwards: its memory is used.
+    fn apply<'a>(&self, commit: &'a Encoded, seq: SeqNo, announce: bool, changes: &mut Vec<Change<'a>>) -> Outcome {
+        if commit.count() == 0 {
+            return Ok(false);
+        }
+        if announce {
+            for (key, _) in commit.changes() {
+                self.history.announce(seq, key, self.index.get(key)?);
             }
         }
-        Ok(())
+        changes.extend(commit.changes().map(|(key, new)| Change { key, new, old: None }));
+        let applied = self.index.apply(changes);
+        let existed = changes.first().is_some_and(|change| change.old.is_some());
+        changes.clear();
+        applied?;
+        self.visible.store(seq.0, Ordering::Release);
+        Ok(existed)
     }
 }
 

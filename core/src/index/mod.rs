@@ -122,6 +122,11 @@ impl KeyPage {
     }
 }
 
+/// A number below `n`, from a random one: the high half of the product, which favours none by more than `n` in 2^64.
+pub(crate) fn below(random: u64, n: u64) -> u64 {
+    ((u128::from(random) * u128::from(n)) >> 64) as u64
+}
+
 /// Position of a [`Index::walk`]; opaque to callers.
 #[derive(Clone, Debug, Default)]
 pub struct WalkPosition(pub(crate) u64);
@@ -138,6 +143,18 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     ///
     /// A kind that keeps no keys may, with a chance below 2^-64, answer for another key; callers compare the key in the record.
     fn get(&self, key: &[u8]) -> Result<Option<Location>>;
+
+    /// [`Index::get`] for many keys at once; fills in `out`, which has as many places as there are keys.
+    fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
+        for (key, out) in keys.iter().zip(out) {
+            *out = self.get(key)?;
+        }
+        Ok(())
+    }
+
+    /// One attempt to take an entry at random, each with the same chance: its location, or `None` if the attempt hit no entry; callers try
+    /// again. `random` gives random numbers of 64 bits.
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>>;
 
     /// Makes all changes in order, atomically, and fills in each `old`.
     ///

@@ -3,8 +3,9 @@
 //! Knows the format and no keys' meaning. Bytes below [`DataFile::end`] never change; the end only grows, but when the
 //! writer takes back an append that nobody has seen. All methods are thread-safe.
 //!
-//! Reads go through a mapping where the system gives one: a record is then lent without a copy, and the mapping lives as
-//! long as the last borrower. Only bytes below the end are touched through it.
+//! Reads go through a mapping where one is wanted and the system gives one: a record is then lent without a copy, and the mapping
+//! lives as long as the last borrower. Only bytes below the end are touched through it. Else records are read into the caller's
+//! buffer.
 
 use std::io;
 use std::ops::Range;
@@ -202,10 +203,40 @@ impl DataFile {
         }
         let len = usize::try_from(header.record_len()).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..len) else {
-            // The file is shorter than it was when it was opened.
-            return Err(Error::corrupted(&self.path, offset, "the record is cut off by the end of the file"));
+            return Err(self.cut_off(offset));
         };
         Ok(View { header, bytes, offset, mapped })
+    }
+
+    /// Header and key of the record at a location; its value is not touched. The header's own checksum is compared, which does not cover
+    /// the key: who does not know the key has to confirm it. `key_hint` is about how long the key is, so that one access does.
+    pub(crate) fn head<'a>(
+        &'a self,
+        location: Location,
+        key_hint: usize,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<Head<'a>> {
+        let offset = location.offset();
+        let left = self.end().saturating_sub(offset);
+        let wanted = left.min((record::MAX_HEADER_LEN + key_hint) as u64);
+        let (header, bytes) = match self.mapped(offset, wanted) {
+            Some(bytes) => {
+                let header = self.peek(bytes, offset, left)?;
+                (header, self.mapped(offset, header.key_range().end).unwrap_or(bytes))
+            }
+            None => {
+                let header = self.peek(self.read(scratch, offset, wanted)?, offset, left)?;
+                if header.key_range().end > wanted {
+                    self.read(scratch, offset, header.key_range().end)?;
+                }
+                (header, &scratch[..])
+            }
+        };
+        let start = header.header_len();
+        match bytes.get(start..start + usize::from(header.key_len)) {
+            Some(key) => Ok(Head { header, key }),
+            None => Err(self.cut_off(offset)),
+        }
     }
 
     /// Makes a view's value outlive it: the mapping is kept, or the bytes read are taken over.
@@ -228,6 +259,16 @@ impl DataFile {
         self.peek(self.read(&mut scratch, offset, wanted)?, offset, left)
     }
 
+    /// The file is shorter than it was when it was opened.
+    fn cut_off(&self, offset: u64) -> Error {
+        Error::corrupted(&self.path, offset, "the record is cut off by the end of the file")
+    }
+
+    /// Whether records are read through a mapping.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.map.is_some()
+    }
+
     fn mapped(&self, offset: u64, len: u64) -> Option<&[u8]> {
         self.map.as_ref()?.bytes(offset, usize::try_from(len).ok()?)
     }
@@ -246,6 +287,13 @@ impl DataFile {
         record::peek_header(bytes, self.placer, offset, left)
             .map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))
     }
+}
+
+/// What [`DataFile::head`] gives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) header: RecordHeader,
+    pub(crate) key: &'a [u8],
 }
 
 /// A valid record, borrowed.

@@ -121,6 +121,10 @@ impl Op {
         bytes(self.argument(i)?)
     }
 
+    pub(crate) fn all_bytes(&self) -> Result<Vec<Vec<u8>>, String> {
+        self.arguments.iter().map(|token| bytes(token)).collect()
+    }
+
     pub(crate) fn number(&self, i: usize) -> Result<usize, String> {
         Ok(number(self.argument(i)?)? as usize)
     }

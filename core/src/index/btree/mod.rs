@@ -89,6 +89,10 @@ impl Index for BTree {
         Ok(self.tree.read().get(key).map(Location::from_bits))
     }
 
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
+        Ok(self.tree.read().sample(random).map(Location::from_bits))
+    }
+
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
         for change in changes.iter() {
             match change.key.len() {

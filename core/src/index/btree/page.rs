@@ -33,6 +33,9 @@ pub(super) const MAX_INLINE: usize = PAGE_SIZE / 8;
 /// Longest prefix that is cut.
 pub(super) const MAX_PREFIX: usize = PAGE_SIZE / 8;
 
+/// Most entries of a leaf: those of one-byte keys.
+pub(super) const MAX_ENTRIES: usize = USABLE / (SLOT + 8 + 1);
+
 const HEADER: usize = 24;
 const KIND: usize = 0;
 const LEVEL: usize = 1;

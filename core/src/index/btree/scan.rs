@@ -1,9 +1,9 @@
 //! Ordered scans along the leaves' links, and the walk over all leaves in the arena's order.
 
-use super::page::MAX_PREFIX;
+use super::page::{MAX_ENTRIES, MAX_PREFIX};
 use super::search::Tree;
 use crate::index::arena::{NO_PAGE, Page};
-use crate::index::{Direction, KeyPage, Start};
+use crate::index::{Direction, KeyPage, Start, below};
 use crate::types::Location;
 use std::ops::Range;
 
@@ -45,6 +45,13 @@ impl Tree {
             }
         }
         None
+    }
+
+    /// A random slot of a random page, if it is a leaf's and taken: every entry has the same chance.
+    pub(super) fn sample(&self, random: &mut dyn FnMut() -> u64) -> Option<u64> {
+        let page = self.page(below(random(), u64::from(self.arena.end())) as u32);
+        let slot = below(random(), MAX_ENTRIES as u64) as usize;
+        (page.is_leaf() && slot < page.count()).then(|| page.payload(slot))
     }
 
     /// The leaf to begin with, and the entry there: the first to take forward, the one behind the last in reverse.

@@ -100,6 +100,10 @@ impl Index for HashIndex {
         Ok(self.table.read().get(fingerprint).map(Location::from_bits))
     }
 
+    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
+        Ok(self.table.read().sample(random).map(Location::from_bits))
+    }
+
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
         let mut table = self.table.write();
         for part in changes.chunks_mut(AHEAD) {

@@ -20,6 +20,10 @@ const LOCATION_BYTES: usize = 8;
 /// Most bytes left out of an entry: those that all shapes up to 2^28 segments imply.
 const MAX_IMPLIED: usize = 4;
 
+/// Most entries a segment of any shape.
+pub(super) const MAX_ENTRIES: usize =
+    (MAX_UNITS * UNIT - OWNER_BYTES) / (FINGERPRINT_BYTES - MAX_IMPLIED + LOCATION_BYTES);
+
 /// A fingerprint and the bits of a location.
 pub(super) type Entry = (u128, u64);
 

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::directory::Directory;
-use super::segment::{Entry, GROUPS, Segment, Shape};
+use super::segment::{Entry, GROUPS, MAX_ENTRIES, Segment, Shape};
 use super::slab::{Place, Slab};
+use crate::index::below;
 
 /// Entries a segment, on average over all. In the course of a round of splits, unsplit ones grow to twice this.
 const MEAN: u64 = 64;
@@ -121,6 +122,23 @@ impl Table {
         let skip = (position - segments) as usize;
         self.spill.values().skip(skip).take(max).for_each(|&location| sink(location));
         (skip.saturating_add(max) < self.spill.len()).then(|| position + max as u64)
+    }
+
+    /// The location bits at a random position, if there is an entry: every entry has the same chance.
+    pub(super) fn sample(&self, random: &mut dyn FnMut() -> u64) -> Option<u64> {
+        // Each segment has as many positions as the fullest could use; the spill's entries stand behind them.
+        let positions = u64::from(self.directory.len()) * MAX_ENTRIES as u64;
+        let at = below(random(), positions + self.spill.len() as u64);
+        if let Some(skip) = at.checked_sub(positions) {
+            return self.spill.values().nth(skip as usize).copied();
+        }
+        let (i, slot) = ((at / MAX_ENTRIES as u64) as u32, (at % MAX_ENTRIES as u64) as usize);
+        let segment = self.directory.get(i);
+        if slot >= segment.len() {
+            return None;
+        }
+        let shape = Shape::new(self.directory.depth(i));
+        Some(shape.location(&self.slab.block(segment.place)[shape.bytes(slot, slot + 1)]))
     }
 
     /// Bytes allocated, this struct not included.

@@ -1,0 +1,64 @@
+//! The table of data files, by id.
+//!
+//! Read by every get and changed once a file: a reader takes the present table without waiting and without writing to memory that
+//! other readers write to (arc-swap: a slot of the thread's own says what it is reading), a change replaces the table.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+
+use crate::log::DataFile;
+use crate::types::FileId;
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    table: ArcSwap<Table>,
+    /// Held by who changes the table.
+    change: Mutex<()>,
+}
+
+/// The files at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// By ascending id.
+    sorted: Vec<Arc<DataFile>>,
+    /// The ids alone, so that looking for one touches no file.
+    ids: Vec<FileId>,
+}
+
+/// A table that stays as it is while this lives. For the length of a call: a thread has few slots.
+pub(crate) type TableGuard = Guard<Arc<Table>>;
+
+impl Files {
+    /// The present table.
+    pub(crate) fn load(&self) -> TableGuard {
+        self.table.load()
+    }
+
+    pub(crate) fn add(&self, new: impl IntoIterator<Item = Arc<DataFile>>) {
+        let _change = self.change.lock();
+        let mut sorted = self.table.load().sorted.clone();
+        sorted.extend(new);
+        sorted.sort_by_key(|file| file.id());
+        let ids = sorted.iter().map(|file| file.id()).collect();
+        self.table.store(Arc::new(Table { sorted, ids }));
+    }
+}
+
+impl Table {
+    pub(crate) fn get(&self, id: FileId) -> Option<&Arc<DataFile>> {
+        // Ids without gaps, which is the rule, say the position.
+        let first = self.ids.first()?.0;
+        let guess = usize::try_from(id.0.wrapping_sub(first)).unwrap_or(usize::MAX);
+        let at = if self.ids.get(guess) == Some(&id) { guess } else { self.ids.binary_search(&id).ok()? };
+        self.sorted.get(at)
+    }
+
+    /// Number of files, how many of them are mapped, and their bytes.
+    pub(crate) fn totals(&self) -> (u64, u64, u64) {
+        let mapped = self.sorted.iter().filter(|file| file.is_mapped()).count();
+        (self.sorted.len() as u64, mapped as u64, self.sorted.iter().map(|file| file.end()).sum())
+    }
+}

@@ -1,0 +1,110 @@
+//! Many keys at once, as of one moment.
+//!
+//! All locations are looked up first, then the records are read in the order of the log, so that what lies together is read
+//! together, whatever the order of the keys. A moment is a snapshot for the length of the lookups: no part of a batch is seen,
+//! and no writer waits for the lookups to end. Records never change, so that reading them needs no snapshot.
+
+use crate::error::{Error, Result};
+use crate::log::Value;
+use crate::types::{Location, SeqNo};
+
+use super::page::{ValuePage, Work};
+use super::store::Store;
+
+/// Keys that the index is asked for with one call.
+const TOGETHER: usize = 64;
+
+impl Store {
+    pub(crate) fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
+        let mut values = vec![None; keys.len()];
+        let mut work = Work::default();
+        self.look_up(keys, &mut work)?;
+        self.read_in_order(keys, &work, &mut Vec::new(), |store, i, location, scratch| {
+            values[i] = store.value_at(location, keys[i].as_ref(), std::mem::take(scratch))?;
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    pub(crate) fn multi_get_into<K: AsRef<[u8]>>(&self, keys: &[K], page: &mut ValuePage) -> Result<()> {
+        let mut work = std::mem::take(&mut page.work);
+        page.reset(keys.len());
+        let outcome = self.look_up(keys, &mut work).and_then(|()| {
+            let mut scratch = Vec::new();
+            self.read_in_order(keys, &work, &mut scratch, |store, i, location, scratch| {
+                store.with_record(location, keys[i].as_ref(), scratch, |view| page.set(i, view.value())).map(|_| ())
+            })
+        });
+        page.work = work;
+        if outcome.is_err() {
+            page.reset(0);
+        }
+        outcome
+    }
+
+    /// Fills in where the keys were at one moment.
+    fn look_up<K: AsRef<[u8]>>(&self, keys: &[K], work: &mut Work) -> Result<()> {
+        self.check_usable()?;
+        work.locations.clear();
+        work.locations.resize(keys.len(), None);
+        // A single lookup is of one moment by itself.
+        let moment = (keys.len() > 1).then(|| Moment::begin(self));
+        for (keys, out) in keys.chunks(TOGETHER).zip(work.locations.chunks_mut(TOGETHER)) {
+            let mut bytes: [&[u8]; TOGETHER] = [&[]; TOGETHER];
+            for (bytes, key) in bytes.iter_mut().zip(keys) {
+                *bytes = key.as_ref();
+            }
+            self.index.get_many(&bytes[..keys.len()], out)?;
+        }
+        if let Some(moment) = moment {
+            self.history.lay_over(keys, moment.seq, &mut work.locations);
+        }
+        work.order.clear();
+        let found = work.locations.iter().enumerate();
+        work.order.extend(found.filter_map(|(i, location)| location.map(|location| (location, i))));
+        work.order.sort_unstable();
+        Ok(())
+    }
+
+    /// Reads all that were found. The error of the first key, in the caller's order, is the error of the call.
+    fn read_in_order<K>(
+        &self,
+        keys: &[K],
+        work: &Work,
+        scratch: &mut Vec<u8>,
+        mut read: impl FnMut(&Store, usize, Location, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let mut failed: Option<(usize, Error)> = None;
+        for &(location, i) in &work.order {
+            // Keys behind one that failed can't change the outcome.
+            if failed.as_ref().is_none_or(|&(first, _)| i < first)
+                && let Err(error) = read(self, i, location, scratch)
+            {
+                failed = Some((i, error));
+            }
+        }
+        debug_assert!(work.order.len() <= keys.len());
+        failed.map_or(Ok(()), |(_, error)| Err(error))
+    }
+}
+
+/// A snapshot for the length of a call.
+struct Moment<'a> {
+    store: &'a Store,
+    seq: SeqNo,
+}
+
+impl<'a> Moment<'a> {
+    fn begin(store: &'a Store) -> Moment<'a> {
+        let _gate = store.gate.read();
+        let seq = store.visible();
+        store.history.register(seq);
+        Moment { store, seq }
+    }
+}
+
+impl Drop for Moment<'_> {
+    fn drop(&mut self) {
+        self.store.history.release(self.seq);
+    }
+}

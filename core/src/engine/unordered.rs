@@ -1,0 +1,169 @@
+//! Iteration over an index without order: its keys are read from the records and sorted.
+//!
+//! All locations are taken at one moment, under the gate, and read in the order of the log. What that takes of memory is
+//! bounded by the sort budget, and looked at before it is taken: 8 bytes for each key of the store, and for each key in the
+//! range its length and [`ENTRY`] more.
+
+use std::ops::Bound;
+
+use crate::error::{Error, Result};
+use crate::index::WalkPosition;
+use crate::types::Location;
+
+use super::cursor::within;
+use super::read::KEY_HINT;
+use super::store::Store;
+
+/// Bytes that a key in the range takes besides its own.
+const ENTRY: u64 = size_of::<(u64, Location)>() as u64;
+
+/// A range of keys.
+pub(super) type Range<'a> = (&'a Bound<Vec<u8>>, &'a Bound<Vec<u8>>);
+
+/// Keys in order, with their locations.
+#[derive(Debug, Default)]
+pub(super) struct SortedKeys {
+    bytes: Vec<u8>,
+    /// Where each key begins in `bytes`, times 2^16, and its length, which is below that.
+    entries: Vec<(u64, Location)>,
+}
+
+impl SortedKeys {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn get(&self, i: usize) -> Option<(&[u8], Location)> {
+        let &(place, location) = self.entries.get(i)?;
+        Some((key_at(&self.bytes, place), location))
+    }
+}
+
+fn key_at(bytes: &[u8], place: u64) -> &[u8] {
+    let start = (place >> 16) as usize;
+    bytes.get(start..start + (place & 0xffff) as usize).unwrap_or_default()
+}
+
+/// Sorts the keys of a range. Records whose keys can't be read go to `unreadable`.
+pub(super) fn sort(store: &Store, range: Range<'_>, reverse: bool, unreadable: &mut Vec<Error>) -> Result<SortedKeys> {
+    let budget = store.config.sort_budget;
+    // Keys have at least a byte.
+    let least = match range {
+        (Bound::Unbounded, Bound::Unbounded) => ENTRY + 1,
+        _ => 0,
+    };
+    let locations = locations(store, |keys| match keys.saturating_mul(8 + least) > budget {
+        true => Err(over_budget(store)),
+        false => Ok(()),
+    })?;
+    let mut left = budget.saturating_sub(locations.len() as u64 * 8);
+    let mut sorted = SortedKeys::default();
+    for_each_key(store, locations, range, unreadable, |key, location| {
+        left = left.checked_sub(key.len() as u64 + ENTRY).ok_or_else(|| over_budget(store))?;
+        sorted.entries.push((((sorted.bytes.len() as u64) << 16) | key.len() as u64, location));
+        sorted.bytes.extend_from_slice(key);
+        Ok(())
+    })?;
+    let SortedKeys { bytes, entries } = &mut sorted;
+    entries.sort_unstable_by(|a, b| key_at(bytes, a.0).cmp(key_at(bytes, b.0)));
+    if reverse {
+        entries.reverse();
+    }
+    Ok(sorted)
+}
+
+/// The first key of the store, or the last. Takes no memory for keys.
+pub(super) fn edge(store: &Store, last: bool) -> Result<Option<(Vec<u8>, Location)>> {
+    let locations = locations(store, |_| Ok(()))?;
+    let (mut best, mut unreadable) = (None::<(Vec<u8>, Location)>, Vec::new());
+    for_each_key(store, locations, (&Bound::Unbounded, &Bound::Unbounded), &mut unreadable, |key, location| {
+        match &mut best {
+            Some((best, _)) if (key < &best[..]) == last => {}
+            Some((best, at)) => {
+                best.clear();
+                best.extend_from_slice(key);
+                *at = location;
+            }
+            None => best = Some((key.to_vec(), location)),
+        }
+        Ok(())
+    })?;
+    match unreadable.pop() {
+        // Any of them may be the first.
+        Some(error) => Err(error),
+        None => Ok(best),
+    }
+}
+
+/// Number of keys in a range. Takes no memory for keys.
+pub(super) fn count(store: &Store, range: Range<'_>) -> Result<u64> {
+    let locations = locations(store, |_| Ok(()))?;
+    let (mut count, mut unreadable) = (0, Vec::new());
+    for_each_key(store, locations, range, &mut unreadable, |_, _| {
+        count += 1;
+        Ok(())
+    })?;
+    unreadable.pop().map_or(Ok(count), Err)
+}
+
+/// Where all keys are at this moment, in the order of the log. `allow` is asked first whether there may be so many.
+fn locations(store: &Store, allow: impl Fn(u64) -> Result<()>) -> Result<Vec<Location>> {
+    allow(store.index.len())?;
+    let mut locations = Vec::new();
+    {
+        let _gate = store.gate.read();
+        let keys = store.index.len();
+        allow(keys)?;
+        locations.reserve_exact(usize::try_from(keys).unwrap_or(0));
+        let mut position = WalkPosition::default();
+        while store.index.walk(&mut position, usize::MAX, &mut locations)? {}
+    }
+    locations.sort_unstable();
+    Ok(locations)
+}
+
+fn for_each_key(
+    store: &Store,
+    locations: Vec<Location>,
+    (low, high): Range<'_>,
+    unreadable: &mut Vec<Error>,
+    mut each: impl FnMut(&[u8], Location) -> Result<()>,
+) -> Result<()> {
+    let (mut cached, mut scratch, mut key, now) = (None, Vec::new(), Vec::new(), store.vfs.now());
+    for location in locations {
+        let file = super::cursor::cached(store, &mut cached, location)?;
+        key.clear();
+        let found = file.head(location, KEY_HINT, &mut scratch).map(|head| {
+            key.extend_from_slice(head.key);
+            head.header.expiry
+        });
+        let found = match found {
+            // Where the index confirms the key, the record's checksum can wait until the value is read. It does not where
+            // the key was changed meanwhile, or where the record's key is damaged.
+            Ok(expiry) if store.index.get(&key)? == Some(location) => Ok(expiry),
+            Ok(expiry) => file.view(location, store.config.verify_checksums, &mut scratch).map(|_| expiry),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(expiry) => {
+                let expired = expiry.is_some_and(|expiry| now >= expiry);
+                if !expired && within(&key, high, false) && within(&key, low, true) {
+                    each(&key, location)?;
+                }
+            }
+            Err(error @ Error::Corrupted { .. }) => unreadable.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn over_budget(store: &Store) -> Error {
+    let budget = store.config.sort_budget;
+    Error::Unsupported {
+        what: format!(
+            "this index kind has no order, and sorting the keys takes more than the sort budget of {budget} bytes; open the \
+             store with an ordered kind (btree), iterate over a narrower range, or raise sort_budget"
+        ),
+    }
+}
