@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
+use crate::index::skiplist::SkipList;
 use crate::index::{Index, IndexKind};
 use crate::log::{LogConfig, LogWriter};
 use crate::stats::{OpenReport, Stats};
@@ -327,6 +328,7 @@ fn new_index(kind: IndexKind, vfs: &dyn Vfs, dir: &Path) -> Result<Box<dyn Index
             vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;
             Box::new(HashIndex::new(key))
         }
+        IndexKind::SkipList => Box::new(SkipList::new(random_u64(vfs, dir)?)),
     })
 }
 

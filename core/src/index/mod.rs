@@ -15,6 +15,7 @@ use crate::types::Location;
 pub mod arena;
 pub mod btree;
 pub mod hash;
+pub mod skiplist;
 
 /// The kinds of index. All work over the same files; a directory may be opened with another kind each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -25,6 +26,8 @@ pub enum IndexKind {
     BTree,
     /// Table of keyed 128-bit fingerprints: the fewest bytes a key and the fastest point reads. Iteration sorts on demand.
     Hash,
+    /// Skip list: ordered, and readers take no lock that the writer holds while it makes a change.
+    SkipList,
 }
 
 /// What a kind can do beyond point operations.
