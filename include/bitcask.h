@@ -156,12 +156,12 @@
 // How many figures this header knows. A later library may know more.
 #define BITCASK_STAT_COUNT 7
 
-// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
-typedef struct bitcask bitcask;
-
 // Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 // thread at a time.
 typedef struct bitcask_batch bitcask_batch;
+
+// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
+typedef struct bitcask_db bitcask_db;
 
 // Why a call failed. Made by a call that was given a place for it; owned by the caller, who frees it with
 // bitcask_error_free. It never changes, so threads may share it.
@@ -308,7 +308,7 @@ int32_t bitcask_options_set_on_damage(struct bitcask_options *options,
 // BITCASK_UNSUPPORTED_FEATURE, BITCASK_FOREIGN_FILE, BITCASK_INVALID_ARGUMENT, BITCASK_IO, BITCASK_DISK_FULL.
 int32_t bitcask_open(const char *path,
                      const struct bitcask_options *options,
-                     struct bitcask **db,
+                     struct bitcask_db **db,
                      struct bitcask_error **error);
 
 // Syncs, closes and unlocks a store. The handle is invalid afterwards, whatever is returned.
@@ -318,7 +318,7 @@ int32_t bitcask_open(const char *path,
 //
 // Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
 // touched), or the failure of the last sync; the store is closed all the same.
-int32_t bitcask_close(struct bitcask *db,
+int32_t bitcask_close(struct bitcask_db *db,
                       struct bitcask_error **error);
 
 // Stores a value under a key, replacing any other. Key and value are copied. value may be NULL if value_len is 0: an empty
@@ -329,7 +329,7 @@ int32_t bitcask_close(struct bitcask *db,
 // Errors: BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE, BITCASK_READ_ONLY, BITCASK_CLOSED,
 // BITCASK_FORKED, BITCASK_IO or BITCASK_DISK_FULL (the write did not happen; later ones may work),
 // BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT for unknown flags.
-int32_t bitcask_put(struct bitcask *db,
+int32_t bitcask_put(struct bitcask_db *db,
                     const uint8_t *key,
                     size_t key_len,
                     const uint8_t *value,
@@ -341,7 +341,7 @@ int32_t bitcask_put(struct bitcask *db,
 // and writes nothing.
 //
 // Errors: as bitcask_put.
-int32_t bitcask_delete(struct bitcask *db,
+int32_t bitcask_delete(struct bitcask_db *db,
                        const uint8_t *key,
                        size_t key_len,
                        uint32_t flags,
@@ -351,7 +351,7 @@ int32_t bitcask_delete(struct bitcask *db,
 // Whether a key is there: BITCASK_OK or BITCASK_NOT_FOUND. Reads no value.
 //
 // Errors: as bitcask_get.
-int32_t bitcask_contains(struct bitcask *db,
+int32_t bitcask_contains(struct bitcask_db *db,
                          const uint8_t *key,
                          size_t key_len,
                          struct bitcask_error **error);
@@ -363,7 +363,7 @@ int32_t bitcask_contains(struct bitcask *db,
 //
 // Errors: BITCASK_CORRUPTED if the record is damaged, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_CLOSED,
 // BITCASK_FORKED, BITCASK_IO.
-int32_t bitcask_get(struct bitcask *db,
+int32_t bitcask_get(struct bitcask_db *db,
                     const uint8_t *key,
                     size_t key_len,
                     struct bitcask_value **value,
@@ -377,7 +377,7 @@ int32_t bitcask_get(struct bitcask *db,
 // is unspecified then. (The one out-parameter that is written without success.)
 //
 // Errors: as bitcask_get.
-int32_t bitcask_get_into(struct bitcask *db,
+int32_t bitcask_get_into(struct bitcask_db *db,
                          const uint8_t *key,
                          size_t key_len,
                          uint8_t *buf,
@@ -388,19 +388,19 @@ int32_t bitcask_get_into(struct bitcask *db,
 // The number of keys, in O(1).
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED.
-int32_t bitcask_len(struct bitcask *db, uint64_t *keys, struct bitcask_error **error);
+int32_t bitcask_len(struct bitcask_db *db, uint64_t *keys, struct bitcask_error **error);
 
 // Brings everything acknowledged so far to stable storage.
 //
 // Errors: BITCASK_WRITES_STOPPED after a sync that failed, now or earlier; BITCASK_READ_ONLY, BITCASK_CLOSED,
 // BITCASK_FORKED.
-int32_t bitcask_sync(struct bitcask *db, struct bitcask_error **error);
+int32_t bitcask_sync(struct bitcask_db *db, struct bitcask_error **error);
 
 // The store in figures, at one moment: writes at most capacity of them to figures, where BITCASK_STAT_KEYS and so on are
 // the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED.
-int32_t bitcask_stats(struct bitcask *db,
+int32_t bitcask_stats(struct bitcask_db *db,
                       uint64_t *figures,
                       size_t capacity,
                       size_t *count,
@@ -419,7 +419,7 @@ void bitcask_value_free(struct bitcask_value *value);
 // Makes an empty batch.
 //
 // Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_FORKED.
-int32_t bitcask_batch_new(struct bitcask *db, struct bitcask_batch **batch, struct bitcask_error **error);
+int32_t bitcask_batch_new(struct bitcask_db *db, struct bitcask_batch **batch, struct bitcask_error **error);
 
 // Adds a put. Key and value are copied. Nothing reaches the store before bitcask_batch_commit; a key that is written
 // twice keeps its last write.
@@ -525,7 +525,7 @@ int32_t bitcask_iter_options_set_keys_only(struct bitcask_iter_options *options,
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO and BITCASK_CORRUPTED (an index that keeps no keys reads them
 // from the log).
-int32_t bitcask_iter_new(struct bitcask *db,
+int32_t bitcask_iter_new(struct bitcask_db *db,
                          const struct bitcask_iter_options *options,
                          struct bitcask_iter **iter,
                          struct bitcask_error **error);

@@ -8,7 +8,7 @@ use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
 use crate::handles::{Handle, One, enter_here, free, new_handle};
 use crate::iter_options::{bitcask_iter_options, to_core};
-use crate::store::bitcask;
+use crate::store::bitcask_db;
 use crate::table::Table;
 
 /// An iterator over the store at the moment of its making, whatever is written meanwhile. Owned by the caller, who frees
@@ -122,7 +122,7 @@ impl Handle for bitcask_iter {
 /// from the log).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_iter_new(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     options: *const bitcask_iter_options,
     iter: *mut *mut bitcask_iter,
     error: *mut *mut bitcask_error,

@@ -39,11 +39,11 @@ pub const BITCASK_STAT_COUNT: usize = 7;
 
 /// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
 #[derive(Debug)]
-pub struct bitcask {
+pub struct bitcask_db {
     _opaque: (),
 }
 
-/// What a `bitcask` handle stands for.
+/// What a `bitcask_db` handle stands for.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) db: Db,
@@ -53,7 +53,7 @@ pub(crate) struct Store {
 
 static STORES: Table<Store, Striped> = Table::new();
 
-impl Handle for bitcask {
+impl Handle for bitcask_db {
     type Object = Store;
     type Users = Striped;
     const TAG: usize = 1;
@@ -75,7 +75,7 @@ impl Handle for bitcask {
 pub unsafe extern "C" fn bitcask_open(
     path: *const c_char,
     options: *const bitcask_options,
-    db: *mut *mut bitcask,
+    db: *mut *mut bitcask_db,
     error: *mut *mut bitcask_error,
 ) -> i32 {
     // SAFETY: the caller's promises for `path`, `db` and `error`.
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn bitcask_open(
             quiet_panics();
             fork::watch();
             let db = Db::open(path, &options)?;
-            place.set(new_handle::<bitcask>(Store { db, closed: Arc::default() })?);
+            place.set(new_handle::<bitcask_db>(Store { db, closed: Arc::default() })?);
             Ok(Status::Ok)
         })
     }
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn bitcask_open(
 /// Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
 /// touched), or the failure of the last sync; the store is closed all the same.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_close(db: *mut bitcask, error: *mut *mut bitcask_error) -> i32 {
+pub unsafe extern "C" fn bitcask_close(db: *mut bitcask_db, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promise for `error`.
     unsafe {
         guard(error, || {
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn bitcask_close(db: *mut bitcask, error: *mut *mut bitcas
 /// BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT for unknown flags.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_put(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     value: *const u8,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn bitcask_put(
 /// Errors: as bitcask_put.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_delete(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     flags: u32,
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn bitcask_delete(
 /// Errors: as bitcask_get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_contains(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     error: *mut *mut bitcask_error,
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn bitcask_contains(
 /// BITCASK_FORKED, BITCASK_IO.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_get(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     value: *mut *mut bitcask_value,
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn bitcask_get(
 /// Errors: as bitcask_get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_get_into(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     buf: *mut u8,
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn bitcask_get_into(
 ///
 /// Errors: BITCASK_CLOSED, BITCASK_FORKED.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_len(db: *mut bitcask, keys: *mut u64, error: *mut *mut bitcask_error) -> i32 {
+pub unsafe extern "C" fn bitcask_len(db: *mut bitcask_db, keys: *mut u64, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promises for `keys` and `error`.
     unsafe {
         guard(error, || {
@@ -260,7 +260,7 @@ pub unsafe extern "C" fn bitcask_len(db: *mut bitcask, keys: *mut u64, error: *m
 /// Errors: BITCASK_WRITES_STOPPED after a sync that failed, now or earlier; BITCASK_READ_ONLY, BITCASK_CLOSED,
 /// BITCASK_FORKED.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask, error: *mut *mut bitcask_error) -> i32 {
+pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask_db, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promise for `error`.
     unsafe {
         guard(error, || {
@@ -276,7 +276,7 @@ pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask, error: *mut *mut bitcask
 /// Errors: BITCASK_CLOSED, BITCASK_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_stats(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     figures: *mut u64,
     capacity: usize,
     count: *mut usize,
