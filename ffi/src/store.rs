@@ -34,8 +34,11 @@ pub const BITCASK_STAT_LAST_SEQ: usize = 4;
 pub const BITCASK_STAT_DAMAGED_PLACES: usize = 5;
 /// Bytes in them.
 pub const BITCASK_STAT_DAMAGED_BYTES: usize = 6;
+/// Data files that are read through a memory map: none with BITCASK_IO_FILE, and fewer than all where the system would not
+/// map one.
+pub const BITCASK_STAT_MAPPED_FILES: usize = 7;
 /// How many figures this header knows. A later library may know more.
-pub const BITCASK_STAT_COUNT: usize = 7;
+pub const BITCASK_STAT_COUNT: usize = 8;
 
 /// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
 #[derive(Debug)]
@@ -240,6 +243,30 @@ pub unsafe extern "C" fn bitcask_get_into(
     }
 }
 
+/// The length of a value in bytes, in *size. Reads no value, and so finds no damage in it.
+///
+/// Returns BITCASK_NOT_FOUND, and leaves *size alone, if there is no such key.
+///
+/// Errors: as bitcask_get; BITCASK_CORRUPTED only if the record's head or key is damaged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_value_size(
+    db: *mut bitcask_db,
+    key: *const u8,
+    key_len: usize,
+    size: *mut u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `size` and `error`.
+    unsafe {
+        guard(error, || {
+            let (place, key) = (Out::new(size, "size")?, bytes(key, key_len, "key")?);
+            let Some(size) = enter_here(db)?.db.value_size(key)? else { return Ok(Status::NotFound) };
+            place.set(size);
+            Ok(Status::Ok)
+        })
+    }
+}
+
 /// The number of keys, in O(1).
 ///
 /// Errors: BITCASK_CLOSED, BITCASK_FORKED.
@@ -307,5 +334,6 @@ fn figures_of(db: &Db) -> Result<[u64; BITCASK_STAT_COUNT], engine::Error> {
     figures[BITCASK_STAT_LAST_SEQ] = stats.last_seq;
     figures[BITCASK_STAT_DAMAGED_PLACES] = stats.damaged_places;
     figures[BITCASK_STAT_DAMAGED_BYTES] = stats.damaged_bytes;
+    figures[BITCASK_STAT_MAPPED_FILES] = stats.mapped_files;
     Ok(figures)
 }

@@ -153,7 +153,7 @@ static void choices(bitcask_db *db) {
     const bitcask_entry *entries = NULL;
     size_t count;
     bitcask_db *other = NULL;
-    const int32_t wrong[] = {-1, 3, 99, INT32_MIN, INT32_MAX};
+    const int32_t wrong[] = {-1, 5, 99, INT32_MIN, INT32_MAX};
     for (int i = 0; i < 5; i++) {
         OUTCOME(bitcask_options_set_index(options, wrong[i], &error), BITCASK_INVALID_ARGUMENT);
         OUTCOME(bitcask_options_set_durability(options, wrong[i], &error), BITCASK_INVALID_ARGUMENT);
