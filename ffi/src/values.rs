@@ -181,11 +181,12 @@ pub unsafe extern "C" fn bitcask_multi_get_packed(
     unsafe {
         guard(error, || {
             let lookups = Out::new(lookups, "lookups")?;
-            let (mut rest, lens) = (bytes(keys, keys_len, "keys")?, array(key_lens, count, "key_lens")?);
+            let lens = array(key_lens, count, "key_lens")?;
             let sum = lens.iter().try_fold(0_usize, |sum, len| sum.checked_add(*len));
             if sum != Some(keys_len) {
                 return Err(Failure::invalid(format!("the keys' lengths don't add up to keys_len, {keys_len} bytes")));
             }
+            let mut rest = bytes(keys, keys_len, "keys")?;
             let next = |len: &usize| {
                 let (key, behind) = rest.split_at(*len);
                 rest = behind;
