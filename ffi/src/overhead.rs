@@ -7,11 +7,12 @@ use std::hint::black_box;
 use std::ptr::{null, null_mut};
 use std::time::Instant;
 
-use engine::Db;
+use engine::{Db, ValuePage};
 
 use crate::handles::enter;
-use crate::store::{bitcask, bitcask_close, bitcask_contains, bitcask_get, bitcask_get_into, bitcask_open};
+use crate::store::{bitcask_close, bitcask_contains, bitcask_db, bitcask_get, bitcask_get_into, bitcask_open};
 use crate::value::{bitcask_value_bytes, bitcask_value_free};
+use crate::values::{bitcask_lookup, bitcask_multi_get_packed, bitcask_values_free, bitcask_values_new};
 
 // Many short rounds, so that on a busy machine each call has some that nobody interrupted.
 const CALLS: u32 = 5_000;
@@ -36,7 +37,7 @@ fn least(calls: &mut [(&str, &mut dyn FnMut())]) -> Vec<f64> {
 fn overhead_of_the_boundary() {
     let dir = std::env::temp_dir().join(format!("bitcask-overhead-{}", std::process::id()));
     let path = CString::new(dir.as_os_str().as_encoded_bytes()).unwrap();
-    let mut db: *mut bitcask = null_mut();
+    let mut db: *mut bitcask_db = null_mut();
     // SAFETY: all pointers are to live objects of this function; the same holds for each block below.
     assert_eq!(unsafe { bitcask_open(path.as_ptr(), null(), &raw mut db, null_mut()) }, 0);
     let core: Db = enter(db).unwrap().db.clone();
@@ -48,7 +49,10 @@ fn overhead_of_the_boundary() {
         bitcask_contains as unsafe extern "C" fn(_, _, _, _) -> _,
         bitcask_get as unsafe extern "C" fn(_, _, _, _, _) -> _,
     ));
-    let mut calls: [(&str, &mut dyn FnMut()); 7] = [
+    let multi_get = black_box(bitcask_multi_get_packed as unsafe extern "C" fn(_, _, _, _, _, _, _, _) -> _);
+    let (values, mut page, lens) = (bitcask_values_new(), ValuePage::new(), [key.len(); 8]);
+    let (keys, packed) = ([&key[..]; 8], key.repeat(8));
+    let mut calls: [(&str, &mut dyn FnMut()); 9] = [
         ("enter and leave a store", &mut || drop(black_box(enter(black_box(db))))),
         ("core: get_into", &mut || assert_eq!(core.get_into(black_box(key), &mut one).unwrap(), Some(150))),
         ("C: get_into", &mut || {
@@ -72,15 +76,35 @@ fn overhead_of_the_boundary() {
             bitcask_value_free(value);
             assert_eq!(len, 150);
         }),
+        ("core: multi_get_into, 8 keys", &mut || core.multi_get_into(black_box(&keys), &mut page).unwrap()),
+        ("C: multi_get_packed, 8 keys", &mut || {
+            let mut lookups: *const bitcask_lookup = null();
+            // SAFETY: as above.
+            unsafe {
+                let status = multi_get(
+                    db,
+                    packed.as_ptr(),
+                    packed.len(),
+                    lens.as_ptr(),
+                    lens.len(),
+                    values,
+                    &raw mut lookups,
+                    null_mut(),
+                );
+                assert_eq!((status, (*lookups.add(7)).len), (0, 150));
+            }
+        }),
     ];
     let least = least(&mut calls);
-    calls.iter().zip(&least).for_each(|((name, _), ns)| println!("{name:<26} {ns:6.1} ns"));
+    calls.iter().zip(&least).for_each(|((name, _), ns)| println!("{name:<28} {ns:6.1} ns"));
     println!(
-        "the boundary adds: get_into {:.1} ns, contains {:.1} ns, get {:.1} ns",
+        "the boundary adds: get_into {:.1} ns, contains {:.1} ns, get {:.1} ns, multi_get {:.1} ns a key",
         least[2] - least[1],
         least[4] - least[3],
-        least[6] - least[5]
+        least[6] - least[5],
+        (least[8] - least[7]) / 8.0
     );
+    bitcask_values_free(values);
     // SAFETY: as above.
     unsafe { bitcask_close(db, null_mut()) };
     std::fs::remove_dir_all(&dir).unwrap();

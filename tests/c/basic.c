@@ -13,7 +13,7 @@ static void versions_and_names(void) {
 }
 
 static void reads_and_writes(void) {
-    bitcask *db = open_store("basic");
+    bitcask_db *db = open_store("basic");
     bool existed = true;
     uint64_t keys = 99;
     OK(bitcask_put(db, S("ada"), S("1815"), BITCASK_WRITE_DEFAULT, &error));
@@ -78,6 +78,7 @@ static void reads_and_writes(void) {
     CHECK(figures[BITCASK_STAT_FILES] >= 1);
     CHECK(figures[BITCASK_STAT_DATA_BYTES] > 0);
     CHECK(figures[BITCASK_STAT_LAST_SEQ] == 7);
+    CHECK(figures[BITCASK_STAT_MAPPED_FILES] <= figures[BITCASK_STAT_FILES]);
     CHECK(figures[BITCASK_STAT_DAMAGED_PLACES] == 0 && figures[BITCASK_STAT_DAMAGED_BYTES] == 0);
     CHECK(figures[BITCASK_STAT_COUNT] == UINT64_C(0xeeeeeeeeeeeeeeee));
     memset(figures, 0xee, sizeof figures);
@@ -92,7 +93,7 @@ static void reads_and_writes(void) {
 }
 
 static void large_values(void) {
-    bitcask *db = open_store("large");
+    bitcask_db *db = open_store("large");
     size_t size = (size_t)8 << 20, len = 0;
     uint8_t *big = malloc(size), *back = malloc(size);
     for (size_t i = 0; i < size; i++) {
@@ -114,8 +115,223 @@ static void large_values(void) {
     free(back);
 }
 
+/* Whether a lookup found this; NULL: found nothing, and says so in each of its parts. */
+static int found(const bitcask_lookup *lookup, const char *value) {
+    if (value == NULL) {
+        return lookup->status == BITCASK_NOT_FOUND && lookup->data == NULL && lookup->len == 0;
+    }
+    return lookup->status == BITCASK_OK && lookup->data != NULL && lookup->len == strlen(value) &&
+           memcmp(lookup->data, value, lookup->len) == 0;
+}
+
+static void many_keys(void) {
+    bitcask_db *db = open_store("many");
+    bitcask_values *values = bitcask_values_new();
+    const bitcask_lookup *lookups = NULL;
+    CHECK(values != NULL);
+    put(db, "one", "1");
+    put(db, "three", "333");
+    put(db, "empty", "");
+    const uint8_t *keys[] = {(const uint8_t *)"three", (const uint8_t *)"two", (const uint8_t *)"empty",
+                             (const uint8_t *)"one", (const uint8_t *)"three"};
+    const size_t lens[] = {5, 3, 5, 3, 5};
+    const char *const want[] = {"333", NULL, "", "1", "333"};
+    /* Both forms, by turns with one object; fewer keys after more. */
+    for (size_t count = 5; count > 0; count--) {
+        OK(bitcask_multi_get(db, keys, lens, count, values, &lookups, &error));
+        for (size_t i = 0; i < count; i++) {
+            CHECK(found(&lookups[i], want[i]));
+        }
+        lookups = NULL;
+        size_t packed = 0;
+        for (size_t i = 0; i < count; i++) {
+            packed += lens[i];
+        }
+        OK(bitcask_multi_get_packed(db, (const uint8_t *)"threetwoemptyonethree", packed, lens, count, values, &lookups, &error));
+        for (size_t i = 0; i < count; i++) {
+            CHECK(found(&lookups[i], want[i]));
+        }
+    }
+    OK(bitcask_multi_get(db, NULL, NULL, 0, values, &lookups, &error));
+    OK(bitcask_multi_get_packed(db, NULL, 0, NULL, 0, values, &lookups, &error));
+
+    /* An error takes all; the object goes on. */
+    const bitcask_lookup *const mark = lookups;
+    const size_t empty[] = {5, 0, 5};
+    OUTCOME(bitcask_multi_get(db, keys, empty, 3, values, &lookups, &error), BITCASK_KEY_EMPTY);
+    OUTCOME(bitcask_multi_get_packed(db, S("threeempty"), empty, 3, values, &lookups, &error), BITCASK_KEY_EMPTY);
+    CHECK(lookups == mark);
+
+    /* What was found stays, whatever is written, also after the store is closed; another store may be next. */
+    OK(bitcask_multi_get(db, keys, lens, 5, values, &lookups, &error));
+    put(db, "three", "changed");
+    OK(bitcask_delete(db, S("one"), 0, NULL, &error));
+    OK(bitcask_close(db, &error));
+    for (size_t i = 0; i < 5; i++) {
+        CHECK(found(&lookups[i], want[i]));
+    }
+    db = open_store("other");
+    put(db, "two", "2");
+    OK(bitcask_multi_get(db, keys, lens, 5, values, &lookups, &error));
+    CHECK(found(&lookups[1], "2") && found(&lookups[0], NULL) && found(&lookups[4], NULL));
+    OK(bitcask_close(db, &error));
+    bitcask_values_free(values);
+}
+
+/* Values larger than what the object has room for, then small ones again. */
+static void many_sizes(void) {
+    enum { COUNT = 500 };
+    bitcask_db *db = open_store("sizes");
+    bitcask_values *values = bitcask_values_new();
+    uint8_t packed[COUNT * 4], *big = malloc(COUNT * 400);
+    const uint8_t *keys[COUNT];
+    size_t lens[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        memcpy(packed + (size_t)i * 4, &i, 4);
+        keys[i] = packed + (size_t)i * 4;
+        lens[i] = 4;
+        memset(big + (size_t)i * 400, (int)(i % 251), 400);
+        if (i % 7 != 0) {
+            OK(bitcask_put(db, keys[i], 4, big + (size_t)i * 400, i * 397 % 400, 0, &error));
+        }
+    }
+    for (int round = 0; round < 4; round++) {
+        size_t count = round % 2 == 0 ? COUNT : 10;
+        const bitcask_lookup *lookups = NULL;
+        if (round < 2) {
+            OK(bitcask_multi_get(db, keys, lens, count, values, &lookups, &error));
+        } else {
+            OK(bitcask_multi_get_packed(db, packed, count * 4, lens, count, values, &lookups, &error));
+        }
+        int right = 1;
+        for (size_t i = 0; i < count; i++) {
+            right = right && lookups[i].status == (i % 7 != 0 ? BITCASK_OK : BITCASK_NOT_FOUND);
+            right = right && lookups[i].len == (i % 7 != 0 ? i * 397 % 400 : 0);
+            right = right && (lookups[i].len == 0 || memcmp(lookups[i].data, big + i * 400, lookups[i].len) == 0);
+        }
+        CHECK(right);
+    }
+    OK(bitcask_close(db, &error));
+    bitcask_values_free(values);
+    free(big);
+}
+
+static int is_entry(const bitcask_entry *entry, const char *key, const char *value) {
+    return entry->key_len == strlen(key) && memcmp(entry->key, key, entry->key_len) == 0 && entry->value != NULL &&
+           entry->value_len == strlen(value) && memcmp(entry->value, value, entry->value_len) == 0;
+}
+
+static void keys_of_a_store(int32_t index, int32_t io) {
+    char name[32];
+    bitcask_db *db = NULL;
+    bitcask_options *options = bitcask_options_new();
+    snprintf(name, sizeof name, "keys %d %d", (int)index, (int)io);
+    OK(bitcask_options_set_index(options, index, &error));
+    OK(bitcask_options_set_io(options, io, &error));
+    OK(bitcask_open(in_dir(name), options, &db, &error));
+    bitcask_options_free(options);
+
+    bitcask_value *const mark = (bitcask_value *)name;
+    bitcask_value *first = mark, *last = mark, *key = mark;
+    bitcask_entry entry = {NULL, 77, NULL, 77}, greatest;
+    uint64_t number = 77;
+    OUTCOME(bitcask_first(db, &first, &entry, &error), BITCASK_NOT_FOUND);
+    OUTCOME(bitcask_last(db, &last, &entry, &error), BITCASK_NOT_FOUND);
+    OUTCOME(bitcask_random_key(db, &key, &error), BITCASK_NOT_FOUND);
+    OUTCOME(bitcask_value_size(db, S("k"), &number, &error), BITCASK_NOT_FOUND);
+    CHECK(first == mark && last == mark && key == mark && entry.key_len == 77 && number == 77);
+    OK(bitcask_count(db, NULL, &number, &error));
+    CHECK(number == 0);
+
+    put(db, "m", "middle");
+    put(db, "z", "the last");
+    put(db, "a", "");
+    OK(bitcask_value_size(db, S("z"), &number, &error));
+    CHECK(number == 8);
+    OK(bitcask_value_size(db, S("a"), &number, &error));
+    CHECK(number == 0);
+    OK(bitcask_first(db, &first, &entry, &error));
+    OK(bitcask_last(db, &last, &greatest, &error));
+    CHECK(is_entry(&entry, "a", "") && is_entry(&greatest, "z", "the last"));
+
+    bitcask_iter_options *range = bitcask_iter_options_new();
+    OK(bitcask_count(db, range, &number, &error));
+    CHECK(number == 3);
+    OK(bitcask_iter_options_set_start(range, S("a"), false, &error));
+    OK(bitcask_count(db, range, &number, &error));
+    CHECK(number == 2);
+    OK(bitcask_iter_options_set_limit(range, 1, &error));
+    OK(bitcask_count(db, range, &number, &error));
+    CHECK(number == 1);
+    bitcask_iter_options_free(range);
+
+    const uint8_t *data;
+    size_t len;
+    unsigned seen = 0;
+    for (int i = 0; i < 200; i++) {
+        OK(bitcask_random_key(db, &key, &error));
+        STATUS(bitcask_value_bytes(key, &data, &len), BITCASK_OK);
+        CHECK(len == 1 && (data[0] == 'a' || data[0] == 'm' || data[0] == 'z'));
+        seen |= 1U << (data[0] - 'a');
+        bitcask_value_free(key);
+    }
+    CHECK(seen == (1U << 0 | 1U << 12 | 1U << 25));
+
+    uint64_t figures[BITCASK_STAT_COUNT];
+    OK(bitcask_stats(db, figures, BITCASK_STAT_COUNT, &len, &error));
+    CHECK((figures[BITCASK_STAT_MAPPED_FILES] == 0) == (io == BITCASK_IO_FILE));
+
+    /* They are the caller's: whatever is written, and after close. */
+    OK(bitcask_random_key(db, &key, &error));
+    put(db, "a", "changed");
+    OK(bitcask_delete(db, S("z"), 0, NULL, &error));
+    OK(bitcask_close(db, &error));
+    CHECK(is_entry(&entry, "a", "") && is_entry(&greatest, "z", "the last"));
+    STATUS(bitcask_value_bytes(last, &data, &len), BITCASK_OK);
+    CHECK(data == greatest.value && len == 8);
+    STATUS(bitcask_value_bytes(key, &data, &len), BITCASK_OK);
+    CHECK(len == 1 && data != NULL);
+    bitcask_value_free(first);
+    bitcask_value_free(last);
+    bitcask_value_free(key);
+}
+
+/* Every index kind that the library has, by both I/O kinds. */
+static void every_kind(void) {
+    bitcask_options *options = bitcask_options_new();
+    int kinds = 0;
+    for (int32_t index = BITCASK_INDEX_BTREE; index <= BITCASK_INDEX_BPTREE; index++) {
+        if (bitcask_options_set_index(options, index, NULL) == BITCASK_OK) {
+            keys_of_a_store(index, BITCASK_IO_MMAP);
+            keys_of_a_store(index, BITCASK_IO_FILE);
+            kinds++;
+        }
+    }
+    CHECK(kinds >= 3);
+    bitcask_options_free(options);
+}
+
+/* An index without order refuses to sort beyond its budget, where the iterator is made. */
+static void sort_budget(void) {
+    bitcask_options *options = bitcask_options_new();
+    bitcask_db *db = NULL;
+    bitcask_iter *iter = NULL;
+    uint64_t number = 0;
+    OK(bitcask_options_set_index(options, BITCASK_INDEX_HASH, &error));
+    OK(bitcask_options_set_sort_budget(options, 10, &error));
+    OK(bitcask_options_set_index_budget(options, 1 << 20, &error));
+    OK(bitcask_open(in_dir("sort"), options, &db, &error));
+    put(db, "a", "1");
+    put(db, "b", "2");
+    OUTCOME(bitcask_iter_new(db, NULL, &iter, &error), BITCASK_UNSUPPORTED);
+    OK(bitcask_count(db, NULL, &number, &error));
+    CHECK(number == 2 && iter == NULL);
+    OK(bitcask_close(db, &error));
+    bitcask_options_free(options);
+}
+
 static void batches(void) {
-    bitcask *db = open_store("batch");
+    bitcask_db *db = open_store("batch");
     bitcask_batch *batch = NULL;
     size_t len = 99;
     put(db, "old", "1");
@@ -151,7 +367,7 @@ static void batches(void) {
 
 static void opening(void) {
     bitcask_options *options = bitcask_options_new();
-    bitcask *db = NULL, *reader = NULL;
+    bitcask_db *db = NULL, *reader = NULL;
     CHECK(options != NULL);
     OK(bitcask_options_set_create_if_missing(options, false, &error));
     OUTCOME(bitcask_open(in_dir("opening"), options, &db, &error), BITCASK_NO_STORE);
@@ -193,6 +409,10 @@ int main(void) {
     versions_and_names();
     reads_and_writes();
     large_values();
+    many_keys();
+    many_sizes();
+    every_kind();
+    sort_budget();
     batches();
     opening();
     return end("basic");

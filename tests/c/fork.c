@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <signal.h>
 
-static bitcask *db;
+static bitcask_db *db;
 static long owner;
 static bitcask_batch *batch;
 static bitcask_iter *iter;
 static bitcask_value *value;
+static bitcask_values *values;
+static const bitcask_lookup *lookups;
 
 /* Runs checks in a child process and counts its failures here. */
 static void in_child(void (*run)(void)) {
@@ -26,7 +28,7 @@ static void in_child(void (*run)(void)) {
 }
 
 static void locked(void) {
-    bitcask *other = NULL;
+    bitcask_db *other = NULL;
     bitcask_error *error = NULL;
     char pid[32];
     STATUS(bitcask_open(in_dir("fork"), NULL, &other, &error), BITCASK_LOCKED);
@@ -51,6 +53,18 @@ static void forked_calls(void) {
     F(bitcask_contains(db, S("k"), &error));
     F(bitcask_get(db, S("k"), &other, &error));
     F(bitcask_get_into(db, S("k"), buf, 8, &len, &error));
+    F(bitcask_value_size(db, S("k"), &number, &error));
+    const bitcask_lookup *found = NULL;
+    bitcask_values *own = bitcask_values_new();
+    F(bitcask_multi_get(db, (const uint8_t *const[]){(const uint8_t *)"k"}, (const size_t[]){1}, 1, values, &found, &error));
+    F(bitcask_multi_get(db, (const uint8_t *const[]){(const uint8_t *)"k"}, (const size_t[]){1}, 1, own, &found, &error));
+    F(bitcask_multi_get_packed(db, S("k"), (const size_t[]){1}, 1, own, &found, &error));
+    F(bitcask_first(db, &other, &entry, &error));
+    F(bitcask_last(db, &other, &entry, &error));
+    F(bitcask_count(db, NULL, &number, &error));
+    F(bitcask_random_key(db, &other, &error));
+    bitcask_values_free(own);
+    CHECK(found == NULL && other == NULL);
     F(bitcask_len(db, &number, &error));
     F(bitcask_sync(db, &error));
     F(bitcask_stats(db, &number, 1, &len, &error));
@@ -68,12 +82,14 @@ static void forked_calls(void) {
 #undef F
     STATUS(bitcask_value_bytes(value, &data, &len), BITCASK_OK);
     CHECK(len == 1 && data[0] == 'v');
+    CHECK(lookups[0].len == 1 && lookups[0].data[0] == 'v');
     locked();
 }
 
 static void frees_everything(void) {
     forked_calls();
     bitcask_value_free(value);
+    bitcask_values_free(values);
     bitcask_iter_free(iter);
     bitcask_batch_free(batch);
     OUTCOME(bitcask_close(db, &error), BITCASK_FORKED);
@@ -84,7 +100,7 @@ static void frees_everything(void) {
 }
 
 static void opens_and_closes(void) {
-    bitcask *own = open_store("child");
+    bitcask_db *own = open_store("child");
     put(own, "k", "child's");
     OK(bitcask_close(own, &error));
 }
@@ -92,6 +108,12 @@ static void opens_and_closes(void) {
 static void opens_its_own(void) {
     opens_and_closes();
     forked_calls();
+    /* A parent's object for many values may be used with the child's own store: it belongs to none. */
+    bitcask_db *own = open_store("child");
+    const bitcask_lookup *found = NULL;
+    OK(bitcask_multi_get_packed(own, S("k"), (const size_t[]){1}, 1, values, &found, &error));
+    CHECK(found[0].len == 7 && memcmp(found[0].data, "child's", 7) == 0);
+    OK(bitcask_close(own, &error));
 }
 
 static void grandchild(void) {
@@ -107,6 +129,7 @@ static void parent_works(void) {
     OK(bitcask_iter_rewind(iter, &error));
     OK(bitcask_iter_next(iter, &(bitcask_entry){0}, &error));
     OK(bitcask_sync(db, &error));
+    CHECK(lookups[0].len == 1 && lookups[0].data[0] == 'v');
 }
 
 static int busy;
@@ -181,7 +204,7 @@ static void end_of(pid_t process) {
 
 /* A child that was forked while the store was open does not keep it locked: neither when its parent closes it... */
 static void closed_beside_a_child(void) {
-    bitcask *own = open_store("beside");
+    bitcask_db *own = open_store("beside");
     pid_t child = bystander();
     OK(bitcask_close(own, &error));
     own = open_store("beside");
@@ -206,7 +229,7 @@ static void killed_beside_a_child(void) {
     CHECK(read(fds[0], &child, sizeof child) == (ssize_t)sizeof child);
     close(fds[0]);
     close(fds[1]);
-    bitcask *own = open_store("orphan");
+    bitcask_db *own = open_store("orphan");
     CHECK(has(own, "k", "v"));
     OK(bitcask_close(own, &error));
     end_of(child);
@@ -220,6 +243,8 @@ int main(void) {
     OK(bitcask_batch_new(db, &batch, &error));
     OK(bitcask_iter_new(db, NULL, &iter, &error));
     OK(bitcask_get(db, S("k"), &value, &error));
+    values = bitcask_values_new();
+    OK(bitcask_multi_get_packed(db, S("k"), (const size_t[]){1}, 1, values, &lookups, &error));
 
     void (*children[])(void) = {forked_calls, frees_everything, opens_its_own, grandchild, locked};
     for (int i = 0; i < 5; i++) {
@@ -237,6 +262,7 @@ int main(void) {
     bitcask_value_free(value);
     bitcask_iter_free(iter);
     bitcask_batch_free(batch);
+    bitcask_values_free(values);
     closed_beside_a_child();
     killed_beside_a_child();
     return end("fork");

@@ -3,6 +3,9 @@
 
 #define INVALID(call) OUTCOME(call, BITCASK_INVALID_HANDLE)
 
+/* A store that is open all the time. */
+static bitcask_db *good;
+
 /* Every function of all types but the handle's own, with one and the same handle. */
 static void all_calls(void *handle, const char *kind) {
     uint8_t buf[8];
@@ -11,20 +14,31 @@ static void all_calls(void *handle, const char *kind) {
     const uint8_t *data;
     const bitcask_entry *entries;
     bitcask_entry entry;
+    const bitcask_lookup *lookups;
+    const uint8_t *const keys[] = {(const uint8_t *)"k"};
+    const size_t lens[] = {1};
+    bitcask_values *own = bitcask_values_new();
     void *out;
 #define AS(type) ((type *)handle)
 #define A(type, call) do { if (strcmp(kind, #type) != 0) { INVALID(call); } } while (0)
-    A(store, bitcask_put(AS(bitcask), S("k"), S("v"), 0, &error));
-    A(store, bitcask_delete(AS(bitcask), S("k"), 0, NULL, &error));
-    A(store, bitcask_contains(AS(bitcask), S("k"), &error));
-    A(store, bitcask_get(AS(bitcask), S("k"), (bitcask_value **)&out, &error));
-    A(store, bitcask_get_into(AS(bitcask), S("k"), buf, 8, &len, &error));
-    A(store, bitcask_len(AS(bitcask), &number, &error));
-    A(store, bitcask_sync(AS(bitcask), &error));
-    A(store, bitcask_stats(AS(bitcask), &number, 1, &len, &error));
-    A(store, bitcask_batch_new(AS(bitcask), (bitcask_batch **)&out, &error));
-    A(store, bitcask_iter_new(AS(bitcask), NULL, (bitcask_iter **)&out, &error));
-    A(store, bitcask_close(AS(bitcask), &error));
+    A(store, bitcask_put(AS(bitcask_db), S("k"), S("v"), 0, &error));
+    A(store, bitcask_delete(AS(bitcask_db), S("k"), 0, NULL, &error));
+    A(store, bitcask_contains(AS(bitcask_db), S("k"), &error));
+    A(store, bitcask_get(AS(bitcask_db), S("k"), (bitcask_value **)&out, &error));
+    A(store, bitcask_get_into(AS(bitcask_db), S("k"), buf, 8, &len, &error));
+    A(store, bitcask_value_size(AS(bitcask_db), S("k"), &number, &error));
+    A(store, bitcask_multi_get(AS(bitcask_db), keys, lens, 1, own, &lookups, &error));
+    A(store, bitcask_multi_get_packed(AS(bitcask_db), S("k"), lens, 1, own, &lookups, &error));
+    A(store, bitcask_first(AS(bitcask_db), (bitcask_value **)&out, &entry, &error));
+    A(store, bitcask_last(AS(bitcask_db), (bitcask_value **)&out, &entry, &error));
+    A(store, bitcask_count(AS(bitcask_db), NULL, &number, &error));
+    A(store, bitcask_random_key(AS(bitcask_db), (bitcask_value **)&out, &error));
+    A(store, bitcask_len(AS(bitcask_db), &number, &error));
+    A(store, bitcask_sync(AS(bitcask_db), &error));
+    A(store, bitcask_stats(AS(bitcask_db), &number, 1, &len, &error));
+    A(store, bitcask_batch_new(AS(bitcask_db), (bitcask_batch **)&out, &error));
+    A(store, bitcask_iter_new(AS(bitcask_db), NULL, (bitcask_iter **)&out, &error));
+    A(store, bitcask_close(AS(bitcask_db), &error));
     A(batch, bitcask_batch_put(AS(bitcask_batch), S("k"), S("v"), &error));
     A(batch, bitcask_batch_delete(AS(bitcask_batch), S("k"), &error));
     A(batch, bitcask_batch_clear(AS(bitcask_batch), &error));
@@ -35,6 +49,9 @@ static void all_calls(void *handle, const char *kind) {
     A(iter, bitcask_iter_seek(AS(bitcask_iter), S("k"), &error));
     A(iter, bitcask_iter_rewind(AS(bitcask_iter), &error));
     A(options, bitcask_options_set_index(AS(bitcask_options), 0, &error));
+    A(options, bitcask_options_set_io(AS(bitcask_options), 0, &error));
+    A(options, bitcask_options_set_sort_budget(AS(bitcask_options), 1, &error));
+    A(options, bitcask_options_set_index_budget(AS(bitcask_options), 1 << 20, &error));
     A(options, bitcask_options_set_durability(AS(bitcask_options), 0, &error));
     A(options, bitcask_options_set_sync_interval(AS(bitcask_options), 1, 1, &error));
     A(options, bitcask_options_set_max_file_size(AS(bitcask_options), 4096, &error));
@@ -42,13 +59,20 @@ static void all_calls(void *handle, const char *kind) {
     A(options, bitcask_options_set_read_only(AS(bitcask_options), true, &error));
     A(options, bitcask_options_set_verify_checksums(AS(bitcask_options), true, &error));
     A(options, bitcask_options_set_on_damage(AS(bitcask_options), 0, &error));
-    A(options, bitcask_open(in_dir("other"), AS(bitcask_options), (bitcask **)&out, &error));
+    A(options, bitcask_open(in_dir("other"), AS(bitcask_options), (bitcask_db **)&out, &error));
     A(range, bitcask_iter_options_set_prefix(AS(bitcask_iter_options), S("k"), &error));
     A(range, bitcask_iter_options_set_start(AS(bitcask_iter_options), S("k"), true, &error));
     A(range, bitcask_iter_options_set_end(AS(bitcask_iter_options), S("k"), true, &error));
     A(range, bitcask_iter_options_set_reverse(AS(bitcask_iter_options), true, &error));
     A(range, bitcask_iter_options_set_limit(AS(bitcask_iter_options), 1, &error));
     A(range, bitcask_iter_options_set_keys_only(AS(bitcask_iter_options), true, &error));
+    /* Of an open store and options of its own: it is the handle under test that is refused. */
+    A(values, bitcask_multi_get(good, keys, lens, 1, AS(bitcask_values), &lookups, &error));
+    A(values, bitcask_multi_get_packed(good, S("k"), lens, 1, AS(bitcask_values), &lookups, &error));
+    A(range, bitcask_count(good, AS(bitcask_iter_options), &number, &error));
+    A(range, bitcask_iter_new(good, AS(bitcask_iter_options), (bitcask_iter **)&out, &error));
+    if (strcmp(kind, "values") != 0) bitcask_values_free(AS(bitcask_values));
+    bitcask_values_free(own);
     if (strcmp(kind, "value") != 0) {
         STATUS(bitcask_value_bytes(AS(bitcask_value), &data, &len), BITCASK_INVALID_HANDLE);
         bitcask_value_free(AS(bitcask_value));
@@ -69,10 +93,11 @@ static void all_calls(void *handle, const char *kind) {
 
 /* One object of each type. */
 struct all {
-    bitcask *store;
+    bitcask_db *store;
     bitcask_batch *batch;
     bitcask_iter *iter;
     bitcask_value *value;
+    bitcask_values *values;
     bitcask_options *options;
     bitcask_iter_options *range;
     bitcask_error *error;
@@ -85,6 +110,7 @@ static struct all make(const char *name) {
     OK(bitcask_batch_new(all.store, &all.batch, &error));
     OK(bitcask_iter_new(all.store, NULL, &all.iter, &error));
     OK(bitcask_get(all.store, S("k"), &all.value, &error));
+    all.values = bitcask_values_new();
     all.options = bitcask_options_new();
     all.range = bitcask_iter_options_new();
     STATUS(bitcask_put(all.store, NULL, 0, NULL, 0, 0, &all.error), BITCASK_KEY_EMPTY);
@@ -93,6 +119,7 @@ static struct all make(const char *name) {
 
 static void free_all(struct all all) {
     bitcask_value_free(all.value);
+    bitcask_values_free(all.values);
     bitcask_batch_free(all.batch);
     bitcask_iter_free(all.iter);
     bitcask_options_free(all.options);
@@ -106,6 +133,7 @@ static void wrong_types_and_freed(void) {
     all_calls(all.batch, "batch");
     all_calls(all.iter, "iter");
     all_calls(all.value, "value");
+    all_calls(all.values, "values");
     all_calls(all.options, "options");
     all_calls(all.range, "range");
     all_calls(all.error, "error");
@@ -114,7 +142,11 @@ static void wrong_types_and_freed(void) {
     OK(bitcask_batch_put(all.batch, S("b"), S("1"), &error));
     OK(bitcask_batch_commit(all.batch, 0, &error));
     OK(bitcask_iter_rewind(all.iter, &error));
+    const bitcask_lookup *lookups = NULL;
+    OK(bitcask_multi_get_packed(all.store, S("k"), (const size_t[]){1}, 1, all.values, &lookups, &error));
+    CHECK(lookups[0].len == 1 && lookups[0].data[0] == 'v');
     OK(bitcask_close(all.store, &error));
+    CHECK(lookups[0].len == 1 && lookups[0].data[0] == 'v');
     free_all(all);
     /* Twice freed does no harm, in slots that are used again meanwhile too. */
     struct all again = make("again");
@@ -125,6 +157,7 @@ static void wrong_types_and_freed(void) {
     all_calls(all.batch, "none");
     all_calls(all.iter, "none");
     all_calls(all.value, "none");
+    all_calls(all.values, "none");
     all_calls(all.options, "none");
     all_calls(all.range, "none");
     all_calls(all.error, "none");
@@ -149,6 +182,7 @@ static void made_up(void) {
         uintptr_t flip = (uintptr_t)1 << bit;
         all_calls((void *)((uintptr_t)all.store ^ flip), "none");
         all_calls((void *)((uintptr_t)all.value ^ flip), "none");
+        all_calls((void *)((uintptr_t)all.values ^ flip), "none");
         all_calls((void *)((uintptr_t)all.iter ^ flip), "none");
     }
     CHECK(has(all.store, "k", "v"));
@@ -212,7 +246,7 @@ static void every_order(void) {
     }
     struct all all = make("reopened");
     OK(bitcask_close(all.store, &error));
-    bitcask *store = open_store("reopened");
+    bitcask_db *store = open_store("reopened");
     children_closed(all);
     CHECK(has(store, "k", "v"));
     OK(bitcask_close(store, &error));
@@ -221,8 +255,10 @@ static void every_order(void) {
 
 int main(void) {
     begin();
+    good = open_store("good");
     wrong_types_and_freed();
     made_up();
     every_order();
+    OK(bitcask_close(good, &error));
     return end("handles");
 }

@@ -5,10 +5,11 @@
 
 enum { THREADS = 4 };
 
-static bitcask *db;
+static bitcask_db *db;
 static bitcask_batch *batch;
 static bitcask_iter *iter;
 static bitcask_value *value;
+static bitcask_values *values;
 static int running, rounds = 300;
 
 static void start(pthread_t *threads, void *(*run)(void *)) {
@@ -46,6 +47,19 @@ static void *reads_and_writes(void *argument) {
             bitcask_value_free(read);
         }
         bitcask_error_free(error);
+        if (n % 16 == 0) {
+            /* A neighbour's last keys together with one's own, as of one moment: what is there is whole. */
+            const bitcask_lookup *lookups = NULL;
+            bitcask_values *many = bitcask_values_new();
+            const uint8_t *const keys[] = {(const uint8_t *)key, (const uint8_t *)"shared", (const uint8_t *)"nobody"};
+            const size_t lens[] = {strlen(key), 6, 6};
+            OK(bitcask_multi_get(db, keys, lens, 3, many, &lookups, &error));
+            for (int i = 0; i < 2; i++) {
+                CHECK(lookups[i].status == BITCASK_NOT_FOUND || (lookups[i].len > 9 && memcmp(lookups[i].data, "value of ", 9) == 0));
+            }
+            CHECK(lookups[2].status == BITCASK_NOT_FOUND);
+            bitcask_values_free(many);
+        }
         if (n % 16 == 0) {
             bitcask_batch *own_batch = NULL;
             OK(bitcask_batch_new(db, &own_batch, &error));
@@ -86,13 +100,28 @@ static void *until_closed(void *argument) {
     size_t own = (size_t)argument;
     uint8_t buf[64];
     size_t len;
+    bitcask_values *many = bitcask_values_new();
     while (__atomic_load_n(&running, __ATOMIC_SEQ_CST)) {
+        const bitcask_lookup *lookups = NULL;
+        uint64_t number;
         bitcask_value *read = NULL;
         bitcask_batch *own_batch = NULL;
         bitcask_iter *own_iter = NULL;
         bitcask_entry entry;
         MAY_BE(bitcask_get_into(db, S("k"), buf, sizeof buf, &len, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
         MAY_BE(bitcask_get(db, S("k"), &read, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
+        bitcask_value_free(read);
+        MAY_BE(bitcask_multi_get_packed(db, S("kk2"), (const size_t[]){1, 2}, 2, many, &lookups, NULL), BITCASK_OK, BITCASK_CLOSED,
+               BITCASK_INVALID_HANDLE);
+        CHECK(lookups == NULL || (lookups[0].len == 1 && lookups[0].data[0] == 'v'));
+        MAY_BE(bitcask_value_size(db, S("k"), &number, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
+        MAY_BE(bitcask_count(db, NULL, &number, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
+        read = NULL;
+        MAY_BE(bitcask_first(db, &read, &entry, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
+        CHECK(read == NULL || (entry.key_len == 1 && entry.key[0] == 'k' && entry.value[0] == 'v'));
+        bitcask_value_free(read);
+        read = NULL;
+        MAY_BE(bitcask_random_key(db, &read, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
         bitcask_value_free(read);
         MAY_BE(bitcask_put(db, S("k2"), S("v"), 0, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
         MAY_BE(bitcask_batch_new(db, &own_batch, NULL), BITCASK_OK, BITCASK_CLOSED, BITCASK_INVALID_HANDLE);
@@ -109,6 +138,7 @@ static void *until_closed(void *argument) {
         MAY_BE(bitcask_iter_next_page(iter, 1 + own, 100, &(const bitcask_entry *){NULL}, &len, NULL), BITCASK_OK,
                BITCASK_CLOSED, BITCASK_INVALID_HANDLE, BITCASK_INVALID_ARGUMENT);
     }
+    bitcask_values_free(many);
     return NULL;
 }
 
@@ -150,6 +180,8 @@ static void *two_in_one(void *argument) {
         MAY_BE(bitcask_batch_put(batch, (const uint8_t *)key, strlen(key), S("v"), NULL), BITCASK_OK, BITCASK_INVALID_ARGUMENT);
         MAY_BE(bitcask_batch_len(batch, &len, NULL), BITCASK_OK, BITCASK_INVALID_ARGUMENT);
         MAY_BE(bitcask_iter_seek(iter, S("k"), NULL), BITCASK_OK, BITCASK_INVALID_ARGUMENT);
+        MAY_BE(bitcask_multi_get_packed(db, S("kk"), (const size_t[]){1, 1}, 2, values, &(const bitcask_lookup *){NULL}, NULL), BITCASK_OK,
+               BITCASK_INVALID_ARGUMENT);
         /* Where entries point to can't be read here: another thread may be at its next call. */
         MAY_BE(bitcask_iter_next(iter, &(bitcask_entry){0}, NULL), BITCASK_OK, BITCASK_INVALID_ARGUMENT, BITCASK_NOT_FOUND);
         STATUS(bitcask_value_bytes(value, &data, &len), BITCASK_OK);
@@ -167,10 +199,13 @@ static void *frees_meanwhile(void *argument) {
         MAY_BE(bitcask_batch_put(batch, S("k"), S("v"), NULL), BITCASK_OK, BITCASK_INVALID_ARGUMENT, BITCASK_INVALID_HANDLE);
         MAY_BE(bitcask_iter_next(iter, &(bitcask_entry){0}, NULL), BITCASK_OK, BITCASK_INVALID_ARGUMENT, BITCASK_NOT_FOUND, BITCASK_INVALID_HANDLE);
         MAY_BE(bitcask_value_bytes(value, &data, &len), BITCASK_OK, BITCASK_INVALID_HANDLE);
+        MAY_BE(bitcask_multi_get_packed(db, S("kk"), (const size_t[]){1, 1}, 2, values, &(const bitcask_lookup *){NULL}, NULL), BITCASK_OK,
+               BITCASK_INVALID_ARGUMENT, BITCASK_INVALID_HANDLE);
     }
     bitcask_batch_free(batch);
     bitcask_iter_free(iter);
     bitcask_value_free(value);
+    bitcask_values_free(values);
     return NULL;
 }
 
@@ -178,6 +213,7 @@ static void make_children(void) {
     OK(bitcask_batch_new(db, &batch, &error));
     OK(bitcask_iter_new(db, NULL, &iter, &error));
     OK(bitcask_get(db, S("k"), &value, &error));
+    values = bitcask_values_new();
 }
 
 static void shared_children(void) {
@@ -190,6 +226,7 @@ static void shared_children(void) {
     bitcask_batch_free(batch);
     bitcask_iter_free(iter);
     bitcask_value_free(value);
+    bitcask_values_free(values);
     for (int n = 0; n < rounds; n++) {
         make_children();
         start(threads, frees_meanwhile);

@@ -1,6 +1,6 @@
 /*
  * Runs the conformance cases through the C ABI. README.md defines their language; this file knows that language and
- * bitcask.h, and no case. Usage: runner [--skip-large] [--index btree|hash] CASES_DIR SCRATCH_DIR
+ * bitcask.h, and no case. Usage: runner [--skip-large] [--index KIND] [--io KIND] CASES_DIR SCRATCH_DIR
  *
  * Every call gets a place for its error, and call() checks that there is an error object exactly when there should be.
  */
@@ -20,19 +20,25 @@ typedef struct {
     char *options[MAX_OPTIONS];
 } object;
 
-static const char *const KINDS[] = {"btree", "hash"};
+/* By the numbers of bitcask.h. Of the first, those that the library has. */
+static const char *const KINDS[] = {"btree", "hash", "art", "skiplist", "bptree"}, *const IO_KINDS[] = {"mmap", "file"};
+enum { N_KINDS = sizeof KINDS / sizeof *KINDS, N_IO_KINDS = sizeof IO_KINDS / sizeof *IO_KINDS };
 static const char *scratch, *file_name;
-static int kind;
+static int kind, io;
 static bool reuse;
 static object objects[MAX_OBJECTS];
-static bytes lent[4];
-static size_t n_lent;
+static bytes *lent;
+static size_t n_lent, lent_room;
 static bitcask_error *error;
 
 /* ---- calls ---- */
 
 /* Takes over data to hand it to the library. */
-static bytes lend_data(bytes data) { return lent[n_lent++] = data; }
+static bytes lend_data(bytes data)
+{
+    if (n_lent == lent_room && !(lent = realloc(lent, (lent_room = lent_room * 2 + 16) * sizeof *lent))) exit(2);
+    return lent[n_lent++] = data;
+}
 
 static bytes lend(const char *token)
 {
@@ -115,13 +121,40 @@ static object *place(char what, const char *name)
     return unused;
 }
 
-static bitcask *store_of(const char *name) { return find('s', option("of") ? option("of") : name)->handle; }
+static bitcask_db *store_of(const char *name) { return find('s', option("of") ? option("of") : name)->handle; }
+
+/* The position of a name in a list, or -1. */
+static int position(const char *name, const char *const *list, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (is(name, list[i])) return i;
+    }
+    return -1;
+}
+
+/* Whether the library has an index kind. */
+static bool has_kind(int32_t index)
+{
+    bitcask_options *o = bitcask_options_new();
+    bool has = bitcask_options_set_index(o, index, NULL) == BITCASK_OK;
+    bitcask_options_free(o);
+    return has;
+}
+
+/* The kind after that of the run, of those that the library has. */
+static int next_kind(void)
+{
+    int next = kind;
+    do next = (next + 1) % N_KINDS;
+    while (!has_kind(next));
+    return next;
+}
 
 static void open_store(const char *name, char *const *chosen, size_t n)
 {
     bitcask_options *o = bitcask_options_new();
     const char *dir = "store", *ms = option_in(chosen, n, "interval_ms"), *limit = option_in(chosen, n, "interval_bytes");
-    bool good = call(bitcask_options_set_index(o, kind, &error));
+    bool good = call(bitcask_options_set_index(o, kind, &error)) && call(bitcask_options_set_io(o, io, &error));
     if (ms && limit) {
         good = good && call(bitcask_options_set_durability(o, BITCASK_DURABILITY_INTERVAL, &error));
         good = good && call(bitcask_options_set_sync_interval(o, strtoull(ms, NULL, 10), strtoull(limit, NULL, 10), &error));
@@ -132,8 +165,17 @@ static void open_store(const char *name, char *const *chosen, size_t n)
         bool on = strcmp(v, "yes") == 0;
         if (strncmp(s, "dir=", len) == 0) dir = v;
         else if (strncmp(s, "index=", len) == 0) {
-            int32_t index = strcmp(v, "btree") == 0 ? BITCASK_INDEX_BTREE : strcmp(v, "hash") == 0 ? BITCASK_INDEX_HASH : !kind;
+            int32_t index = is(v, "next") ? next_kind() : position(v, KINDS, N_KINDS);
+            if (index < 0) problem("unknown index kind", v);
             good = call(bitcask_options_set_index(o, index, &error));
+        } else if (strncmp(s, "io=", len) == 0) {
+            int32_t chosen_io = position(v, IO_KINDS, N_IO_KINDS);
+            if (chosen_io < 0) problem("unknown I/O kind", v);
+            good = call(bitcask_options_set_io(o, chosen_io, &error));
+        } else if (strncmp(s, "sort_budget=", len) == 0) {
+            good = call(bitcask_options_set_sort_budget(o, strtoull(v, NULL, 10), &error));
+        } else if (strncmp(s, "index_budget=", len) == 0) {
+            good = call(bitcask_options_set_index_budget(o, strtoull(v, NULL, 10), &error));
         } else if (strncmp(s, "durability=", len) == 0) {
             int32_t d = strcmp(v, "none") == 0 ? BITCASK_DURABILITY_NONE
                         : strcmp(v, "always") == 0 ? BITCASK_DURABILITY_ALWAYS : BITCASK_DURABILITY_INTERVAL;
@@ -153,7 +195,7 @@ static void open_store(const char *name, char *const *chosen, size_t n)
     }
     char path[PATH_LEN];
     snprintf(path, sizeof path, "%s/%s", scratch, dir);
-    bitcask *db = NULL;
+    bitcask_db *db = NULL;
     if (good && call(bitcask_open(path, o, &db, &error))) {
         object *store = place('s', name);
         store->handle = db;
@@ -205,7 +247,7 @@ static bitcask_iter_options *iter_options(void)
     return o;
 }
 
-static bool iter_new(bitcask *db, bitcask_iter **iter)
+static bool iter_new(bitcask_db *db, bitcask_iter **iter)
 {
     bitcask_iter_options *o = iter_options();
     bool good = !*trouble && n_got == 0 && call(bitcask_iter_new(db, o, iter, &error));
@@ -216,7 +258,7 @@ static bool iter_new(bitcask *db, bitcask_iter **iter)
 /* ---- operations ---- */
 
 /* `iter` (one record a call) and `count` (page-wise, which checks the order). */
-static void read_all(bitcask *db, bool count)
+static void read_all(bitcask_db *db, bool count)
 {
     bitcask_iter *iter = NULL;
     if (!iter_new(db, &iter)) return;
@@ -251,6 +293,130 @@ static void read_all(bitcask *db, bool count)
     bitcask_iter_free(iter);
 }
 
+/* The i-th key of `fill`. */
+static bytes filled_key(bytes prefix, uint32_t i)
+{
+    bytes key = {allocate(prefix.len + 4), prefix.len + 4};
+    if (prefix.len) memcpy(key.data, prefix.data, prefix.len);
+    for (int b = 0; b < 4; b++) key.data[prefix.len + (size_t)b] = (uint8_t)(i >> (24 - 8 * b));
+    return key;
+}
+
+/* One form of the call for many keys; they are lent for its length. */
+static bool find_keys(bitcask_db *db, const bytes *keys, size_t n, bool packed, bitcask_values *values, const bitcask_lookup **found)
+{
+    size_t len = 0;
+    const uint8_t **pointers = allocate(n * sizeof *pointers);
+    size_t *lens = allocate(n * sizeof *lens);
+    for (size_t i = 0; i < n; i++) {
+        len += lens[i] = keys[i].len;
+        if (!packed) pointers[i] = lend_data(copy(keys[i].data, keys[i].len)).data;
+    }
+    bool good;
+    if (packed) {
+        bytes all = lend_data((bytes){allocate(len), len});
+        for (size_t i = 0, at = 0; i < n; at += lens[i++]) memcpy(all.data + at, keys[i].data, lens[i]);
+        good = call(bitcask_multi_get_packed(db, all.data, len, lens, n, values, found, &error));
+    } else {
+        good = call(bitcask_multi_get(db, pointers, lens, n, values, found, &error));
+    }
+    end_loan();
+    free(pointers);
+    free(lens);
+    return good;
+}
+
+static bool same_lookup(const bitcask_lookup *a, const bitcask_lookup *b)
+{
+    if (a->status != b->status || a->len != b->len || (a->data == NULL) != (b->data == NULL)) return false;
+    if ((a->status == BITCASK_OK) != (a->data != NULL)) return false;
+    return a->len == 0 || memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* `multi_get` and `multi_filled`, by both forms of the call. Takes over the keys. */
+static void multi_get(bitcask_db *db, bytes *keys, size_t n, bool filled)
+{
+    bitcask_values *values = bitcask_values_new(), *again = bitcask_values_new();
+    const bitcask_lookup *found = NULL, *packed = NULL;
+    bool good = find_keys(db, keys, n, false, values, &found);
+    if (find_keys(db, keys, n, true, again, &packed) != good) problem("the forms of the call differ", "");
+    uint64_t right = 0;
+    for (size_t i = 0; good && packed && i < n; i++) {
+        const bitcask_lookup *f = &found[i];
+        if (!same_lookup(f, &packed[i])) problem("the forms of the call differ", "");
+        if (filled) {
+            bytes value = generated(i, (size_t)arg_number(2));
+            right += f->status == BITCASK_OK && f->len == value.len && (f->len == 0 || memcmp(f->data, value.data, f->len) == 0);
+            free(value.data);
+        } else if (f->status == BITCASK_OK) give('b', copy(f->data, f->len), (bytes){0});
+        else word(bitcask_status_name(f->status));
+    }
+    if (good && filled) number(right);
+    if (good && !filled && n == 0) word("none");
+    bitcask_values_free(values);
+    bitcask_values_free(again);
+    for (size_t i = 0; i < n; i++) free(keys[i].data);
+    free(keys);
+}
+
+static void multi(bitcask_db *db, bool filled)
+{
+    size_t n = filled ? (size_t)arg_number(0) : n_args;
+    bytes *keys = allocate(n * sizeof *keys), prefix = {NULL, 0};
+    if (filled && !parse(arg(1), &prefix)) problem("no bytes", arg(1));
+    for (size_t i = 0; i < n; i++) {
+        if (filled) keys[i] = filled_key(prefix, (uint32_t)i);
+        else if (!parse(arg(i), &keys[i])) problem("no bytes", arg(i));
+    }
+    free(prefix.data);
+    multi_get(db, keys, n, filled);
+}
+
+/* `first` and `last`. */
+static void edge(bitcask_db *db, bool last)
+{
+    bitcask_value *value = NULL;
+    bitcask_entry entry;
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    if (!call(last ? bitcask_last(db, &value, &entry, &error) : bitcask_first(db, &value, &entry, &error))) return;
+    give('p', copy(entry.key, entry.key_len), copy(entry.value, entry.value_len));
+    if (call(bitcask_value_bytes(value, &data, &len)) && (data != entry.value || len != entry.value_len)) {
+        problem("value and entry differ", "");
+    }
+    bitcask_value_free(value);
+}
+
+static void count_range(bitcask_db *db)
+{
+    uint64_t records = 0;
+    bitcask_iter_options *o = n_options ? iter_options() : NULL;
+    if (!*trouble && n_got == 0 && call(bitcask_count(db, o, &records, &error))) number(records);
+    bitcask_iter_options_free(o);
+}
+
+static void random_keys(bitcask_db *db)
+{
+    size_t n = (size_t)arg_number(0), different = 0;
+    bytes *seen = allocate(n * sizeof *seen);
+    bool good = true;
+    for (size_t i = 0; good && i < n; i++) {
+        bitcask_value *key = NULL;
+        const uint8_t *data = NULL;
+        size_t len = 0, j = 0;
+        good = call(bitcask_random_key(db, &key, &error)) && call(bitcask_value_bytes(key, &data, &len));
+        while (good && j < different && (seen[j].len != len || memcmp(seen[j].data, data, len) != 0)) j++;
+        if (good && j == different) {
+            seen[different++] = copy(data, len);
+            if (bitcask_contains(db, data, len, NULL) != BITCASK_OK) problem("a random key is not there", "");
+        }
+        bitcask_value_free(key);
+    }
+    if (good) number(different);
+    while (different) free(seen[--different].data);
+    free(seen);
+}
+
 /* `fill` and `filled` of a store, and `batch_fill`. */
 static void fill(const char *op, void *handle)
 {
@@ -259,10 +425,7 @@ static void fill(const char *op, void *handle)
     uint64_t same = 0;
     bool good = true;
     for (uint32_t i = 0; good && i < arg_number(0); i++) {
-        bytes key = {allocate(prefix.len + 4), prefix.len + 4}, value = generated(i, (size_t)arg_number(2));
-        memcpy(key.data, prefix.data, prefix.len);
-        for (int b = 0; b < 4; b++) key.data[prefix.len + (size_t)b] = (uint8_t)(i >> (24 - 8 * b));
-        lend_data(key);
+        bytes key = lend_data(filled_key(prefix, i)), value = generated(i, (size_t)arg_number(2));
         if (strcmp(op, "filled") == 0) {
             bitcask_value *found = NULL;
             const uint8_t *data = NULL;
@@ -377,9 +540,9 @@ static void run_iter(const char *op, const char *name)
 
 static void run_store(const char *op, const char *name)
 {
-    static const char *const figures[] = {"keys", "files", "data_bytes", "index_bytes", "last_seq", "damaged_places", "damaged_bytes"};
+    static const char *const figures[] = {"keys", "files", "data_bytes", "index_bytes", "last_seq", "damaged_places", "damaged_bytes", "mapped_files"};
     object *o = find('s', name);
-    bitcask *db = o->handle;
+    bitcask_db *db = o->handle;
     if (is(op, "close")) {
         o->closed = true;
         done(bitcask_close(db, &error));
@@ -400,7 +563,15 @@ static void run_store(const char *op, const char *name)
         if (call(status)) give('b', copy(buffer, len), (bytes){0});
         else if (status == BITCASK_BUFFER_TOO_SMALL) number(len);
         free(buffer);
-    } else if (is(op, "contains")) {
+    } else if (is(op, "value_size")) {
+        bytes key = lend(arg(0));
+        uint64_t size = 0;
+        if (call(bitcask_value_size(db, key.data, key.len, &size, &error))) number(size);
+    } else if (is(op, "multi_get") || is(op, "multi_filled")) multi(db, is(op, "multi_filled"));
+    else if (is(op, "first") || is(op, "last")) edge(db, is(op, "last"));
+    else if (is(op, "count_range")) count_range(db);
+    else if (is(op, "random_key")) random_keys(db);
+    else if (is(op, "contains")) {
         bytes key = lend(arg(0));
         int32_t status = bitcask_contains(db, key.data, key.len, &error);
         if (status == BITCASK_NOT_FOUND) word("no");
@@ -470,7 +641,7 @@ static bool in_case, case_failed;
 static void fail(int line, const char *name)
 {
     case_failed = true;
-    printf("%s:%d: %s [%s]: ", file_name, line, name, KINDS[kind]);
+    printf("%s:%d: %s [%s %s]: ", file_name, line, name, KINDS[kind], IO_KINDS[io]);
     print_difference();
 }
 
@@ -523,13 +694,15 @@ static void run_file(const char *path, bool skip_large)
             end_case(number_of_line, name);
             split(line);
             name = arg(0);
-            bool large = false;
+            bool large = false, ordered = false;
             reuse = case_failed = false;
             for (size_t i = 1; i < n_args; i++) {
                 large = large || is(arg(i), "large");
                 reuse = reuse || is(arg(i), "reuse");
+                ordered = ordered || is(arg(i), "ordered");
             }
-            in_case = !(large && skip_large) && (!option("index") || is(option("index"), KINDS[kind]));
+            in_case = !(large && skip_large) && !(ordered && kind == BITCASK_INDEX_HASH) &&
+                      (!option("index") || is(option("index"), KINDS[kind])) && (!option("io") || is(option("io"), IO_KINDS[io]));
             if (in_case && mkdir(scratch, 0700) != 0) {
                 perror(scratch);
                 exit(2);
@@ -554,14 +727,15 @@ static int is_case_file(const struct dirent *e)
 int main(int argc, char **argv)
 {
     bool skip_large = false;
-    const char *only = NULL;
+    const char *only = NULL, *only_io = NULL;
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (is(argv[i], "--skip-large")) skip_large = true;
         else if (is(argv[i], "--index") && i + 1 < argc) only = argv[++i];
+        else if (is(argv[i], "--io") && i + 1 < argc) only_io = argv[++i];
     }
     if (argc - i != 2) {
-        fputs("usage: runner [--skip-large] [--index btree|hash] CASES_DIR SCRATCH_DIR (which must not exist)\n", stderr);
+        fputs("usage: runner [--skip-large] [--index KIND] [--io KIND] CASES_DIR SCRATCH_DIR (which must not exist)\n", stderr);
         return 2;
     }
     scratch = argv[i + 1];
@@ -571,13 +745,17 @@ int main(int argc, char **argv)
         char path[PATH_LEN];
         snprintf(path, sizeof path, "%s/%s", argv[i], names[j]->d_name);
         file_name = names[j]->d_name;
-        for (kind = 0; kind < 2; kind++) {
-            if (!only || is(only, KINDS[kind])) run_file(path, skip_large);
+        for (kind = 0; kind < N_KINDS; kind++) {
+            for (io = 0; io < N_IO_KINDS; io++) {
+                bool wanted_one = (!only || is(only, KINDS[kind])) && (!only_io || is(only_io, IO_KINDS[io]));
+                if (wanted_one && has_kind(kind)) run_file(path, skip_large);
+            }
         }
         free(names[j]);
     }
     if (n >= 0) free(names);
     free(got);
+    free(lent);
     printf("%zu passed, %zu failed\n", passed, failed);
     return failed || !passed;
 }

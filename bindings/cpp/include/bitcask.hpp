@@ -11,7 +11,7 @@
 /// `try_name` is noexcept in spirit and returns a bitcask::Result (std::expected where the standard library has it). Compiled
 /// with -fno-exceptions only the second kind is there, and the library is complete with it. A missing key is no error.
 ///
-/// **Ownership.** Store, Batch, Iterator and Value own what they stand for, can be moved and not copied, and may
+/// **Ownership.** Store, Batch, Iterator, Value and Values own what they stand for, can be moved and not copied, and may
 /// outlive each other in any order: after the store is closed its batches and iterators fail with `Status::closed`,
 /// and its values stay readable. Destructors never throw. What is handed in is copied, or only read during the call.
 ///
@@ -30,5 +30,6 @@
 #include "bitcask/result.hpp"
 #include "bitcask/store.hpp"
 #include "bitcask/value.hpp"
+#include "bitcask/values.hpp"
 
 #endif

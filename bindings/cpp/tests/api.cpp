@@ -9,7 +9,12 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#if __cplusplus >= 202002L
+#include <ranges>
+#endif
+#include <deque>
 #include <map>
+#include <set>
 #include <thread>
 #include <typeinfo>
 #include <vector>
@@ -28,6 +33,8 @@ static_assert(!std::is_copy_constructible_v<Store> && std::is_nothrow_move_const
 static_assert(!std::is_copy_constructible_v<bitcask::Batch> && std::is_nothrow_move_constructible_v<bitcask::Batch>);
 static_assert(!std::is_copy_constructible_v<bitcask::Iterator> && std::is_nothrow_move_constructible_v<bitcask::Iterator>);
 static_assert(!std::is_copy_constructible_v<bitcask::Value> && std::is_nothrow_move_constructible_v<bitcask::Value>);
+static_assert(!std::is_copy_constructible_v<bitcask::Values> && std::is_nothrow_move_constructible_v<bitcask::Values>);
+static_assert(!std::is_copy_constructible_v<bitcask::OwnedRecord> && std::is_nothrow_move_constructible_v<bitcask::OwnedRecord>);
 static_assert(std::is_nothrow_destructible_v<Store> && std::is_nothrow_copy_constructible_v<bitcask::Error>);
 static_assert(std::is_copy_constructible_v<Options> && std::is_copy_constructible_v<IterOptions>);
 static_assert(!std::is_constructible_v<bitcask::Bytes, std::nullptr_t> && !std::is_constructible_v<bitcask::Bytes, int>);
@@ -38,6 +45,7 @@ static_assert(!std::is_convertible_v<bitcask::Value, std::string_view> && std::i
 #if __cplusplus >= 202002L
 static_assert(std::input_iterator<bitcask::Iterator::iterator>);
 static_assert(std::ranges::input_range<bitcask::Iterator>);
+static_assert(std::ranges::forward_range<bitcask::Values>);
 #endif
 
 namespace {
@@ -398,6 +406,122 @@ void loops() {
     CHECK(count(copied) == 3 && count(copied) == 3);
 }
 
+// Whether values are these, by index and by iteration.
+bool are(const bitcask::Values& values, const std::vector<std::optional<std::string_view>>& wanted) {
+    bool right = values.size() == wanted.size() && values.empty() == wanted.empty();
+    for (std::size_t i = 0; right && i < wanted.size(); i++) right = values[i] == wanted[i];
+    return right && std::equal(values.begin(), values.end(), wanted.begin(), wanted.end());
+}
+
+// A view of values that are gone at the end of the line.
+template <class V, class = void>
+constexpr bool can_index = false;
+template <class V>
+constexpr bool can_index<V, std::void_t<decltype(std::declval<V>()[std::size_t{0}])>> = true;
+static_assert(can_index<bitcask::Values&> && can_index<const bitcask::Values&> && !can_index<bitcask::Values>);
+
+void many_keys() {
+    Dir dir;
+    Store db(dir.path / "store");
+    db.put("a", "1");
+    db.put("b", "");
+    db.put("z"s + '\0' + "z", "zero");
+
+    CHECK(are(db.multi_get({"a", "x", "b", "z\0z"sv, "a"}), {"1", std::nullopt, "", "zero", "1"}));
+    CHECK(are(db.multi_get({}), {}) && are(bitcask::Values(), {}));
+    const std::vector<std::string_view> views = {"b", "a"};
+    const std::deque<std::string> strings = {"x", "a"};
+    const std::set<const char*> pointers = {"a"};
+    const std::vector<std::vector<unsigned char>> containers = {{'a'}, {'b', 'b'}};
+    const std::array<std::array<std::byte, 1>, 1> arrays = {{{std::byte{'b'}}}};
+    CHECK(are(db.multi_get(views), {"", "1"}));
+    CHECK(are(db.multi_get(strings), {std::nullopt, "1"}));
+    CHECK(are(db.multi_get(pointers), {"1"}));
+    CHECK(are(db.multi_get(containers), {"1", std::nullopt}));
+    CHECK(are(db.multi_get(arrays), {""}));
+#if defined(__cpp_lib_ranges) && (!defined(__clang_major__) || __clang_major__ >= 16) // older ones can't read that header
+    // A range whose keys exist only while it is at them, and one that can't be gone through while constant.
+    CHECK(are(db.multi_get(views | std::views::transform([](auto key) { return std::string(key) + (key == "a" ? "" : "c"); })), {std::nullopt, "1"}));
+    CHECK(are(db.multi_get(views | std::views::filter([](auto key) { return key == "a"; })), {"1"}));
+#endif
+    int there = 0;
+    for (const auto value : db.multi_get({"a", "b", "c"})) there += value.has_value();
+    CHECK(there == 2);
+
+    // They stay, whatever comes: writes, moves, close.
+    bitcask::Values values = db.multi_get(views);
+    const char* data = values[1]->data();
+    db.put("a", "changed");
+    bitcask::Values moved(std::move(values));
+    CHECK(values.empty() && are(moved, {"", "1"}) && moved[1]->data() == data); // NOLINT: what is left is empty
+    values = std::move(moved);
+    CHECK(are(values, {"", "1"}));
+    db.close();
+    CHECK(are(values, {"", "1"}));
+    CHECK_THROWS(bitcask::ClosedError, db.multi_get(views));
+    CHECK_THROWS(bitcask::ClosedError, db.multi_get_into(views, values));
+    CHECK(values.empty());
+
+    // Used again, also with another store, after failures, and with its own values as keys.
+    db = Store(dir.path / "store");
+    Store other(dir.path / "other");
+    other.put("x", std::string(100000, 'x'));
+    other.put("k", "x");
+    for (int i = 0; i < 3; i++) {
+        db.multi_get_into(views, values);
+        CHECK(are(values, {"", "changed"}));
+        CHECK_THROWS(bitcask::KeyEmptyError, db.multi_get_into(std::vector<std::string>{"a", ""}, values));
+        CHECK(values.empty());
+        CHECK_THROWS(bitcask::KeyTooLargeError, db.multi_get_into(std::vector<std::string>{std::string(65536, 'k'), "a"}, values));
+        other.multi_get_into(std::vector<const char*>{"k"}, values);
+        other.multi_get_into(std::vector<std::string_view>{*values[0]}, values);
+        CHECK(values.size() == 1 && values[0] == std::string(100000, 'x'));
+    }
+}
+
+void ends_counts_and_random_keys() {
+    Dir dir;
+    for (const auto index : {bitcask::Index::btree, bitcask::Index::hash, bitcask::Index::skiplist}) {
+        for (const auto io : {bitcask::IoKind::mmap, bitcask::IoKind::file}) {
+            std::optional<bitcask::OwnedRecord> first, last;
+            {
+                Store db(dir.path / "store", Options().index(index).io(io));
+                for (const auto* key : {"a", "m", "z"}) db.erase(key);
+                CHECK(!db.first() && !db.last() && !db.random_key() && db.count() == 0 && !db.value_size("a"));
+                db.put("m", "middle");
+                db.put("z", "last");
+                db.put("a", "");
+                CHECK(db.value_size("m") == 6U && db.value_size("a") == 0U && !db.value_size("b"));
+                CHECK(db.count() == 3 && db.count(IterOptions().start_after("a")) == 2 && db.count(IterOptions().prefix("m").reverse()) == 1);
+                CHECK(db.count(IterOptions().limit(2)) == 2);
+                std::set<std::string> keys;
+                for (int i = 0; i < 200; i++) keys.insert(*db.random_key());
+                CHECK(keys == std::set<std::string>{"a", "m", "z"});
+                first = db.first();
+                last = db.last();
+                db.put("a", "changed");
+                CHECK((db.stats().mapped_files > 0) == (io == bitcask::IoKind::mmap));
+            }
+            CHECK(first && first->key == "a" && first->value.empty());
+            auto& [key, value] = *last;
+            CHECK(key == "z" && value == "last");
+        }
+    }
+    Store hash(dir.path / "hash", Options().index(bitcask::Index::hash).sort_budget(10));
+    hash.put("a", "1");
+    CHECK_THROWS(bitcask::UnsupportedError, hash.all());
+    CHECK(hash.count() == 1 && hash.first()->key == "a");
+    CHECK_THROWS(bitcask::InvalidArgumentError, Store(dir.path / "none", Options().index_budget(1000)));
+    CHECK_THROWS(bitcask::InvalidArgumentError, Store(dir.path / "none", Options().io(static_cast<bitcask::IoKind>(7))));
+    Store none;
+    CHECK_THROWS(bitcask::ClosedError, none.first());
+    CHECK_THROWS(bitcask::ClosedError, none.last());
+    CHECK_THROWS(bitcask::ClosedError, none.count());
+    CHECK_THROWS(bitcask::ClosedError, none.random_key());
+    CHECK_THROWS(bitcask::ClosedError, none.value_size("a"));
+    CHECK_THROWS(bitcask::ClosedError, none.multi_get({"a"}));
+}
+
 void results() {
     Dir dir;
     auto opened = Store::try_open(dir.path / "store");
@@ -451,11 +575,15 @@ void forked() {
     db.put("k", "v");
     bitcask::Batch batch = db.batch();
     const auto value = db.get("k");
+    const auto many = db.multi_get({"k"});
     std::fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
         const auto is_forked = [](const auto& result) { return !result && result.error().status == Status::forked; };
         bool good = is_forked(db.try_put("k", "child")) && is_forked(db.try_get("k")) && is_forked(batch.try_put("a", "b"));
+        good = good && is_forked(db.try_multi_get({"k"})) && is_forked(db.try_first()) && is_forked(db.try_last());
+        good = good && is_forked(db.try_count()) && is_forked(db.try_random_key()) && is_forked(db.try_value_size("k"));
+        good = good && many[0] == "v";
         good = good && *value == "v" && !Store::try_open(dir.path / "store");
         db = Store(); // the destructor's close, in the child
         _exit(good ? 0 : 1);
@@ -483,6 +611,8 @@ int main() {
     errors_tell_what_and_where();
     batches();
     loops();
+    many_keys();
+    ends_counts_and_random_keys();
     results();
     threads();
     forked();

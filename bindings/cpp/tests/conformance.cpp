@@ -211,9 +211,58 @@ Items number(const Result<T>& result) {
     return result ? Items{word(std::to_string(*result))} : failed(result.error());
 }
 
+template <class E>
+struct Named {
+    const char* name;
+    E kind;
+};
+
+constexpr Named<bitcask::Index> kinds[] = {
+    {"btree", bitcask::Index::btree},
+    {"hash", bitcask::Index::hash},
+    {"art", bitcask::Index::art},
+    {"skiplist", bitcask::Index::skiplist},
+    {"bptree", bitcask::Index::bptree},
+};
+constexpr Named<bitcask::IoKind> io_kinds[] = {{"mmap", bitcask::IoKind::mmap}, {"file", bitcask::IoKind::file}};
+
+template <class E, std::size_t N>
+std::optional<E> by_name(const Named<E> (&list)[N], const Text& name) {
+    for (const auto& named : list) {
+        if (name == named.name) return named.kind;
+    }
+    return std::nullopt;
+}
+
+/// The kinds that the library has, by asking it, in the order above.
+std::vector<Named<bitcask::Index>> known_kinds() {
+    std::vector<Named<bitcask::Index>> known;
+    bitcask_options* options = bitcask_options_new();
+    for (const auto& named : kinds) {
+        if (bitcask_options_set_index(options, static_cast<std::int32_t>(named.kind), nullptr) == BITCASK_OK) known.push_back(named);
+    }
+    bitcask_options_free(options);
+    return known;
+}
+
+/// What a case is run under.
+struct Combination {
+    Named<bitcask::Index> kind;
+    bitcask::Index next_kind;
+    Named<bitcask::IoKind> io;
+
+    bool runs(const Case& c) const {
+        const auto allows = [&](const char* name, const char* own) {
+            const Text* only = option(c.options, name);
+            return !only || *only == own;
+        };
+        return allows("index", kind.name) && allows("io", io.name) && !(c.has("ordered") && kind.kind == bitcask::Index::hash);
+    }
+};
+
 class Runner {
 public:
-    Runner(fs::path root, bool hash, bool reuse) : root_(std::move(root)), hash_(hash), reuse_(reuse) {}
+    Runner(fs::path root, const Combination& combination, bool reuse) : root_(std::move(root)), combination_(combination), reuse_(reuse) {}
 
     /// The line that tells of the first failure, or nothing.
     Text run(const Case& c) {
@@ -253,7 +302,7 @@ private:
     };
 
     Text where(const Case& c, int line) const {
-        return c.file + ":" + std::to_string(line) + ": " + c.name + (hash_ ? " [hash]: " : " [btree]: ");
+        return c.file + ":" + std::to_string(line) + ": " + c.name + " [" + combination_.kind.name + " " + combination_.io.name + "]: ";
     }
 
     static Text expected(const Op& op) {
@@ -341,6 +390,24 @@ private:
             if (**len > buffer.size()) return {word("BUFFER_TOO_SMALL"), word(std::to_string(**len))};
             return {Item{'b', Text(buffer.data(), **len), ""}};
         }
+        if (name == "value_size") {
+            const auto key = lend(op.argument(0));
+            const auto size = overwrite(CALL(db, value_size(key)));
+            if (!size) return failed(size.error());
+            return {word(*size ? std::to_string(**size) : "NOT_FOUND")};
+        }
+        if (name == "multi_get" || name == "multi_filled") return multi_get(op, db);
+        if (name == "first" || name == "last") {
+            auto record = name == "first" ? CALL(db, first()) : CALL(db, last());
+            if (!record) return failed(record.error());
+            if (!*record) return {word("NOT_FOUND")};
+            return {Item{'p', (*record)->key, (*record)->value.str()}};
+        }
+        if (name == "count_range") {
+            const auto options = iter_options(op);
+            return number(CALL(db, count(options)));
+        }
+        if (name == "random_key") return random_keys(op, db);
         if (name == "contains") {
             const auto key = lend(op.argument(0));
             return yes_no(overwrite(CALL(db, contains(key))));
@@ -362,6 +429,7 @@ private:
                 {"last_seq", stats->last_seq},
                 {"damaged_places", stats->damaged_places},
                 {"damaged_bytes", stats->damaged_bytes},
+                {"mapped_files", stats->mapped_files},
             };
             const auto figure = figures.find(op.argument(0));
             return figure == figures.end() ? problem("unknown figure") : Items{word(std::to_string(figure->second))};
@@ -373,7 +441,7 @@ private:
 
     Items open(const Op& op, const Tokens& chosen) {
         bitcask::Options options;
-        options.index(hash_ ? bitcask::Index::hash : bitcask::Index::btree);
+        options.index(combination_.kind.kind).io(combination_.io.kind);
         Text dir = "store";
         std::optional<std::uint64_t> every, limit;
         for (const Text& token : chosen) {
@@ -382,7 +450,16 @@ private:
             const bool yes = value == "yes";
             const std::uint64_t n = std::strtoull(value.c_str(), nullptr, 10);
             if (key == "dir") dir = value;
-            else if (key == "index") options.index((value == "next" ? !hash_ : value == "hash") ? bitcask::Index::hash : bitcask::Index::btree);
+            else if (key == "index") {
+                const auto kind = value == "next" ? std::optional(combination_.next_kind) : by_name(kinds, value);
+                if (!kind) return problem("unknown index kind " + value);
+                options.index(*kind);
+            } else if (key == "io") {
+                const auto kind = by_name(io_kinds, value);
+                if (!kind) return problem("unknown I/O kind " + value);
+                options.io(*kind);
+            } else if (key == "sort_budget") options.sort_budget(n);
+            else if (key == "index_budget") options.index_budget(n);
             else if (key == "durability") {
                 options.durability(value == "none"     ? bitcask::Durability::none
                                    : value == "always" ? bitcask::Durability::always
@@ -405,7 +482,58 @@ private:
         return {word("OK")};
     }
 
-    Result<bitcask::Iterator> range(const Op& op, const bitcask::Store& db) {
+    /// The i-th key of `fill`.
+    static Text filled_key(Text prefix, std::uint32_t i) {
+        for (int shift = 24; shift >= 0; shift -= 8) prefix += static_cast<char>(static_cast<unsigned char>(i >> shift));
+        return prefix;
+    }
+
+    /// `multi_get` and `multi_filled`: the values of a new object, and those of one that is used again, which must agree.
+    Items multi_get(const Op& op, const bitcask::Store& db) {
+        const bool filled = op.name == "multi_filled";
+        const auto prefix = filled ? bytes_of(op.argument(1)) : Text();
+        if (!prefix) return problem("no prefix");
+        const std::size_t count = filled ? op.number(0) : op.arguments.size();
+        const auto lend_keys = [&] {
+            std::vector<bitcask::Bytes> keys;
+            for (std::size_t i = 0; i < count; i++) {
+                keys.push_back(filled ? lend_bytes(filled_key(*prefix, static_cast<std::uint32_t>(i))) : lend(op.argument(i)));
+            }
+            return keys;
+        };
+        auto keys = lend_keys();
+        const auto values = overwrite(CALL(db, multi_get(keys)));
+        keys = lend_keys();
+        const auto again = overwrite(CALL(db, multi_get_into(keys, again_)));
+        if (values.has_value() != again.has_value()) return problem("the forms of the call differ");
+        if (!values) return again_.empty() ? failed(values.error()) : problem("values in spite of a failure");
+        if (values->size() != again_.size() || !std::equal(values->begin(), values->end(), again_.begin())) return problem("the forms of the call differ");
+        std::uint64_t same_values = 0;
+        Items items;
+        for (std::size_t i = 0; i < values->size(); i++) {
+            const auto value = (*values)[i];
+            if (filled) same_values += value && *value == generated(i, op.number(2));
+            else items.push_back(value ? Item{'b', Text(*value), ""} : word("NOT_FOUND"));
+        }
+        if (filled) return {word(std::to_string(same_values))};
+        return items.empty() ? Items{word("none")} : items;
+    }
+
+    static Items random_keys(const Op& op, const bitcask::Store& db) {
+        std::set<Text> seen;
+        for (std::size_t i = 0; i < op.number(0); i++) {
+            const auto key = CALL(db, random_key());
+            if (!key) return failed(key.error());
+            if (!*key) return {word("NOT_FOUND")};
+            seen.insert(**key);
+        }
+        for (const Text& key : seen) {
+            if (!CALL(db, contains(key)).value_or(false)) return problem("a random key is not there");
+        }
+        return {word(std::to_string(seen.size()))};
+    }
+
+    bitcask::IterOptions iter_options(const Op& op) {
         bitcask::IterOptions options;
         for (const Text& token : op.options) {
             const std::size_t equals = token.find('=');
@@ -421,6 +549,11 @@ private:
             else if (key != "of") malformed_ = token;
         }
         overwrite(0);
+        return options;
+    }
+
+    Result<bitcask::Iterator> range(const Op& op, const bitcask::Store& db) {
+        const auto options = iter_options(op);
         return CALL(db, range(options));
     }
 
@@ -463,10 +596,8 @@ private:
         if (!prefix) return problem("no prefix");
         std::uint64_t same_values = 0;
         for (std::uint32_t i = 0; i < op.number(0); i++) {
-            Text name = *prefix;
-            for (int shift = 24; shift >= 0; shift -= 8) name += static_cast<char>(static_cast<unsigned char>(i >> shift));
             lent_.clear();
-            const auto key = lend_bytes(name);
+            const auto key = lend_bytes(filled_key(*prefix, i));
             if (op.name == "filled") {
                 const auto value = overwrite(CALL(*db, get(key)));
                 if (!value) return failed(value.error());
@@ -565,13 +696,15 @@ private:
     }
 
     fs::path root_;
-    bool hash_, reuse_;
+    Combination combination_;
+    bool reuse_;
     Text malformed_;
     std::vector<std::unique_ptr<Text>> lent_;
     std::map<Text, Open> stores_;
     std::map<Text, bitcask::Batch> batches_;
     std::map<Text, Cursor> iterators_;
     std::map<Text, bitcask::Value> values_;
+    bitcask::Values again_;
 };
 
 int main(int argc, char** argv) {
@@ -582,12 +715,16 @@ int main(int argc, char** argv) {
     }
     const fs::path root = argv[argc - 1];
     int passed = 0, failures = 0;
+    std::vector<Combination> combinations;
+    const auto known = known_kinds();
+    for (std::size_t i = 0; i < known.size(); i++) {
+        for (const auto& io : io_kinds) combinations.push_back({known[i], known[(i + 1) % known.size()].kind, io});
+    }
     for (const Case& c : read_cases(argv[argc - 2])) {
-        for (const bool hash : {false, true}) {
-            const Text* index = option(c.options, "index");
-            if ((c.has("large") && skip_large) || (index && *index != (hash ? "hash" : "btree"))) continue;
+        for (const Combination& combination : combinations) {
+            if ((c.has("large") && skip_large) || !combination.runs(c)) continue;
             fs::create_directory(root);
-            Runner runner(root, hash, c.has("reuse"));
+            Runner runner(root, combination, c.has("reuse"));
             Text failure = runner.run(c);
             const Text end = runner.finish(c);
             if (failure.empty()) failure = end;

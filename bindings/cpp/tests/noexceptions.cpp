@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #if BITCASK_HAS_EXCEPTIONS
 #error "compile this with -fno-exceptions"
@@ -38,6 +39,18 @@ void use() {
     CHECK(status_of(Store::try_open(dir.path / "store")) == Status::locked);
     char buffer[4];
     CHECK(db.try_get_into("k10123", buffer, sizeof buffer)->value_or(0) == 3);
+
+    CHECK((*db.try_value_size("k10123")).value_or(0) == 3 && !db.try_value_size("none")->has_value());
+    const auto values = db.try_multi_get({"k10007", "none"});
+    CHECK(values && values->size() == 2 && (*values)[0] == "7" && !(*values)[1]);
+    CHECK(status_of(db.try_multi_get({"k10007", ""})) == Status::key_empty);
+    bitcask::Values again;
+    CHECK(db.try_multi_get_into(std::vector<std::string>{"k10008"}, again) && again[0] == "8");
+    auto first = db.try_first(), last = db.try_last();
+    CHECK(first && *first && (*first)->key == "k10001" && (*first)->value == "1");
+    CHECK(last && *last && (*last)->key == "k12999" && (*last)->value == "2999");
+    CHECK(db.try_count().value_or(0) == 2999 && db.try_count(IterOptions().prefix("k1000")).value_or(0) == 9);
+    CHECK(db.try_contains(**db.try_random_key()).value_or(false));
 
     auto batch = db.try_batch();
     CHECK(batch && batch->try_put("b", "1") && batch->try_erase("k10001") && batch->try_size().value_or(0) == 2);

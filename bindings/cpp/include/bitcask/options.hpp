@@ -17,10 +17,25 @@ inline namespace BITCASK_NAMESPACE {
 
 /// The kind of index. Any kind opens any directory.
 enum class Index : std::int32_t {
-    /// Ordered: range and prefix scans in key order, least memory. The default.
+    /// A B+tree in memory: range and prefix scans in key order, least memory of the ordered kinds. The default.
     btree = BITCASK_INDEX_BTREE,
-    /// Fastest single reads; iteration sorts.
+    /// A hash table that keeps no keys: fewest bytes a key, fastest single reads; iteration sorts.
     hash = BITCASK_INDEX_HASH,
+    /// An adaptive radix tree in memory: in key order, fastest single reads of the ordered kinds.
+    art = BITCASK_INDEX_ART,
+    /// A skip list in memory: in key order, and readers take no lock that a writer holds while it makes a change.
+    skiplist = BITCASK_INDEX_SKIPLIST,
+    /// A B+tree on disk with a bounded cache (Options::index_budget): in key order, for more keys than fit into memory.
+    bptree = BITCASK_INDEX_BPTREE,
+};
+
+/// How data files are read. Writing is the same under both, and so are the files.
+enum class IoKind : std::int32_t {
+    /// Through memory maps: values are lent without a copy. An I/O error of the disk under a mapped page is the signal SIGBUS. The
+    /// default where pointers have 64 bits.
+    mmap = BITCASK_IO_MMAP,
+    /// By pread: an I/O error is an error, and nothing is mapped. The default where pointers have 32 bits.
+    file = BITCASK_IO_FILE,
 };
 
 /// When a write is on stable storage.
@@ -63,7 +78,16 @@ struct FreeOptions {
 /// What is not set is as the library has it.
 class Options {
 public:
+    /// A kind that the library lacks is refused at open.
     Options& index(Index kind) { return set(index_, kind); }
+    /// Where a file can't be mapped it is read; Stats::mapped_files tells. A store that is opened for reading only maps nothing.
+    Options& io(IoKind kind) { return set(io_, kind); }
+    /// Most bytes of memory that an iterator may take to sort keys, where the index has no order (Index::hash): 8 for each key of the
+    /// store, and for each key in the iterator's range its length and 16 more. Beyond it making the iterator fails with unsupported.
+    /// 1 GiB unless it is set.
+    Options& sort_budget(std::uint64_t bytes) { return set(sort_budget_, bytes); }
+    /// Bytes of memory that an index on disk (Index::bptree) may take for its cache: at least 1 MiB, 64 MiB unless it is set.
+    Options& index_budget(std::uint64_t bytes) { return set(index_budget_, bytes); }
     Options& durability(Durability durability) { return set(durability_, durability); }
     /// Durability::interval with these limits: the longest time, and the most bytes of log, that acknowledged writes stay
     /// unsynced. Both at least 1. A negative time counts as 0, which is refused.
@@ -105,6 +129,9 @@ private:
             if (place && status == BITCASK_OK) status = setter(*place);
         };
         apply(index_, [&](Index v) { return bitcask_options_set_index(o, static_cast<std::int32_t>(v), error); });
+        apply(io_, [&](IoKind v) { return bitcask_options_set_io(o, static_cast<std::int32_t>(v), error); });
+        apply(sort_budget_, [&](std::uint64_t v) { return bitcask_options_set_sort_budget(o, v, error); });
+        apply(index_budget_, [&](std::uint64_t v) { return bitcask_options_set_index_budget(o, v, error); });
         apply(durability_, [&](Durability v) { return bitcask_options_set_durability(o, static_cast<std::int32_t>(v), error); });
         apply(interval_, [&](Interval v) { return bitcask_options_set_sync_interval(o, v.milliseconds, v.bytes, error); });
         apply(max_file_size_, [&](std::uint64_t v) { return bitcask_options_set_max_file_size(o, v, error); });
@@ -116,6 +143,8 @@ private:
     }
 
     std::optional<Index> index_;
+    std::optional<IoKind> io_;
+    std::optional<std::uint64_t> sort_budget_, index_budget_;
     std::optional<Durability> durability_;
     std::optional<Interval> interval_;
     std::optional<std::uint64_t> max_file_size_;

@@ -1,5 +1,5 @@
 /// \file
-/// Store: open, close, single reads and writes, and the makers of batches and iterators.
+/// Store: open, close, reads and writes, and the makers of batches and iterators.
 #ifndef BITCASK_STORE_HPP
 #define BITCASK_STORE_HPP
 
@@ -10,11 +10,13 @@
 #include "options.hpp"
 #include "result.hpp"
 #include "value.hpp"
+#include "values.hpp"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -36,6 +38,8 @@ struct Stats {
     std::uint64_t last_seq = 0;
     /// Damaged places that were found at open, and the bytes in them.
     std::uint64_t damaged_places = 0, damaged_bytes = 0;
+    /// Data files that are read through a memory map: none with IoKind::file, and fewer than all where the system would not map one.
+    std::uint64_t mapped_files = 0;
 };
 
 /// An open store. Any number of threads may use it at once. Can be moved and not copied; share it by reference or in a
@@ -156,6 +160,70 @@ public:
         return status == BITCASK_OK;
     }
 
+    /// The length of a value in bytes, or nothing if there is no such key. Reads no value, and so finds no damage in it. Fails as try_get.
+    Result<std::optional<std::uint64_t>> try_value_size(Bytes key) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        std::uint64_t size = 0;
+        const std::int32_t status = bitcask_value_size(db, key.data(), key.size(), &size, &error);
+        if (status == BITCASK_NOT_FOUND) return std::optional<std::uint64_t>();
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return std::optional<std::uint64_t>(size);
+    }
+
+    /// The values of many keys as of one moment, with one call: faster than one by one. `keys` is a range of anything that Bytes is made
+    /// of, such as a vector or a span of std::string_view; a key may be given twice. Keys that are not there are no failure. Fails as try_get,
+    /// with the failure of the first key that has one: then there are no values at all.
+    template <class Keys>
+    Result<Values> try_multi_get(Keys&& keys) const {
+        Values values;
+        if (auto found = try_multi_get_into(keys, values); !found) return detail::Unexpected(std::move(found).error());
+        return values;
+    }
+    Result<Values> try_multi_get(std::initializer_list<Bytes> keys) const {
+        return try_multi_get<std::initializer_list<Bytes>&>(keys);
+    }
+
+    /// As try_multi_get, into an object whose memory is used again. After a failure it has no values. The keys may be values in it.
+    template <class Keys>
+    Result<void> try_multi_get_into(Keys&& keys, Values& values) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        return detail::done(db, values.find(db, keys, &error), error);
+    }
+
+    /// The record with the least key, or nothing in an empty store. An index without order (Index::hash) reads all keys for this.
+    /// Fails with corrupted if the record is damaged, io.
+    Result<std::optional<OwnedRecord>> try_first() const { return edge(bitcask_first); }
+
+    /// The record with the greatest key; else as try_first.
+    Result<std::optional<OwnedRecord>> try_last() const { return edge(bitcask_last); }
+
+    /// How many records an iterator with these options would give now. Reads no values, and no keys where the index keeps them; in O(1)
+    /// without bounds and prefix. Fails with io and corrupted where the index keeps no keys.
+    Result<std::uint64_t> try_count(const IterOptions& options = {}) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        std::uint64_t records = 0;
+        IterOptions::Native native;
+        std::int32_t status = options.native(native, &error);
+        if (status == BITCASK_OK) status = bitcask_count(db, native.get(), &records, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return records;
+    }
+
+    /// A key at random, each with the same chance, or nothing in an empty store. Fails with corrupted if the key that was picked is
+    /// damaged, io.
+    Result<std::optional<std::string>> try_random_key() const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_value* key = nullptr;
+        const std::int32_t status = bitcask_random_key(db, &key, &error);
+        if (status == BITCASK_NOT_FOUND) return std::optional<std::string>();
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return std::optional<std::string>(Value(key).str());
+    }
+
     /// The number of keys, in O(1).
     Result<std::uint64_t> try_size() const {
         bitcask_error* error = nullptr;
@@ -189,6 +257,7 @@ public:
         stats.last_seq = figures[BITCASK_STAT_LAST_SEQ];
         stats.damaged_places = figures[BITCASK_STAT_DAMAGED_PLACES];
         stats.damaged_bytes = figures[BITCASK_STAT_DAMAGED_BYTES];
+        stats.mapped_files = figures[BITCASK_STAT_MAPPED_FILES];
         return stats;
     }
 
@@ -202,7 +271,8 @@ public:
         return Batch(batch);
     }
 
-    /// An iterator over the store as it is now. Fails with io and corrupted (an index that keeps no keys reads them from the log).
+    /// An iterator over the store as it is now. With an index without order (Index::hash), which reads the keys from the log and sorts
+    /// them, fails with io, corrupted, and unsupported beyond Options::sort_budget.
     Result<Iterator> try_range(const IterOptions& options = {}) const {
         bitcask_error* error = nullptr;
         bitcask_db* db = handle();
@@ -228,6 +298,20 @@ public:
         return detail::unwrap(try_get_into(key, buffer, capacity));
     }
     bool contains(Bytes key) const { return detail::unwrap(try_contains(key)); }
+    std::optional<std::uint64_t> value_size(Bytes key) const { return detail::unwrap(try_value_size(key)); }
+    template <class Keys>
+    Values multi_get(Keys&& keys) const {
+        return detail::unwrap(try_multi_get(keys));
+    }
+    Values multi_get(std::initializer_list<Bytes> keys) const { return detail::unwrap(try_multi_get(keys)); }
+    template <class Keys>
+    void multi_get_into(Keys&& keys, Values& values) const {
+        detail::unwrap(try_multi_get_into(keys, values));
+    }
+    std::optional<OwnedRecord> first() const { return detail::unwrap(try_first()); }
+    std::optional<OwnedRecord> last() const { return detail::unwrap(try_last()); }
+    std::uint64_t count(const IterOptions& options = {}) const { return detail::unwrap(try_count(options)); }
+    std::optional<std::string> random_key() const { return detail::unwrap(try_random_key()); }
     std::uint64_t size() const { return detail::unwrap(try_size()); }
     bool empty() const { return size() == 0; }
     void sync() { detail::unwrap(try_sync()); }
@@ -258,6 +342,20 @@ private:
     explicit Store(bitcask_db* db) noexcept : db_(db) {}
 
     bitcask_db* release() noexcept { return db_.exchange(nullptr); }
+
+    /// The record that bitcask_first or bitcask_last gives.
+    template <class Call>
+    Result<std::optional<OwnedRecord>> edge(Call call) const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_value* value = nullptr;
+        bitcask_entry entry{};
+        const std::int32_t status = call(db, &value, &entry, &error);
+        if (status == BITCASK_NOT_FOUND) return std::optional<OwnedRecord>();
+        if (status != BITCASK_OK) return failed(db, status, error);
+        Value owned(value); // before the key's copy, which may throw
+        return std::optional<OwnedRecord>(OwnedRecord{std::string(Bytes(entry.key, entry.key_len).view()), std::move(owned)});
+    }
 
     static detail::Unexpected failed(const bitcask_db* db, std::int32_t status, bitcask_error* error) {
         return detail::Unexpected(detail::take_failure(db, status, error));
