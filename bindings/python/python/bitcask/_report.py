@@ -14,6 +14,8 @@ class Stats:
     """Keys that are there."""
     files: int
     """Data files."""
+    mapped_files: int
+    """Data files that are read through a memory map: none with io="file", or read_only."""
     data_bytes: int
     """Bytes of log in the data files, without preallocated space."""
     index_bytes: int
