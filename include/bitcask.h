@@ -13,7 +13,7 @@
  * - Handles are numbers in the clothes of pointers: they are looked up, never dereferenced. A handle that was closed or freed,
  *   is of another type or was made up gives BITCASK_INVALID_HANDLE, and a second close or free does no harm, also
  *   while other threads are using the handle. (The bytes of a freed value, record or message are gone all the same.)
- * - A store is for any number of threads; batches and iterators are for one thread at a time.
+ * - A store is for any number of threads; batches, iterators and values objects (bitcask_values) are for one thread at a time.
  * - After fork, a child's calls on its parent's stores, batches and iterators give BITCASK_FORKED and touch nothing. It may
  *   read values, and free or close everything, which then leaves the parent's store alone.
  * - The library prints nothing, installs no signal handler and reads no environment variable. An internal failure is
@@ -105,11 +105,28 @@
 // Longest value, in bytes: 4 GiB - 1. The shortest is empty.
 #define BITCASK_MAX_VALUE_LEN 4294967295
 
-// An ordered index: range and prefix scans in key order, least memory. The default.
+// A B+tree in memory: range and prefix scans in key order, least memory of the ordered kinds. The default.
 #define BITCASK_INDEX_BTREE 0
 
-// A hash index: fastest single reads; iteration sorts.
+// A hash table that keeps no keys: fewest bytes a key, fastest single reads; iteration sorts.
 #define BITCASK_INDEX_HASH 1
+
+// An adaptive radix tree in memory: in key order, fastest single reads of the ordered kinds.
+#define BITCASK_INDEX_ART 2
+
+// A skip list in memory: in key order, and readers take no lock that a writer holds while it makes a change.
+#define BITCASK_INDEX_SKIPLIST 3
+
+// A B+tree on disk with a bounded cache (bitcask_options_set_index_budget): in key order, for more keys than fit into
+// memory.
+#define BITCASK_INDEX_BPTREE 4
+
+// Data files are read through memory maps: values are lent without a copy. An I/O error of the disk under a mapped page is
+// the signal SIGBUS. The default where pointers have 64 bits.
+#define BITCASK_IO_MMAP 0
+
+// Data files are read by pread: an I/O error is an error, and nothing is mapped. The default where pointers have 32 bits.
+#define BITCASK_IO_FILE 1
 
 // Acknowledged writes are in the page cache: they survive the process, not a loss of power.
 #define BITCASK_DURABILITY_NONE 0
@@ -153,15 +170,22 @@
 // Bytes in them.
 #define BITCASK_STAT_DAMAGED_BYTES 6
 
-// How many figures this header knows. A later library may know more.
-#define BITCASK_STAT_COUNT 7
+// Data files that are read through a memory map: none with BITCASK_IO_FILE, and fewer than all where the system would not
+// map one.
+#define BITCASK_STAT_MAPPED_FILES 7
 
-// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
-typedef struct bitcask bitcask;
+// How many figures this header knows. A later library may know more.
+#define BITCASK_STAT_COUNT 8
+
+// Most keys of one bitcask_multi_get or bitcask_multi_get_packed.
+#define BITCASK_MAX_MULTI_GET 1073741824
 
 // Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 // thread at a time.
 typedef struct bitcask_batch bitcask_batch;
+
+// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
+typedef struct bitcask_db bitcask_db;
 
 // Why a call failed. Made by a call that was given a place for it; owned by the caller, who frees it with
 // bitcask_error_free. It never changes, so threads may share it.
@@ -180,11 +204,27 @@ typedef struct bitcask_iter_options bitcask_iter_options;
 // one thread at a time while it is being set; then threads may share it.
 typedef struct bitcask_options bitcask_options;
 
-// A value that was read. Owned by the caller, who frees it with bitcask_value_free; it outlives the store. It never
-// changes, so threads may share it.
+// A value that was read (or a key, where that is said). Owned by the caller, who frees it with bitcask_value_free; it
+// outlives the store. It never changes, so threads may share it.
 typedef struct bitcask_value bitcask_value;
 
-// One record. The bytes belong to the iterator. Neither pointer is ever NULL in an entry that a call has filled.
+// Memory for what bitcask_multi_get and bitcask_multi_get_packed find, to be used for any number of calls, on any stores.
+// Owned by the caller, who frees it with bitcask_values_free; until then it keeps the memory of its largest call. It belongs
+// to no store and outlives them all. For one thread at a time.
+typedef struct bitcask_values bitcask_values;
+
+// What one of many keys came to. The bytes belong to the bitcask_values.
+typedef struct bitcask_lookup {
+  // The value; never NULL if the key is there, also of an empty value. NULL if it is not there.
+  const uint8_t *data;
+  // Its length in bytes; 0 if the key is not there.
+  size_t len;
+  // BITCASK_OK, or BITCASK_NOT_FOUND if the key is not there.
+  int32_t status;
+} bitcask_lookup;
+
+// One record. The bytes belong to the iterator, or the value (bitcask_first), that it came from. Neither pointer is ever
+// NULL in an entry that a call has filled.
 typedef struct bitcask_entry {
   // The key.
   const uint8_t *key;
@@ -230,19 +270,46 @@ int64_t bitcask_error_offset(const struct bitcask_error *error);
 // Frees an error with its strings. Does nothing for NULL, or if it was freed before.
 void bitcask_error_free(struct bitcask_error *error);
 
-// Options at their defaults: a btree index, a sync every 100 ms or 16 MiB, files of 1 GiB, created if missing,
-// checksums verified, damage refused. NULL only if there are no handles left.
+// Options at their defaults: a btree index, files mapped where pointers have 64 bits, a sync every 100 ms or 16 MiB, files of
+// 1 GiB, created if missing, checksums verified, damage refused. NULL only if there are no handles left.
 struct bitcask_options *bitcask_options_new(void);
 
 // Frees options. Does nothing for NULL, or if they were freed before.
 void bitcask_options_free(struct bitcask_options *options);
 
-// The kind of index: BITCASK_INDEX_BTREE or BITCASK_INDEX_HASH. Any kind opens any directory.
+// The kind of index: BITCASK_INDEX_BTREE, _HASH, _ART, _SKIPLIST or _BPTREE. Any kind opens any directory.
 //
-// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+// Errors: BITCASK_INVALID_ARGUMENT for another number, or a kind that this release lacks; BITCASK_NULL_ARGUMENT,
+// BITCASK_INVALID_HANDLE.
 int32_t bitcask_options_set_index(struct bitcask_options *options,
                                   int32_t kind,
                                   struct bitcask_error **error);
+
+// How data files are read: BITCASK_IO_MMAP or BITCASK_IO_FILE. Writing is the same under both, and so are the files. Where a
+// file can't be mapped it is read; bitcask_stats tells how many are mapped. A store that is opened for reading only maps
+// nothing, because a writer in another process may cut a file shorter.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_io(struct bitcask_options *options,
+                               int32_t kind,
+                               struct bitcask_error **error);
+
+// Most bytes of memory that an iterator may take to sort keys, where the index has no order (BITCASK_INDEX_HASH): 8 for each
+// key of the store, and for each key in the iterator's range its length and 16 more. Beyond it making the iterator is
+// BITCASK_UNSUPPORTED. 1 GiB unless it is set.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_sort_budget(struct bitcask_options *options,
+                                        uint64_t bytes,
+                                        struct bitcask_error **error);
+
+// Bytes of memory that an index on disk (BITCASK_INDEX_BPTREE) may take for its cache; the other kinds have none. At least
+// 1048576, which is checked at open. 64 MiB unless it is set.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_index_budget(struct bitcask_options *options,
+                                         uint64_t bytes,
+                                         struct bitcask_error **error);
 
 // When writes reach stable storage: BITCASK_DURABILITY_NONE, _INTERVAL or _ALWAYS. A single write may ask for more with
 // BITCASK_WRITE_SYNC.
@@ -308,7 +375,7 @@ int32_t bitcask_options_set_on_damage(struct bitcask_options *options,
 // BITCASK_UNSUPPORTED_FEATURE, BITCASK_FOREIGN_FILE, BITCASK_INVALID_ARGUMENT, BITCASK_IO, BITCASK_DISK_FULL.
 int32_t bitcask_open(const char *path,
                      const struct bitcask_options *options,
-                     struct bitcask **db,
+                     struct bitcask_db **db,
                      struct bitcask_error **error);
 
 // Syncs, closes and unlocks a store. The handle is invalid afterwards, whatever is returned.
@@ -318,7 +385,7 @@ int32_t bitcask_open(const char *path,
 //
 // Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
 // touched), or the failure of the last sync; the store is closed all the same.
-int32_t bitcask_close(struct bitcask *db,
+int32_t bitcask_close(struct bitcask_db *db,
                       struct bitcask_error **error);
 
 // Stores a value under a key, replacing any other. Key and value are copied. value may be NULL if value_len is 0: an empty
@@ -329,7 +396,7 @@ int32_t bitcask_close(struct bitcask *db,
 // Errors: BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE, BITCASK_READ_ONLY, BITCASK_CLOSED,
 // BITCASK_FORKED, BITCASK_IO or BITCASK_DISK_FULL (the write did not happen; later ones may work),
 // BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT for unknown flags.
-int32_t bitcask_put(struct bitcask *db,
+int32_t bitcask_put(struct bitcask_db *db,
                     const uint8_t *key,
                     size_t key_len,
                     const uint8_t *value,
@@ -341,7 +408,7 @@ int32_t bitcask_put(struct bitcask *db,
 // and writes nothing.
 //
 // Errors: as bitcask_put.
-int32_t bitcask_delete(struct bitcask *db,
+int32_t bitcask_delete(struct bitcask_db *db,
                        const uint8_t *key,
                        size_t key_len,
                        uint32_t flags,
@@ -351,7 +418,7 @@ int32_t bitcask_delete(struct bitcask *db,
 // Whether a key is there: BITCASK_OK or BITCASK_NOT_FOUND. Reads no value.
 //
 // Errors: as bitcask_get.
-int32_t bitcask_contains(struct bitcask *db,
+int32_t bitcask_contains(struct bitcask_db *db,
                          const uint8_t *key,
                          size_t key_len,
                          struct bitcask_error **error);
@@ -363,7 +430,7 @@ int32_t bitcask_contains(struct bitcask *db,
 //
 // Errors: BITCASK_CORRUPTED if the record is damaged, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_CLOSED,
 // BITCASK_FORKED, BITCASK_IO.
-int32_t bitcask_get(struct bitcask *db,
+int32_t bitcask_get(struct bitcask_db *db,
                     const uint8_t *key,
                     size_t key_len,
                     struct bitcask_value **value,
@@ -377,7 +444,7 @@ int32_t bitcask_get(struct bitcask *db,
 // is unspecified then. (The one out-parameter that is written without success.)
 //
 // Errors: as bitcask_get.
-int32_t bitcask_get_into(struct bitcask *db,
+int32_t bitcask_get_into(struct bitcask_db *db,
                          const uint8_t *key,
                          size_t key_len,
                          uint8_t *buf,
@@ -385,28 +452,40 @@ int32_t bitcask_get_into(struct bitcask *db,
                          size_t *len,
                          struct bitcask_error **error);
 
+// The length of a value in bytes, in *size. Reads no value, and so finds no damage in it.
+//
+// Returns BITCASK_NOT_FOUND, and leaves *size alone, if there is no such key.
+//
+// Errors: as bitcask_get; BITCASK_CORRUPTED only if the record's head or key is damaged.
+int32_t bitcask_value_size(struct bitcask_db *db,
+                           const uint8_t *key,
+                           size_t key_len,
+                           uint64_t *size,
+                           struct bitcask_error **error);
+
 // The number of keys, in O(1).
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED.
-int32_t bitcask_len(struct bitcask *db, uint64_t *keys, struct bitcask_error **error);
+int32_t bitcask_len(struct bitcask_db *db, uint64_t *keys, struct bitcask_error **error);
 
 // Brings everything acknowledged so far to stable storage.
 //
 // Errors: BITCASK_WRITES_STOPPED after a sync that failed, now or earlier; BITCASK_READ_ONLY, BITCASK_CLOSED,
 // BITCASK_FORKED.
-int32_t bitcask_sync(struct bitcask *db, struct bitcask_error **error);
+int32_t bitcask_sync(struct bitcask_db *db, struct bitcask_error **error);
 
 // The store in figures, at one moment: writes at most capacity of them to figures, where BITCASK_STAT_KEYS and so on are
 // the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED.
-int32_t bitcask_stats(struct bitcask *db,
+int32_t bitcask_stats(struct bitcask_db *db,
                       uint64_t *figures,
                       size_t capacity,
                       size_t *count,
                       struct bitcask_error **error);
 
-// Where a value's bytes are. They can be read until the value is freed. *data is never NULL, also of an empty value.
+// Where a value's bytes are. They can be read until the value is freed. *data is never NULL, also of an empty value. Of
+// a record (bitcask_first) these are its value's.
 //
 // Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
 int32_t bitcask_value_bytes(const struct bitcask_value *value,
@@ -416,10 +495,49 @@ int32_t bitcask_value_bytes(const struct bitcask_value *value,
 // Frees a value: its bytes must not be read any more. Does nothing for NULL, or if it was freed before.
 void bitcask_value_free(struct bitcask_value *value);
 
+// Makes an object for the values of many keys. NULL only if there are no handles left.
+struct bitcask_values *bitcask_values_new(void);
+
+// Frees an object with the values in it. Does nothing for NULL, or if it was freed before.
+void bitcask_values_free(struct bitcask_values *values);
+
+// Reads the values of count keys as of one moment, of which keys has the addresses and key_lens the lengths. A key may be
+// given twice. *lookups is an array of count outcomes in the order of the keys; array and bytes live until the next call
+// that is given the same values object, or its free. The records are read in the order of the log, which is faster than
+// one by one.
+//
+// Keys that are not there are BITCASK_NOT_FOUND in their lookups and no failure of the call. keys and key_lens may be NULL if
+// count is 0; a key may be NULL if its length is 0, which is BITCASK_KEY_EMPTY. No key may lie in the bytes that the
+// values object gave before.
+//
+// Errors: BITCASK_INVALID_ARGUMENT if count is above BITCASK_MAX_MULTI_GET or another thread is using the values object; else
+// as bitcask_get, of the first key that fails. After an error *lookups is as it was, and what the values object gave
+// before is gone all the same.
+int32_t bitcask_multi_get(struct bitcask_db *db,
+                          const uint8_t *const *keys,
+                          const size_t *key_lens,
+                          size_t count,
+                          struct bitcask_values *values,
+                          const struct bitcask_lookup **lookups,
+                          struct bitcask_error **error);
+
+// As bitcask_multi_get, with the keys one behind the other in one buffer of keys_len bytes: for callers that can't hand
+// out an array of pointers, or have the keys like this. The lengths must add up to keys_len.
+//
+// Errors: as bitcask_multi_get; BITCASK_INVALID_ARGUMENT if the lengths don't add up.
+int32_t bitcask_multi_get_packed(struct bitcask_db *db,
+                                 const uint8_t *keys,
+                                 size_t keys_len,
+                                 const size_t *key_lens,
+                                 size_t count,
+                                 struct bitcask_values *values,
+                                 const struct bitcask_lookup **lookups,
+                                 struct bitcask_error **error);
+
 // Makes an empty batch.
 //
 // Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_FORKED.
-int32_t bitcask_batch_new(struct bitcask *db, struct bitcask_batch **batch, struct bitcask_error **error);
+int32_t bitcask_batch_new(struct bitcask_db *db, struct bitcask_batch **batch, struct bitcask_error **error);
 
 // Adds a put. Key and value are copied. Nothing reaches the store before bitcask_batch_commit; a key that is written
 // twice keeps its last write.
@@ -523,9 +641,9 @@ int32_t bitcask_iter_options_set_keys_only(struct bitcask_iter_options *options,
 // Makes an iterator over the store as it is now, before the first record of its range. options may be NULL for all
 // records; they may be freed at once afterwards.
 //
-// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO and BITCASK_CORRUPTED (an index that keeps no keys reads them
-// from the log).
-int32_t bitcask_iter_new(struct bitcask *db,
+// Errors: BITCASK_CLOSED, BITCASK_FORKED; with an index without order (BITCASK_INDEX_HASH), which reads the keys from the
+// log and sorts them, also BITCASK_IO, BITCASK_CORRUPTED, and BITCASK_UNSUPPORTED beyond bitcask_options_set_sort_budget.
+int32_t bitcask_iter_new(struct bitcask_db *db,
                          const struct bitcask_iter_options *options,
                          struct bitcask_iter **iter,
                          struct bitcask_error **error);
@@ -566,6 +684,45 @@ int32_t bitcask_iter_rewind(struct bitcask_iter *iter, struct bitcask_error **er
 
 // Frees an iterator with the records it gave. Does nothing for NULL, or if it was freed before.
 void bitcask_iter_free(struct bitcask_iter *iter);
+
+// The record with the least key. *value is owned by the caller, who frees it with bitcask_value_free; *entry has the
+// record's key and value, whose bytes live as long as *value. They stay what they are, as with bitcask_get.
+//
+// Returns BITCASK_NOT_FOUND, and leaves both alone, if the store is empty. An index without order (BITCASK_INDEX_HASH)
+// reads all keys for this.
+//
+// Errors: BITCASK_CORRUPTED if the record is damaged, BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO.
+int32_t bitcask_first(struct bitcask_db *db,
+                      struct bitcask_value **value,
+                      struct bitcask_entry *entry,
+                      struct bitcask_error **error);
+
+// The record with the greatest key; else as bitcask_first.
+//
+// Errors: as bitcask_first.
+int32_t bitcask_last(struct bitcask_db *db,
+                     struct bitcask_value **value,
+                     struct bitcask_entry *entry,
+                     struct bitcask_error **error);
+
+// How many records an iterator with these options would give now, in *count. options may be NULL for all records, which
+// is O(1). Reads no values, and no keys where the index keeps them.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED; BITCASK_IO and BITCASK_CORRUPTED where the index keeps no keys.
+int32_t bitcask_count(struct bitcask_db *db,
+                      const struct bitcask_iter_options *options,
+                      uint64_t *count,
+                      struct bitcask_error **error);
+
+// A key at random, each with the same chance. *key is owned by the caller, who looks at it with bitcask_value_bytes and
+// frees it with bitcask_value_free.
+//
+// Returns BITCASK_NOT_FOUND, and leaves *key alone, if the store is empty.
+//
+// Errors: BITCASK_CORRUPTED if the key that was picked is damaged, BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO.
+int32_t bitcask_random_key(struct bitcask_db *db,
+                           struct bitcask_value **key,
+                           struct bitcask_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -54,7 +54,7 @@ import "unsafe"
 
 // Handles. The zero value is no handle.
 type (
-	dbRef    struct{ p *C.bitcask }
+	dbRef    struct{ p *C.bitcask_db }
 	batchRef struct{ p *C.bitcask_batch }
 	iterRef  struct{ p *C.bitcask_iter }
 	errorRef struct{ p *C.bitcask_error }

@@ -75,7 +75,7 @@ typedef struct go_open_options {
 } go_open_options;
 
 typedef struct go_opened {
-    bitcask *db;
+    bitcask_db *db;
     bitcask_error *error;
     int32_t status;
 } go_opened;
@@ -111,7 +111,7 @@ static inline go_opened go_open(const char *path, go_open_options from) {
     return r;
 }
 
-static inline go_outcome go_close(bitcask *db) {
+static inline go_outcome go_close(bitcask_db *db) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = bitcask_close(db, &r.error);
     return r;
@@ -119,14 +119,14 @@ static inline go_outcome go_close(bitcask *db) {
 
 /* ---- single keys ---- */
 
-static inline go_outcome go_put(bitcask *db, const uint8_t *key, size_t key_len, const uint8_t *value,
+static inline go_outcome go_put(bitcask_db *db, const uint8_t *key, size_t key_len, const uint8_t *value,
                                 size_t value_len, uint32_t flags) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = bitcask_put(db, key, key_len, value, value_len, flags, &r.error);
     return r;
 }
 
-static inline go_number go_delete(bitcask *db, const uint8_t *key, size_t key_len, uint32_t flags) {
+static inline go_number go_delete(bitcask_db *db, const uint8_t *key, size_t key_len, uint32_t flags) {
     go_number r = {NULL, 0, BITCASK_OK};
     bool existed = false;
     r.status = bitcask_delete(db, key, key_len, flags, &existed, &r.error);
@@ -134,14 +134,14 @@ static inline go_number go_delete(bitcask *db, const uint8_t *key, size_t key_le
     return r;
 }
 
-static inline go_outcome go_contains(bitcask *db, const uint8_t *key, size_t key_len) {
+static inline go_outcome go_contains(bitcask_db *db, const uint8_t *key, size_t key_len) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = bitcask_contains(db, key, key_len, &r.error);
     return r;
 }
 
 /* The number is the value's length, also with BITCASK_BUFFER_TOO_SMALL. */
-static inline go_number go_get_into(bitcask *db, const uint8_t *key, size_t key_len, uint8_t *buf,
+static inline go_number go_get_into(bitcask_db *db, const uint8_t *key, size_t key_len, uint8_t *buf,
                                     size_t capacity) {
     go_number r = {NULL, 0, BITCASK_OK};
     size_t len = 0;
@@ -152,13 +152,13 @@ static inline go_number go_get_into(bitcask *db, const uint8_t *key, size_t key_
 
 /* ---- the store as a whole ---- */
 
-static inline go_number go_len(bitcask *db) {
+static inline go_number go_len(bitcask_db *db) {
     go_number r = {NULL, 0, BITCASK_OK};
     r.status = bitcask_len(db, &r.number, &r.error);
     return r;
 }
 
-static inline go_outcome go_sync(bitcask *db) {
+static inline go_outcome go_sync(bitcask_db *db) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = bitcask_sync(db, &r.error);
     return r;
@@ -170,7 +170,7 @@ typedef struct go_figures {
     int32_t status;
 } go_figures;
 
-static inline go_figures go_stats(bitcask *db) {
+static inline go_figures go_stats(bitcask_db *db) {
     go_figures r;
     size_t count = 0;
     memset(&r, 0, sizeof r);
@@ -186,7 +186,7 @@ typedef struct go_batch {
     int32_t status;
 } go_batch;
 
-static inline go_batch go_batch_new(bitcask *db) {
+static inline go_batch go_batch_new(bitcask_db *db) {
     go_batch r = {NULL, NULL, BITCASK_OK};
     r.status = bitcask_batch_new(db, &r.batch, &r.error);
     return r;
@@ -236,7 +236,7 @@ static inline go_outcome go_batch_commit(bitcask_batch *batch, const uint8_t *op
 }
 
 /* A whole batch, from beginning to end. */
-static inline go_outcome go_batch_write(bitcask *db, const uint8_t *ops, size_t len, uint32_t flags) {
+static inline go_outcome go_batch_write(bitcask_db *db, const uint8_t *ops, size_t len, uint32_t flags) {
     go_outcome r = {NULL, BITCASK_OK};
     bitcask_batch *batch = NULL;
     r.status = bitcask_batch_new(db, &batch, &r.error);
@@ -280,7 +280,7 @@ typedef struct go_iter {
     int32_t status;
 } go_iter;
 
-static inline go_iter go_iter_new(bitcask *db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
+static inline go_iter go_iter_new(bitcask_db *db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
                                   const uint8_t *start, size_t start_len, const uint8_t *end, size_t end_len,
                                   uint64_t limit) {
     go_iter r = {NULL, NULL, BITCASK_OK};

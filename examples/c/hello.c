@@ -24,7 +24,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: hello DIRECTORY\n");
         return 2;
     }
-    bitcask *db;
+    bitcask_db *db;
     check(bitcask_open(argv[1], NULL, &db, &error));
     check(bitcask_put(db, bytes("user:1"), 6, bytes("Ada"), 3, BITCASK_WRITE_DEFAULT, &error));
 

@@ -166,7 +166,7 @@ static void show_progress(const char *what, size_t done, size_t all, uint64_t by
 
 static const uint8_t *bytes_of(const char *text) { return (const uint8_t *)text; }
 
-static void put_number(bitcask *db, const char *key, uint64_t number) {
+static void put_number(bitcask_db *db, const char *key, uint64_t number) {
     char text[24];
     int len = snprintf(text, sizeof text, "%" PRIu64, number);
     check(bitcask_put(db, bytes_of(key), strlen(key), bytes_of(text), (size_t)len, BITCASK_WRITE_DEFAULT, &error));
@@ -181,7 +181,7 @@ static void write_file(const char *name, const char *text) {
 
 // The folder that everybody lists: the one at the top with the most files. The walk visits a folder's files one after the
 // other.
-static void put_folder(bitcask *db) {
+static void put_folder(bitcask_db *db) {
     const char *most = "";
     size_t most_len = 0, most_files = 0, run = 0;
     for (size_t i = 0; i < files.count; i++) {
@@ -201,7 +201,7 @@ static void put_folder(bitcask *db) {
 
 // ---- Rounds ----
 
-static void first_round(bitcask *db) {
+static void first_round(bitcask_db *db) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     put_number(db, "/demo/started", (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
@@ -235,7 +235,7 @@ static void first_round(bitcask *db) {
 }
 
 // Each file again, in one batch with the number of the write; forever.
-static void rounds_until_killed(bitcask *db) {
+static void rounds_until_killed(bitcask_db *db) {
     char *path = joined(work, "acknowledged");
     int acknowledged = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (acknowledged < 0) fail("%s: %s", path, strerror(errno));
@@ -288,7 +288,7 @@ static uint64_t bytes_on_disk(const char *path) {
 
 static void finish(void) {
     char *path = joined(work, "store");
-    bitcask *db;
+    bitcask_db *db;
     double start = seconds();
     check(bitcask_open(path, NULL, &db, &error));
     double opened = seconds() - start;
@@ -335,7 +335,7 @@ int main(int argc, char **argv) {
     if (stat(files.root, &root) != 0 || !S_ISDIR(root.st_mode)) fail("%s is no directory", files.root);
     walk("");
     char *path = joined(work, "store");
-    bitcask *db;
+    bitcask_db *db;
     check(bitcask_open(path, NULL, &db, &error));
     free(path);
     first_round(db);

@@ -7,6 +7,7 @@ use engine::WriteOptions;
 
 use crate::error::Failure;
 use crate::store::{BITCASK_WRITE_DEFAULT, BITCASK_WRITE_SYNC};
+use crate::values::BITCASK_MAX_MULTI_GET;
 
 /// An input buffer. NULL is allowed with length 0.
 ///
@@ -43,6 +44,25 @@ fn check_buffer(data: *const u8, len: usize, name: &str) -> Result<(), Failure> 
         return Err(Failure::invalid(format!("{name} has {len} bytes, more than there can be in memory")));
     }
     Ok(())
+}
+
+/// An input array, as [`bytes`]. What a count that no array can have would lead to is not tried.
+///
+/// # Safety
+/// Unless it is NULL, `count` elements can be read from `data` and don't change until the call ends.
+pub(crate) unsafe fn array<'a, T>(data: *const T, count: usize, name: &str) -> Result<&'a [T], Failure> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    check_buffer(data.cast(), count.saturating_mul(size_of::<T>()), name)?;
+    if count > BITCASK_MAX_MULTI_GET as usize {
+        return Err(Failure::invalid(format!("{count} keys; at most {BITCASK_MAX_MULTI_GET} are allowed")));
+    }
+    if !data.is_aligned() {
+        return Err(Failure::invalid(format!("{name} is not aligned")));
+    }
+    // SAFETY: not NULL, aligned, not too long, and the caller's promise for the rest.
+    Ok(unsafe { std::slice::from_raw_parts(data, count) })
 }
 
 /// An out-parameter that must be there.

@@ -7,7 +7,7 @@ use crate::child::{Child, with};
 use crate::error::bitcask_error;
 use crate::guard::guard;
 use crate::handles::{Handle, One, enter_here, free, new_handle};
-use crate::store::bitcask;
+use crate::store::bitcask_db;
 use crate::table::Table;
 
 /// Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
@@ -34,7 +34,7 @@ impl Handle for bitcask_batch {
 /// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_batch_new(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     batch: *mut *mut bitcask_batch,
     error: *mut *mut bitcask_error,
 ) -> i32 {

@@ -1,7 +1,7 @@
 //! What batches and iterators have in common: they are for one thread at a time, belong to a store, and outlive its handle.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use engine::{Error, Status};
 
@@ -33,11 +33,15 @@ where
     if child.closed.load(Relaxed) {
         return Err(Error::Closed.into());
     }
-    let mut object = child.object.try_lock().map_err(|refused| match refused {
-        TryLockError::WouldBlock => Failure::in_use(H::NAME),
+    call(&mut *lock(&child.object, H::NAME)?)
+}
+
+/// An object of one thread at a time, for the length of a call.
+pub(crate) fn lock<'a, T>(object: &'a Mutex<T>, name: &str) -> Result<MutexGuard<'a, T>, Failure> {
+    object.try_lock().map_err(|refused| match refused {
+        TryLockError::WouldBlock => Failure::in_use(name),
         TryLockError::Poisoned(_) => {
-            Failure::new(Status::Internal, format!("an earlier call on this {} hit a bug; free it", H::NAME))
+            Failure::new(Status::Internal, format!("an earlier call on this {name} hit a bug; free it"))
         }
-    })?;
-    call(&mut object)
+    })
 }

@@ -13,7 +13,7 @@ pub(crate) use crate::stripes::{One, Striped, Users};
 
 /// The tag is in the topmost bits: where pointers have 64, no address of a process looks like that, so that a real
 /// pointer is refused by its tag alone, and a handle does not look like an address to a garbage collector.
-pub(crate) const TAG_BITS: u32 = if usize::BITS >= 64 { 4 } else { 3 };
+pub(crate) const TAG_BITS: u32 = 4;
 
 /// A C handle type and the table behind it.
 pub(crate) trait Handle: Sized + 'static {
@@ -21,7 +21,7 @@ pub(crate) trait Handle: Sized + 'static {
     type Object: Send + Sync + 'static;
     /// [`Striped`] for objects that many threads use at once.
     type Users: Users;
-    /// 1 to 7, another for each type.
+    /// 1 to 15, another for each type.
     const TAG: usize;
     /// For messages.
     const NAME: &'static str;

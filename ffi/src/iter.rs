@@ -8,7 +8,7 @@ use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
 use crate::handles::{Handle, One, enter_here, free, new_handle};
 use crate::iter_options::{bitcask_iter_options, to_core};
-use crate::store::bitcask;
+use crate::store::bitcask_db;
 use crate::table::Table;
 
 /// An iterator over the store at the moment of its making, whatever is written meanwhile. Owned by the caller, who frees
@@ -18,7 +18,8 @@ pub struct bitcask_iter {
     _opaque: (),
 }
 
-/// One record. The bytes belong to the iterator. Neither pointer is ever NULL in an entry that a call has filled.
+/// One record. The bytes belong to the iterator, or the value (bitcask_first), that it came from. Neither pointer is ever
+/// NULL in an entry that a call has filled.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bitcask_entry {
@@ -118,11 +119,11 @@ impl Handle for bitcask_iter {
 /// Makes an iterator over the store as it is now, before the first record of its range. options may be NULL for all
 /// records; they may be freed at once afterwards.
 ///
-/// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO and BITCASK_CORRUPTED (an index that keeps no keys reads them
-/// from the log).
+/// Errors: BITCASK_CLOSED, BITCASK_FORKED; with an index without order (BITCASK_INDEX_HASH), which reads the keys from the
+/// log and sorts them, also BITCASK_IO, BITCASK_CORRUPTED, and BITCASK_UNSUPPORTED beyond bitcask_options_set_sort_budget.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_iter_new(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     options: *const bitcask_iter_options,
     iter: *mut *mut bitcask_iter,
     error: *mut *mut bitcask_error,

@@ -21,6 +21,7 @@ mod guard;
 mod handles;
 pub mod iter;
 pub mod iter_options;
+pub mod keys;
 pub mod options;
 #[cfg(test)]
 mod overhead;
@@ -29,3 +30,4 @@ pub mod store;
 mod stripes;
 mod table;
 pub mod value;
+pub mod values;

@@ -3,17 +3,30 @@
 use std::sync::RwLock;
 use std::time::Duration;
 
-use engine::{Durability, IndexKind, OnDamage, Options, Status};
+use engine::{Durability, IndexKind, IoKind, OnDamage, Options, Status};
 
 use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
 use crate::handles::{Handle, Lent, One, enter, free, insert};
 use crate::table::Table;
 
-/// An ordered index: range and prefix scans in key order, least memory. The default.
+/// A B+tree in memory: range and prefix scans in key order, least memory of the ordered kinds. The default.
 pub const BITCASK_INDEX_BTREE: i32 = 0;
-/// A hash index: fastest single reads; iteration sorts.
+/// A hash table that keeps no keys: fewest bytes a key, fastest single reads; iteration sorts.
 pub const BITCASK_INDEX_HASH: i32 = 1;
+/// An adaptive radix tree in memory: in key order, fastest single reads of the ordered kinds.
+pub const BITCASK_INDEX_ART: i32 = 2;
+/// A skip list in memory: in key order, and readers take no lock that a writer holds while it makes a change.
+pub const BITCASK_INDEX_SKIPLIST: i32 = 3;
+/// A B+tree on disk with a bounded cache (bitcask_options_set_index_budget): in key order, for more keys than fit into
+/// memory.
+pub const BITCASK_INDEX_BPTREE: i32 = 4;
+
+/// Data files are read through memory maps: values are lent without a copy. An I/O error of the disk under a mapped page is
+/// the signal SIGBUS. The default where pointers have 64 bits.
+pub const BITCASK_IO_MMAP: i32 = 0;
+/// Data files are read by pread: an I/O error is an error, and nothing is mapped. The default where pointers have 32 bits.
+pub const BITCASK_IO_FILE: i32 = 1;
 
 /// Acknowledged writes are in the page cache: they survive the process, not a loss of power.
 pub const BITCASK_DURABILITY_NONE: i32 = 0;
@@ -41,7 +54,12 @@ pub(crate) struct Chosen {
     durability: i32,
     every: Duration,
     bytes: u64,
+    /// What `bptree` may take for its cache, if it was chosen.
+    index_budget: Option<u64>,
 }
+
+/// Smallest cache of an index on disk, in bytes.
+const MIN_INDEX_BUDGET: u64 = 1 << 20;
 
 impl Chosen {
     fn new() -> Chosen {
@@ -51,15 +69,21 @@ impl Chosen {
             durability: BITCASK_DURABILITY_INTERVAL,
             every: Duration::from_millis(100),
             bytes: 16 << 20,
+            index_budget: None,
         }
     }
 
-    fn to_core(&self) -> Options {
-        self.options.clone().durability(match self.durability {
+    fn to_core(&self) -> Result<Options, Failure> {
+        if let Some(bytes) = self.index_budget.filter(|bytes| *bytes < MIN_INDEX_BUDGET) {
+            return Err(Failure::invalid(format!(
+                "index_budget is {bytes}; at least {MIN_INDEX_BUDGET} bytes are needed"
+            )));
+        }
+        Ok(self.options.clone().durability(match self.durability {
             BITCASK_DURABILITY_NONE => Durability::None,
             BITCASK_DURABILITY_ALWAYS => Durability::Always,
             _ => Durability::Interval { every: self.every, bytes: self.bytes },
-        })
+        }))
     }
 
     fn update(&mut self, change: impl FnOnce(Options) -> Options) {
@@ -79,8 +103,8 @@ impl Handle for bitcask_options {
     }
 }
 
-/// Options at their defaults: a btree index, a sync every 100 ms or 16 MiB, files of 1 GiB, created if missing,
-/// checksums verified, damage refused. NULL only if there are no handles left.
+/// Options at their defaults: a btree index, files mapped where pointers have 64 bits, a sync every 100 ms or 16 MiB, files of
+/// 1 GiB, created if missing, checksums verified, damage refused. NULL only if there are no handles left.
 #[unsafe(no_mangle)]
 pub extern "C" fn bitcask_options_new() -> *mut bitcask_options {
     insert::<bitcask_options>(RwLock::new(Chosen::new())).unwrap_or(std::ptr::null_mut())
@@ -99,7 +123,7 @@ pub(crate) fn to_core(options: *const bitcask_options) -> Result<Options, Failur
     }
     let options: Lent<bitcask_options> = enter(options)?;
     let chosen = options.try_read().map_err(|_| Failure::in_use("options"))?;
-    Ok(chosen.to_core())
+    chosen.to_core()
 }
 
 /// Changes options inside of the guard.
@@ -121,9 +145,10 @@ unsafe fn set(
     }
 }
 
-/// The kind of index: BITCASK_INDEX_BTREE or BITCASK_INDEX_HASH. Any kind opens any directory.
+/// The kind of index: BITCASK_INDEX_BTREE, _HASH, _ART, _SKIPLIST or _BPTREE. Any kind opens any directory.
 ///
-/// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+/// Errors: BITCASK_INVALID_ARGUMENT for another number, or a kind that this release lacks; BITCASK_NULL_ARGUMENT,
+/// BITCASK_INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_options_set_index(
     options: *mut bitcask_options,
@@ -133,12 +158,82 @@ pub unsafe extern "C" fn bitcask_options_set_index(
     // SAFETY: the caller's promise for `error`.
     unsafe {
         set(options, error, |chosen| {
-            let kind = match kind {
-                BITCASK_INDEX_BTREE => IndexKind::BTree,
-                BITCASK_INDEX_HASH => IndexKind::Hash,
-                _ => return Err(Failure::unknown("index kind", kind)),
-            };
+            let kind = index_kind(kind).ok_or_else(|| Failure::unknown("index kind", kind))?;
             chosen.update(|options| options.index(kind));
+            Ok(())
+        })
+    }
+}
+
+/// The core's kind of a number, if it has it.
+fn index_kind(number: i32) -> Option<IndexKind> {
+    match number {
+        BITCASK_INDEX_BTREE => Some(IndexKind::BTree),
+        BITCASK_INDEX_HASH => Some(IndexKind::Hash),
+        BITCASK_INDEX_SKIPLIST => Some(IndexKind::SkipList),
+        _ => None,
+    }
+}
+
+/// How data files are read: BITCASK_IO_MMAP or BITCASK_IO_FILE. Writing is the same under both, and so are the files. Where a
+/// file can't be mapped it is read; bitcask_stats tells how many are mapped. A store that is opened for reading only maps
+/// nothing, because a writer in another process may cut a file shorter.
+///
+/// Errors: BITCASK_INVALID_ARGUMENT for another number, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_io(
+    options: *mut bitcask_options,
+    kind: i32,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            let kind = match kind {
+                BITCASK_IO_MMAP => IoKind::Mmap,
+                BITCASK_IO_FILE => IoKind::File,
+                _ => return Err(Failure::unknown("I/O kind", kind)),
+            };
+            chosen.update(|options| options.io(kind));
+            Ok(())
+        })
+    }
+}
+
+/// Most bytes of memory that an iterator may take to sort keys, where the index has no order (BITCASK_INDEX_HASH): 8 for each
+/// key of the store, and for each key in the iterator's range its length and 16 more. Beyond it making the iterator is
+/// BITCASK_UNSUPPORTED. 1 GiB unless it is set.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_sort_budget(
+    options: *mut bitcask_options,
+    bytes: u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.sort_budget(bytes));
+            Ok(())
+        })
+    }
+}
+
+/// Bytes of memory that an index on disk (BITCASK_INDEX_BPTREE) may take for its cache; the other kinds have none. At least
+/// 1048576, which is checked at open. 64 MiB unless it is set.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_index_budget(
+    options: *mut bitcask_options,
+    bytes: u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.index_budget = Some(bytes);
             Ok(())
         })
     }

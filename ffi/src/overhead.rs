@@ -10,7 +10,7 @@ use std::time::Instant;
 use engine::Db;
 
 use crate::handles::enter;
-use crate::store::{bitcask, bitcask_close, bitcask_contains, bitcask_get, bitcask_get_into, bitcask_open};
+use crate::store::{bitcask_close, bitcask_contains, bitcask_db, bitcask_get, bitcask_get_into, bitcask_open};
 use crate::value::{bitcask_value_bytes, bitcask_value_free};
 
 // Many short rounds, so that on a busy machine each call has some that nobody interrupted.
@@ -36,7 +36,7 @@ fn least(calls: &mut [(&str, &mut dyn FnMut())]) -> Vec<f64> {
 fn overhead_of_the_boundary() {
     let dir = std::env::temp_dir().join(format!("bitcask-overhead-{}", std::process::id()));
     let path = CString::new(dir.as_os_str().as_encoded_bytes()).unwrap();
-    let mut db: *mut bitcask = null_mut();
+    let mut db: *mut bitcask_db = null_mut();
     // SAFETY: all pointers are to live objects of this function; the same holds for each block below.
     assert_eq!(unsafe { bitcask_open(path.as_ptr(), null(), &raw mut db, null_mut()) }, 0);
     let core: Db = enter(db).unwrap().db.clone();

@@ -34,16 +34,19 @@ pub const BITCASK_STAT_LAST_SEQ: usize = 4;
 pub const BITCASK_STAT_DAMAGED_PLACES: usize = 5;
 /// Bytes in them.
 pub const BITCASK_STAT_DAMAGED_BYTES: usize = 6;
+/// Data files that are read through a memory map: none with BITCASK_IO_FILE, and fewer than all where the system would not
+/// map one.
+pub const BITCASK_STAT_MAPPED_FILES: usize = 7;
 /// How many figures this header knows. A later library may know more.
-pub const BITCASK_STAT_COUNT: usize = 7;
+pub const BITCASK_STAT_COUNT: usize = 8;
 
 /// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
 #[derive(Debug)]
-pub struct bitcask {
+pub struct bitcask_db {
     _opaque: (),
 }
 
-/// What a `bitcask` handle stands for.
+/// What a `bitcask_db` handle stands for.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) db: Db,
@@ -53,7 +56,7 @@ pub(crate) struct Store {
 
 static STORES: Table<Store, Striped> = Table::new();
 
-impl Handle for bitcask {
+impl Handle for bitcask_db {
     type Object = Store;
     type Users = Striped;
     const TAG: usize = 1;
@@ -75,7 +78,7 @@ impl Handle for bitcask {
 pub unsafe extern "C" fn bitcask_open(
     path: *const c_char,
     options: *const bitcask_options,
-    db: *mut *mut bitcask,
+    db: *mut *mut bitcask_db,
     error: *mut *mut bitcask_error,
 ) -> i32 {
     // SAFETY: the caller's promises for `path`, `db` and `error`.
@@ -86,7 +89,7 @@ pub unsafe extern "C" fn bitcask_open(
             quiet_panics();
             fork::watch();
             let db = Db::open(path, &options)?;
-            place.set(new_handle::<bitcask>(Store { db, closed: Arc::default() })?);
+            place.set(new_handle::<bitcask_db>(Store { db, closed: Arc::default() })?);
             Ok(Status::Ok)
         })
     }
@@ -100,7 +103,7 @@ pub unsafe extern "C" fn bitcask_open(
 /// Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
 /// touched), or the failure of the last sync; the store is closed all the same.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_close(db: *mut bitcask, error: *mut *mut bitcask_error) -> i32 {
+pub unsafe extern "C" fn bitcask_close(db: *mut bitcask_db, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promise for `error`.
     unsafe {
         guard(error, || {
@@ -122,7 +125,7 @@ pub unsafe extern "C" fn bitcask_close(db: *mut bitcask, error: *mut *mut bitcas
 /// BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT for unknown flags.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_put(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     value: *const u8,
@@ -146,7 +149,7 @@ pub unsafe extern "C" fn bitcask_put(
 /// Errors: as bitcask_put.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_delete(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     flags: u32,
@@ -169,7 +172,7 @@ pub unsafe extern "C" fn bitcask_delete(
 /// Errors: as bitcask_get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_contains(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     error: *mut *mut bitcask_error,
@@ -192,7 +195,7 @@ pub unsafe extern "C" fn bitcask_contains(
 /// BITCASK_FORKED, BITCASK_IO.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_get(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     value: *mut *mut bitcask_value,
@@ -219,7 +222,7 @@ pub unsafe extern "C" fn bitcask_get(
 /// Errors: as bitcask_get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_get_into(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     key: *const u8,
     key_len: usize,
     buf: *mut u8,
@@ -240,11 +243,35 @@ pub unsafe extern "C" fn bitcask_get_into(
     }
 }
 
+/// The length of a value in bytes, in *size. Reads no value, and so finds no damage in it.
+///
+/// Returns BITCASK_NOT_FOUND, and leaves *size alone, if there is no such key.
+///
+/// Errors: as bitcask_get; BITCASK_CORRUPTED only if the record's head or key is damaged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_value_size(
+    db: *mut bitcask_db,
+    key: *const u8,
+    key_len: usize,
+    size: *mut u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `size` and `error`.
+    unsafe {
+        guard(error, || {
+            let (place, key) = (Out::new(size, "size")?, bytes(key, key_len, "key")?);
+            let Some(size) = enter_here(db)?.db.value_size(key)? else { return Ok(Status::NotFound) };
+            place.set(size);
+            Ok(Status::Ok)
+        })
+    }
+}
+
 /// The number of keys, in O(1).
 ///
 /// Errors: BITCASK_CLOSED, BITCASK_FORKED.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_len(db: *mut bitcask, keys: *mut u64, error: *mut *mut bitcask_error) -> i32 {
+pub unsafe extern "C" fn bitcask_len(db: *mut bitcask_db, keys: *mut u64, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promises for `keys` and `error`.
     unsafe {
         guard(error, || {
@@ -260,7 +287,7 @@ pub unsafe extern "C" fn bitcask_len(db: *mut bitcask, keys: *mut u64, error: *m
 /// Errors: BITCASK_WRITES_STOPPED after a sync that failed, now or earlier; BITCASK_READ_ONLY, BITCASK_CLOSED,
 /// BITCASK_FORKED.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask, error: *mut *mut bitcask_error) -> i32 {
+pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask_db, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promise for `error`.
     unsafe {
         guard(error, || {
@@ -276,7 +303,7 @@ pub unsafe extern "C" fn bitcask_sync(db: *mut bitcask, error: *mut *mut bitcask
 /// Errors: BITCASK_CLOSED, BITCASK_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_stats(
-    db: *mut bitcask,
+    db: *mut bitcask_db,
     figures: *mut u64,
     capacity: usize,
     count: *mut usize,
@@ -307,5 +334,6 @@ fn figures_of(db: &Db) -> Result<[u64; BITCASK_STAT_COUNT], engine::Error> {
     figures[BITCASK_STAT_LAST_SEQ] = stats.last_seq;
     figures[BITCASK_STAT_DAMAGED_PLACES] = stats.damaged_places;
     figures[BITCASK_STAT_DAMAGED_BYTES] = stats.damaged_bytes;
+    figures[BITCASK_STAT_MAPPED_FILES] = stats.mapped_files;
     Ok(figures)
 }

@@ -200,7 +200,7 @@ impl<T: Send + Sync, U: Users> Slot<T, U> {
         };
         self.state.store(closing & !PHASE | FREE, SeqCst);
         // With 64-bit pointers a slot whose generations are used up is left alone: one in 4 billion objects. With 32 bits
-        // they start over, or handles would run out: one that was freed 8,192 objects ago may pass for a new one.
+        // they start over, or handles would run out: one that was freed 4,096 objects ago may pass for a new one.
         if usize::BITS < 64 || (closing >> 2) & GENERATION_MASK != GENERATION_MASK {
             table.push(index, self);
         }

@@ -13,7 +13,7 @@ static void versions_and_names(void) {
 }
 
 static void reads_and_writes(void) {
-    bitcask *db = open_store("basic");
+    bitcask_db *db = open_store("basic");
     bool existed = true;
     uint64_t keys = 99;
     OK(bitcask_put(db, S("ada"), S("1815"), BITCASK_WRITE_DEFAULT, &error));
@@ -92,7 +92,7 @@ static void reads_and_writes(void) {
 }
 
 static void large_values(void) {
-    bitcask *db = open_store("large");
+    bitcask_db *db = open_store("large");
     size_t size = (size_t)8 << 20, len = 0;
     uint8_t *big = malloc(size), *back = malloc(size);
     for (size_t i = 0; i < size; i++) {
@@ -115,7 +115,7 @@ static void large_values(void) {
 }
 
 static void batches(void) {
-    bitcask *db = open_store("batch");
+    bitcask_db *db = open_store("batch");
     bitcask_batch *batch = NULL;
     size_t len = 99;
     put(db, "old", "1");
@@ -151,7 +151,7 @@ static void batches(void) {
 
 static void opening(void) {
     bitcask_options *options = bitcask_options_new();
-    bitcask *db = NULL, *reader = NULL;
+    bitcask_db *db = NULL, *reader = NULL;
     CHECK(options != NULL);
     OK(bitcask_options_set_create_if_missing(options, false, &error));
     OUTCOME(bitcask_open(in_dir("opening"), options, &db, &error), BITCASK_NO_STORE);

@@ -90,8 +90,8 @@ static inline int end(const char *name) {
     return failures == 0 ? 0 : 1;
 }
 
-static inline bitcask *open_store(const char *name) {
-    bitcask *db = NULL;
+static inline bitcask_db *open_store(const char *name) {
+    bitcask_db *db = NULL;
     OK(bitcask_open(in_dir(name), NULL, &db, &error));
     if (db == NULL) {
         fprintf(stderr, "without a store there is nothing to test\n");
@@ -100,12 +100,12 @@ static inline bitcask *open_store(const char *name) {
     return db;
 }
 
-static inline void put(bitcask *db, const char *key, const char *value) {
+static inline void put(bitcask_db *db, const char *key, const char *value) {
     OK(bitcask_put(db, (const uint8_t *)key, strlen(key), (const uint8_t *)value, strlen(value), 0, &error));
 }
 
 /* Whether a key has this value; NULL: is not there. */
-static inline int has(bitcask *db, const char *key, const char *value) {
+static inline int has(bitcask_db *db, const char *key, const char *value) {
     char buf[4096];
     size_t len = 0;
     int32_t status = bitcask_get_into(db, (const uint8_t *)key, strlen(key), (uint8_t *)buf, sizeof buf, &len, NULL);

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-static bitcask *db;
+static bitcask_db *db;
 static long owner;
 static bitcask_batch *batch;
 static bitcask_iter *iter;
@@ -26,7 +26,7 @@ static void in_child(void (*run)(void)) {
 }
 
 static void locked(void) {
-    bitcask *other = NULL;
+    bitcask_db *other = NULL;
     bitcask_error *error = NULL;
     char pid[32];
     STATUS(bitcask_open(in_dir("fork"), NULL, &other, &error), BITCASK_LOCKED);
@@ -84,7 +84,7 @@ static void frees_everything(void) {
 }
 
 static void opens_and_closes(void) {
-    bitcask *own = open_store("child");
+    bitcask_db *own = open_store("child");
     put(own, "k", "child's");
     OK(bitcask_close(own, &error));
 }
@@ -181,7 +181,7 @@ static void end_of(pid_t process) {
 
 /* A child that was forked while the store was open does not keep it locked: neither when its parent closes it... */
 static void closed_beside_a_child(void) {
-    bitcask *own = open_store("beside");
+    bitcask_db *own = open_store("beside");
     pid_t child = bystander();
     OK(bitcask_close(own, &error));
     own = open_store("beside");
@@ -206,7 +206,7 @@ static void killed_beside_a_child(void) {
     CHECK(read(fds[0], &child, sizeof child) == (ssize_t)sizeof child);
     close(fds[0]);
     close(fds[1]);
-    bitcask *own = open_store("orphan");
+    bitcask_db *own = open_store("orphan");
     CHECK(has(own, "k", "v"));
     OK(bitcask_close(own, &error));
     end_of(child);

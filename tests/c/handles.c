@@ -14,17 +14,17 @@ static void all_calls(void *handle, const char *kind) {
     void *out;
 #define AS(type) ((type *)handle)
 #define A(type, call) do { if (strcmp(kind, #type) != 0) { INVALID(call); } } while (0)
-    A(store, bitcask_put(AS(bitcask), S("k"), S("v"), 0, &error));
-    A(store, bitcask_delete(AS(bitcask), S("k"), 0, NULL, &error));
-    A(store, bitcask_contains(AS(bitcask), S("k"), &error));
-    A(store, bitcask_get(AS(bitcask), S("k"), (bitcask_value **)&out, &error));
-    A(store, bitcask_get_into(AS(bitcask), S("k"), buf, 8, &len, &error));
-    A(store, bitcask_len(AS(bitcask), &number, &error));
-    A(store, bitcask_sync(AS(bitcask), &error));
-    A(store, bitcask_stats(AS(bitcask), &number, 1, &len, &error));
-    A(store, bitcask_batch_new(AS(bitcask), (bitcask_batch **)&out, &error));
-    A(store, bitcask_iter_new(AS(bitcask), NULL, (bitcask_iter **)&out, &error));
-    A(store, bitcask_close(AS(bitcask), &error));
+    A(store, bitcask_put(AS(bitcask_db), S("k"), S("v"), 0, &error));
+    A(store, bitcask_delete(AS(bitcask_db), S("k"), 0, NULL, &error));
+    A(store, bitcask_contains(AS(bitcask_db), S("k"), &error));
+    A(store, bitcask_get(AS(bitcask_db), S("k"), (bitcask_value **)&out, &error));
+    A(store, bitcask_get_into(AS(bitcask_db), S("k"), buf, 8, &len, &error));
+    A(store, bitcask_len(AS(bitcask_db), &number, &error));
+    A(store, bitcask_sync(AS(bitcask_db), &error));
+    A(store, bitcask_stats(AS(bitcask_db), &number, 1, &len, &error));
+    A(store, bitcask_batch_new(AS(bitcask_db), (bitcask_batch **)&out, &error));
+    A(store, bitcask_iter_new(AS(bitcask_db), NULL, (bitcask_iter **)&out, &error));
+    A(store, bitcask_close(AS(bitcask_db), &error));
     A(batch, bitcask_batch_put(AS(bitcask_batch), S("k"), S("v"), &error));
     A(batch, bitcask_batch_delete(AS(bitcask_batch), S("k"), &error));
     A(batch, bitcask_batch_clear(AS(bitcask_batch), &error));
@@ -42,7 +42,7 @@ static void all_calls(void *handle, const char *kind) {
     A(options, bitcask_options_set_read_only(AS(bitcask_options), true, &error));
     A(options, bitcask_options_set_verify_checksums(AS(bitcask_options), true, &error));
     A(options, bitcask_options_set_on_damage(AS(bitcask_options), 0, &error));
-    A(options, bitcask_open(in_dir("other"), AS(bitcask_options), (bitcask **)&out, &error));
+    A(options, bitcask_open(in_dir("other"), AS(bitcask_options), (bitcask_db **)&out, &error));
     A(range, bitcask_iter_options_set_prefix(AS(bitcask_iter_options), S("k"), &error));
     A(range, bitcask_iter_options_set_start(AS(bitcask_iter_options), S("k"), true, &error));
     A(range, bitcask_iter_options_set_end(AS(bitcask_iter_options), S("k"), true, &error));
@@ -69,7 +69,7 @@ static void all_calls(void *handle, const char *kind) {
 
 /* One object of each type. */
 struct all {
-    bitcask *store;
+    bitcask_db *store;
     bitcask_batch *batch;
     bitcask_iter *iter;
     bitcask_value *value;
@@ -212,7 +212,7 @@ static void every_order(void) {
     }
     struct all all = make("reopened");
     OK(bitcask_close(all.store, &error));
-    bitcask *store = open_store("reopened");
+    bitcask_db *store = open_store("reopened");
     children_closed(all);
     CHECK(has(store, "k", "v"));
     OK(bitcask_close(store, &error));

@@ -27,7 +27,7 @@ cat >"$work/program.c" <<'C'
 #include <string.h>
 
 int main(int argc, char **argv) {
-    bitcask *db;
+    bitcask_db *db;
     uint8_t value[8];
     size_t len;
     if (argc != 2 || bitcask_open(argv[1], NULL, &db, NULL) != BITCASK_OK) return 1;

@@ -16,13 +16,13 @@ static const char *rest(bitcask_iter *iter) {
     return keys;
 }
 
-static bitcask_iter *iter_of(bitcask *db, const bitcask_iter_options *options) {
+static bitcask_iter *iter_of(bitcask_db *db, const bitcask_iter_options *options) {
     bitcask_iter *iter = NULL;
     OK(bitcask_iter_new(db, options, &iter, &error));
     return iter;
 }
 
-static void gives(bitcask *db, const bitcask_iter_options *options, const char *want, int line) {
+static void gives(bitcask_db *db, const bitcask_iter_options *options, const char *want, int line) {
     bitcask_iter *iter = iter_of(db, options);
     const char *got = rest(iter);
     if (!check(strcmp(got, want) == 0, "the records of the range", __FILE__, line)) {
@@ -34,7 +34,7 @@ static void gives(bitcask *db, const bitcask_iter_options *options, const char *
 #define GIVES(want) gives(db, options, want, __LINE__)
 #define AGAIN() (bitcask_iter_options_free(options), options = bitcask_iter_options_new(), CHECK(options != NULL))
 
-static void ranges(bitcask *db) {
+static void ranges(bitcask_db *db) {
     bitcask_iter_options *options = NULL;
     GIVES("a ab b ba c d");
     AGAIN();
@@ -66,7 +66,7 @@ static void ranges(bitcask *db) {
     bitcask_iter_options_free(options);
 }
 
-static void keys_only(bitcask *db) {
+static void keys_only(bitcask_db *db) {
     bitcask_iter_options *options = bitcask_iter_options_new();
     bitcask_entry entry;
     OK(bitcask_iter_options_set_keys_only(options, true, &error));
@@ -81,7 +81,7 @@ static void keys_only(bitcask *db) {
     bitcask_iter_free(iter);
 }
 
-static void positions(bitcask *db) {
+static void positions(bitcask_db *db) {
     bitcask_iter *iter = iter_of(db, NULL);
     OK(bitcask_iter_seek(iter, S("b"), &error));
     CHECK(strcmp(rest(iter), "b ba c d") == 0);
@@ -105,7 +105,7 @@ static void positions(bitcask *db) {
     bitcask_iter_free(iter);
 }
 
-static void pages(bitcask *db) {
+static void pages(bitcask_db *db) {
     bitcask_iter *iter = iter_of(db, NULL);
     const bitcask_entry *entries = NULL;
     bitcask_entry entry;
@@ -136,7 +136,7 @@ static void pages(bitcask *db) {
 }
 
 /* More records than are read ahead, pages of many sizes, both calls mixed: each record once and in order. */
-static void many_records(bitcask *db) {
+static void many_records(bitcask_db *db) {
     char key[16];
     for (unsigned n = 0; n < 1000; n++) {
         snprintf(key, sizeof key, "%06u", n);
@@ -169,7 +169,7 @@ static void many_records(bitcask *db) {
     bitcask_iter_options_free(options);
 }
 
-static void one_moment(bitcask *db) {
+static void one_moment(bitcask_db *db) {
     bitcask_iter *iter = iter_of(db, NULL);
     put(db, "aa", "new");
     OK(bitcask_delete(db, S("b"), 0, NULL, &error));
@@ -187,7 +187,7 @@ int main(void) {
     bitcask_options *options = bitcask_options_new();
     const int32_t kinds[] = {BITCASK_INDEX_BTREE, BITCASK_INDEX_HASH};
     for (int kind = 0; kind < 2; kind++) {
-        bitcask *db = NULL;
+        bitcask_db *db = NULL;
         OK(bitcask_options_set_index(options, kinds[kind], &error));
         OK(bitcask_open(in_dir(kind == 0 ? "btree" : "hash"), options, &db, &error));
         const char *keys[] = {"c", "a", "ba", "d", "ab", "b"}, *values[] = {"5", "1", "4", "6", "2", "3"};

@@ -2,8 +2,8 @@
 #include "check.h"
 
 /* Every pointer of every function, NULL by turns. */
-static void nulls(bitcask *db) {
-    bitcask *other = db;
+static void nulls(bitcask_db *db) {
+    bitcask_db *other = db;
     bitcask_value *value = NULL;
     bitcask_batch *batch = NULL;
     bitcask_iter *iter = NULL;
@@ -109,7 +109,7 @@ static void nulls(bitcask *db) {
 }
 
 /* Lengths: none, more than there can be, and NULL with each. */
-static void lengths(bitcask *db) {
+static void lengths(bitcask_db *db) {
     uint8_t byte = 'k', buf[8];
     size_t len = 0;
     bitcask_batch *batch = NULL;
@@ -146,14 +146,14 @@ static void lengths(bitcask *db) {
     bitcask_iter_options_free(range);
 }
 
-static void choices(bitcask *db) {
+static void choices(bitcask_db *db) {
     bitcask_options *options = bitcask_options_new();
     bitcask_batch *batch = NULL;
     bitcask_iter *iter = NULL;
     const bitcask_entry *entries = NULL;
     size_t count;
-    bitcask *other = NULL;
-    const int32_t wrong[] = {-1, 3, 99, INT32_MIN, INT32_MAX};
+    bitcask_db *other = NULL;
+    const int32_t wrong[] = {-1, 5, 99, INT32_MIN, INT32_MAX};
     for (int i = 0; i < 5; i++) {
         OUTCOME(bitcask_options_set_index(options, wrong[i], &error), BITCASK_INVALID_ARGUMENT);
         OUTCOME(bitcask_options_set_durability(options, wrong[i], &error), BITCASK_INVALID_ARGUMENT);
@@ -187,8 +187,8 @@ static void choices(bitcask *db) {
     bitcask_options_free(options);
 }
 
-static void error_objects(bitcask *db) {
-    bitcask *other = NULL;
+static void error_objects(bitcask_db *db) {
+    bitcask_db *other = NULL;
     bitcask_error *error = (bitcask_error *)&other;
     STATUS(bitcask_contains(db, S("nobody"), &error), BITCASK_NOT_FOUND);
     CHECK(error == NULL);
@@ -228,7 +228,7 @@ static void error_objects(bitcask *db) {
 
 int main(void) {
     begin();
-    bitcask *db = open_store("misuse");
+    bitcask_db *db = open_store("misuse");
     nulls(db);
     lengths(db);
     choices(db);

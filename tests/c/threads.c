@@ -5,7 +5,7 @@
 
 enum { THREADS = 4 };
 
-static bitcask *db;
+static bitcask_db *db;
 static bitcask_batch *batch;
 static bitcask_iter *iter;
 static bitcask_value *value;

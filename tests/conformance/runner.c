@@ -115,7 +115,7 @@ static object *place(char what, const char *name)
     return unused;
 }
 
-static bitcask *store_of(const char *name) { return find('s', option("of") ? option("of") : name)->handle; }
+static bitcask_db *store_of(const char *name) { return find('s', option("of") ? option("of") : name)->handle; }
 
 static void open_store(const char *name, char *const *chosen, size_t n)
 {
@@ -153,7 +153,7 @@ static void open_store(const char *name, char *const *chosen, size_t n)
     }
     char path[PATH_LEN];
     snprintf(path, sizeof path, "%s/%s", scratch, dir);
-    bitcask *db = NULL;
+    bitcask_db *db = NULL;
     if (good && call(bitcask_open(path, o, &db, &error))) {
         object *store = place('s', name);
         store->handle = db;
@@ -205,7 +205,7 @@ static bitcask_iter_options *iter_options(void)
     return o;
 }
 
-static bool iter_new(bitcask *db, bitcask_iter **iter)
+static bool iter_new(bitcask_db *db, bitcask_iter **iter)
 {
     bitcask_iter_options *o = iter_options();
     bool good = !*trouble && n_got == 0 && call(bitcask_iter_new(db, o, iter, &error));
@@ -216,7 +216,7 @@ static bool iter_new(bitcask *db, bitcask_iter **iter)
 /* ---- operations ---- */
 
 /* `iter` (one record a call) and `count` (page-wise, which checks the order). */
-static void read_all(bitcask *db, bool count)
+static void read_all(bitcask_db *db, bool count)
 {
     bitcask_iter *iter = NULL;
     if (!iter_new(db, &iter)) return;
@@ -379,7 +379,7 @@ static void run_store(const char *op, const char *name)
 {
     static const char *const figures[] = {"keys", "files", "data_bytes", "index_bytes", "last_seq", "damaged_places", "damaged_bytes"};
     object *o = find('s', name);
-    bitcask *db = o->handle;
+    bitcask_db *db = o->handle;
     if (is(op, "close")) {
         o->closed = true;
         done(bitcask_close(db, &error));

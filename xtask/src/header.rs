@@ -23,7 +23,7 @@ const HEAD: &str = "/*
  * - Handles are numbers in the clothes of pointers: they are looked up, never dereferenced. A handle that was closed or freed,
  *   is of another type or was made up gives BITCASK_INVALID_HANDLE, and a second close or free does no harm, also
  *   while other threads are using the handle. (The bytes of a freed value, record or message are gone all the same.)
- * - A store is for any number of threads; batches and iterators are for one thread at a time.
+ * - A store is for any number of threads; batches, iterators and values objects (bitcask_values) are for one thread at a time.
  * - After fork, a child's calls on its parent's stores, batches and iterators give BITCASK_FORKED and touch nothing. It may
  *   read values, and free or close everything, which then leaves the parent's store alone.
  * - The library prints nothing, installs no signal handler and reads no environment variable. An internal failure is
@@ -50,7 +50,7 @@ fn generate(root: &Path) -> Result<String, String> {
         ..Config::default()
     };
     // In the order in which the header is to be read.
-    let sources = ["status", "error", "options", "store", "value", "batch", "iter_options", "iter"];
+    let sources = ["status", "error", "options", "store", "value", "values", "batch", "iter_options", "iter", "keys"];
     let builder = sources.iter().fold(Builder::new().with_config(config), |builder, name| {
         builder.with_src(root.join("ffi/src").join(name).with_extension("rs"))
     });

@@ -1,6 +1,12 @@
 // Two translation units of one program that see different bindings: another standard (whose Result is another type), with and
-// without exceptions. Compiled once with -DPART=1 and once with -DPART=2.
+// without exceptions. Compiled once with -DPART=1 and once with -DPART=2. The C header beside the C++ one, in either order.
+#if PART == 1
+#include <bitcask.h>
+#endif
 #include <bitcask.hpp>
+#if PART == 2
+#include <bitcask.h>
+#endif
 
 #include "check.hpp"
 

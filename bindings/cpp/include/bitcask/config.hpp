@@ -6,14 +6,7 @@
 #ifndef BITCASK_CONFIG_HPP
 #define BITCASK_CONFIG_HPP
 
-// The C interface calls the type of its store handles `bitcask`, which is this library's namespace. It is read under another name
-// here; the type has no linkage of its own, so nothing else changes.
-#ifdef BITCASK_H
-#error "include bitcask.hpp instead of bitcask.h, not after it"
-#endif
-#define bitcask bitcask_db
 #include <bitcask.h>
-#undef bitcask
 
 #if __has_include(<version>)
 #include <version>

@@ -8,9 +8,9 @@ package main
 #include <bitcask.h>
 #include <stdlib.h>
 
-static bitcask *figures_open(const char *path, int32_t index) {
+static bitcask_db *figures_open(const char *path, int32_t index) {
     bitcask_options *options = bitcask_options_new();
-    bitcask *db = NULL;
+    bitcask_db *db = NULL;
     bitcask_options_set_index(options, index, NULL);
     bitcask_options_set_read_only(options, true, NULL);
     bitcask_open(path, options, &db, NULL);
@@ -19,7 +19,7 @@ static bitcask *figures_open(const char *path, int32_t index) {
 }
 
 // Gets n keys of key_len bytes, the first at number `at`, into one buffer; gives how many were there.
-static size_t figures_get(bitcask *db, const uint8_t *keys, size_t count, size_t key_len, size_t at, size_t n) {
+static size_t figures_get(bitcask_db *db, const uint8_t *keys, size_t count, size_t key_len, size_t at, size_t n) {
     uint8_t buf[1024];
     size_t found = 0, len;
     while (n-- > 0) {
