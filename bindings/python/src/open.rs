@@ -15,6 +15,9 @@ use crate::store::Store;
 const KINDS: &[(&str, IndexKind)] =
     &[("btree", IndexKind::BTree), ("hash", IndexKind::Hash), ("skiplist", IndexKind::SkipList)];
 
+/// Least cache of an index on disk, in bytes.
+const MIN_INDEX_BUDGET: u64 = 1 << 20;
+
 /// open(path, *, index="btree", io="mmap", durability="interval", ...)
 /// --
 ///
@@ -65,8 +68,10 @@ pub(crate) fn open(
     index_budget: u64,
 ) -> PyResult<Store> {
     let path = directory(path)?;
-    // No kind of this build keeps within a budget.
-    let _ = index_budget;
+    if index_budget < MIN_INDEX_BUDGET {
+        let what = format!("index_budget is {index_budget}; at least {MIN_INDEX_BUDGET} bytes are needed");
+        return Err(of_status(py, Status::InvalidArgument, &what));
+    }
     let options = Options::new()
         .index(kind(py, index)?)
         .io(match io {

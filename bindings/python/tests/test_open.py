@@ -95,6 +95,8 @@ def test_every_option(path: Path, options: Any) -> None:
         ({"index": "BTREE"}, "btree"),
         ({"io": "pread"}, "mmap.*file"),
         ({"io": ""}, "mmap.*file"),
+        ({"index_budget": 0}, "index_budget"),
+        ({"index_budget": (1 << 20) - 1}, "index_budget"),
         ({"durability": "sometimes"}, "always"),
         ({"on_damage": "ignore"}, "serve"),
         ({"sync_interval": -1.0}, "sync_interval"),
