@@ -73,7 +73,7 @@ def test_what_is_no_iterable(store: bitcask.Store) -> None:
     with pytest.raises(TypeError):
         store.multi_get()  # type: ignore[call-arg]
     with pytest.raises(TypeError):
-        store.multi_get(b"a", b"b")  # type: ignore[call-arg]
+        store.multi_get([b"a"], [b"b"])  # type: ignore[call-arg]
 
 
 def test_an_iterable_that_fails(store: bitcask.Store) -> None:

@@ -119,7 +119,8 @@ def test_options_of_the_wrong_type(path: Path) -> None:
     for options in wrong:
         with pytest.raises(TypeError):
             bitcask.open(path, **options)
-    for options in ({"sort_budget": -1}, {"sort_budget": 2**64}, {"index_budget": -1}):
+    outside: list[dict[str, Any]] = [{"sort_budget": -1}, {"sort_budget": 2**64}, {"index_budget": -1}]
+    for options in outside:
         with pytest.raises(OverflowError):
             bitcask.open(path, **options)
     with pytest.raises(TypeError):
