@@ -174,8 +174,12 @@
 // map one.
 #define BITCASK_STAT_MAPPED_FILES 7
 
+// 1 if appends are copied into mapped space at the moment; 0 if they are written by calls: with BITCASK_IO_FILE or
+// BITCASK_DURABILITY_ALWAYS, and where the file system does not promise that reserved space can be written.
+#define BITCASK_STAT_MAPPED_APPENDS 8
+
 // How many figures this header knows. A later library may know more.
-#define BITCASK_STAT_COUNT 8
+#define BITCASK_STAT_COUNT 9
 
 // Most keys of one bitcask_multi_get or bitcask_multi_get_packed.
 #define BITCASK_MAX_MULTI_GET 1073741824

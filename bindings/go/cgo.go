@@ -4,8 +4,7 @@
 //
 //   - No Go pointer stays in C: what is passed is used during the call and no longer. The functions are therefore declared
 //     noescape and nocallback, and arguments may lie on a goroutine's stack.
-//   - Handles are numbers in the guise of pointers to incomplete C types. Go's collector never looks at such pointers, and
-//     the library never follows them: a stale one gives a status.
+//   - Handles are numbers, here as in the library, which never follows them: a stale one gives a status.
 //   - Whoever calls keeps the object that owns the handle alive until the call is over (runtime.KeepAlive).
 //   - The bytes of a page belong to the library until the next call on its iterator.
 
@@ -28,6 +27,12 @@ package bitcask
 #cgo nocallback go_contains
 #cgo noescape go_get_into
 #cgo nocallback go_get_into
+#cgo noescape go_multi_get
+#cgo nocallback go_multi_get
+#cgo noescape go_value_size
+#cgo nocallback go_value_size
+#cgo noescape go_count
+#cgo nocallback go_count
 #cgo noescape go_batch_put
 #cgo nocallback go_batch_put
 #cgo noescape go_batch_add
@@ -42,8 +47,10 @@ package bitcask
 #cgo nocallback go_iter_next_page
 #cgo noescape go_iter_seek
 #cgo nocallback go_iter_seek
-#cgo noescape bitcask_iter_free
-#cgo nocallback bitcask_iter_free
+#cgo nocallback go_iter_free
+#cgo nocallback go_edge
+#cgo nocallback go_random_key
+#cgo nocallback go_value_free
 
 #include "shim.h"
 #include <stdlib.h>
@@ -54,10 +61,11 @@ import "unsafe"
 
 // Handles. The zero value is no handle.
 type (
-	dbRef    struct{ p *C.bitcask_db }
-	batchRef struct{ p *C.bitcask_batch }
-	iterRef  struct{ p *C.bitcask_iter }
-	errorRef struct{ p *C.bitcask_error }
+	dbRef     struct{ n C.uintptr_t }
+	batchRef  struct{ n C.uintptr_t }
+	iterRef   struct{ n C.uintptr_t }
+	valuesRef struct{ n C.uintptr_t }
+	errorRef  struct{ p *C.bitcask_error }
 )
 
 // outcome is what every call gives: a status, and a C error object that takeDetail must free if the status is an error.
@@ -121,12 +129,15 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.read_only = C.bool(o.readOnly)
 	from.verify_checksums = C.bool(o.verifyChecksums)
 	from.on_damage = C.int32_t(o.onDamage)
+	from.io = C.int32_t(o.io)
+	from.sort_budget = C.uint64_t(o.sortBudget)
+	from.index_budget = C.uint64_t(o.indexBudget)
 	r := C.go_open(cpath, from)
 	return dbRef{r.db}, asOutcome(r.status, r.error)
 }
 
 func cClose(db dbRef) outcome {
-	r := C.go_close(db.p)
+	r := C.go_close(db.n)
 	return asOutcome(r.status, r.error)
 }
 
@@ -135,19 +146,19 @@ func cClose(db dbRef) outcome {
 func cPut(db dbRef, key, value []byte, flags uint32) outcome {
 	k, kl := pointer(key)
 	v, vl := pointer(value)
-	r := C.go_put(db.p, k, kl, v, vl, C.uint32_t(flags))
+	r := C.go_put(db.n, k, kl, v, vl, C.uint32_t(flags))
 	return asOutcome(r.status, r.error)
 }
 
 func cDelete(db dbRef, key []byte, flags uint32) (bool, outcome) {
 	k, kl := pointer(key)
-	r := C.go_delete(db.p, k, kl, C.uint32_t(flags))
+	r := C.go_delete(db.n, k, kl, C.uint32_t(flags))
 	return r.number != 0, asOutcome(r.status, r.error)
 }
 
 func cContains(db dbRef, key []byte) outcome {
 	k, kl := pointer(key)
-	r := C.go_contains(db.p, k, kl)
+	r := C.go_contains(db.n, k, kl)
 	return asOutcome(r.status, r.error)
 }
 
@@ -155,28 +166,97 @@ func cContains(db dbRef, key []byte) outcome {
 func cGetInto(db dbRef, key, buf []byte) (int, outcome) {
 	k, kl := pointer(key)
 	b, bl := pointer(buf)
-	r := C.go_get_into(db.p, k, kl, b, bl)
+	r := C.go_get_into(db.n, k, kl, b, bl)
 	return int(r.number), asOutcome(r.status, r.error)
+}
+
+func cValueSize(db dbRef, key []byte) (uint64, outcome) {
+	k, kl := pointer(key)
+	r := C.go_value_size(db.n, k, kl)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+// ---- many keys ----
+
+// keyLen is the type of C's lengths of keys.
+type keyLen = C.size_t
+
+// lookup is what one of many keys came to.
+type lookup C.bitcask_lookup
+
+// lookups are what many keys came to, in the library's memory: valid until the next call with the same values, or their free.
+type lookups struct {
+	first *lookup
+	count int
+}
+
+// cMultiGet reads the values of keys that lie one behind the other. It makes the values if they are the zero value.
+func cMultiGet(db dbRef, packed []byte, lens []keyLen, values *valuesRef) (lookups, outcome) {
+	k, kl := pointer(packed)
+	r := C.go_multi_get(db.n, k, kl, unsafe.SliceData(lens), C.size_t(len(lens)), values.n)
+	values.n = r.values
+	return lookups{(*lookup)(r.lookups), len(lens)}, asOutcome(r.status, r.error)
+}
+
+// all lends the outcomes.
+func (l lookups) all() []lookup { return unsafe.Slice(l.first, l.count) }
+
+// size gives the length of the value that was found, or -1 if there is none.
+func (l *lookup) size() int {
+	if l.status != C.BITCASK_OK {
+		return -1
+	}
+	return int(l.len)
+}
+
+// value lends the value that was found, if it has bytes.
+func (l *lookup) value() []byte { return unsafe.Slice((*byte)(l.data), l.len) }
+
+func cValuesFree(values valuesRef) { C.go_values_free(values.n) }
+
+// ---- records that the store picks ----
+
+// cEdge copies the first record, or the last.
+func cEdge(db dbRef, last bool) (key, value []byte, o outcome) {
+	r := C.go_edge(db.n, C.bool(last))
+	if r.status == C.BITCASK_OK {
+		e := &r.entry
+		key, value = copiedPair(unsafe.Slice((*byte)(e.key), e.key_len), unsafe.Slice((*byte)(e.value), e.value_len))
+		C.go_value_free(r.value)
+	}
+	return key, value, asOutcome(r.status, r.error)
+}
+
+// cRandomKey copies a key.
+func cRandomKey(db dbRef) (key []byte, o outcome) {
+	r := C.go_random_key(db.n)
+	if r.status == C.BITCASK_OK {
+		key = copied(unsafe.Slice((*byte)(r.entry.key), r.entry.key_len))
+		C.go_value_free(r.value)
+	}
+	return key, asOutcome(r.status, r.error)
 }
 
 // ---- the store as a whole ----
 
 func cLen(db dbRef) (uint64, outcome) {
-	r := C.go_len(db.p)
+	r := C.go_len(db.n)
 	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
 func cSync(db dbRef) outcome {
-	r := C.go_sync(db.p)
+	r := C.go_sync(db.n)
 	return asOutcome(r.status, r.error)
 }
 
 func cStats(db dbRef) (Stats, outcome) {
-	r := C.go_stats(db.p)
+	r := C.go_stats(db.n)
 	f := &r.figures
 	return Stats{
 		Keys:          uint64(f[C.BITCASK_STAT_KEYS]),
 		Files:         uint64(f[C.BITCASK_STAT_FILES]),
+		MappedFiles:   uint64(f[C.BITCASK_STAT_MAPPED_FILES]),
+		MappedAppends: f[C.BITCASK_STAT_MAPPED_APPENDS] != 0,
 		DataBytes:     uint64(f[C.BITCASK_STAT_DATA_BYTES]),
 		IndexBytes:    uint64(f[C.BITCASK_STAT_INDEX_BYTES]),
 		LastSeq:       uint64(f[C.BITCASK_STAT_LAST_SEQ]),
@@ -188,46 +268,46 @@ func cStats(db dbRef) (Stats, outcome) {
 // ---- batches; ops are operations in the form that shim.h tells ----
 
 func cBatchNew(db dbRef) (batchRef, outcome) {
-	r := C.go_batch_new(db.p)
+	r := C.go_batch_new(db.n)
 	return batchRef{r.batch}, asOutcome(r.status, r.error)
 }
 
 func cBatchPut(batch batchRef, key, value []byte) outcome {
 	k, kl := pointer(key)
 	v, vl := pointer(value)
-	r := C.go_batch_put(batch.p, k, kl, v, vl)
+	r := C.go_batch_put(batch.n, k, kl, v, vl)
 	return asOutcome(r.status, r.error)
 }
 
 func cBatchAdd(batch batchRef, ops []byte) outcome {
 	o, ol := pointer(ops)
-	r := C.go_batch_add(batch.p, o, ol)
+	r := C.go_batch_add(batch.n, o, ol)
 	return asOutcome(r.status, r.error)
 }
 
 func cBatchCommit(batch batchRef, ops []byte, flags uint32) outcome {
 	o, ol := pointer(ops)
-	r := C.go_batch_commit(batch.p, o, ol, C.uint32_t(flags))
+	r := C.go_batch_commit(batch.n, o, ol, C.uint32_t(flags))
 	return asOutcome(r.status, r.error)
 }
 
 func cBatchWrite(db dbRef, ops []byte, flags uint32) outcome {
 	o, ol := pointer(ops)
-	r := C.go_batch_write(db.p, o, ol, C.uint32_t(flags))
+	r := C.go_batch_write(db.n, o, ol, C.uint32_t(flags))
 	return asOutcome(r.status, r.error)
 }
 
 func cBatchClear(batch batchRef) outcome {
-	r := C.go_batch_clear(batch.p)
+	r := C.go_batch_clear(batch.n)
 	return asOutcome(r.status, r.error)
 }
 
 func cBatchLen(batch batchRef) (int, outcome) {
-	r := C.go_batch_len(batch.p)
+	r := C.go_batch_len(batch.n)
 	return int(r.number), asOutcome(r.status, r.error)
 }
 
-func cBatchFree(batch batchRef) { C.bitcask_batch_free(batch.p) }
+func cBatchFree(batch batchRef) { C.go_batch_free(batch.n) }
 
 // ---- iterators ----
 
@@ -235,8 +315,16 @@ func cIterNew(db dbRef, o *iterOptions) (iterRef, outcome) {
 	p, pl := pointer(o.prefix)
 	s, sl := pointer(o.start)
 	e, el := pointer(o.end)
-	r := C.go_iter_new(db.p, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
+	r := C.go_iter_new(db.n, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
 	return iterRef{r.iter}, asOutcome(r.status, r.error)
+}
+
+func cCount(db dbRef, o *iterOptions) (uint64, outcome) {
+	p, pl := pointer(o.prefix)
+	s, sl := pointer(o.start)
+	e, el := pointer(o.end)
+	r := C.go_count(db.n, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
+	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
 // page is a run of records in the library's memory, valid until the next call on the iterator.
@@ -246,7 +334,7 @@ type page struct {
 }
 
 func cIterNextPage(it iterRef, maxRecords, maxBytes int) (page, outcome) {
-	r := C.go_iter_next_page(it.p, C.size_t(maxRecords), C.size_t(maxBytes))
+	r := C.go_iter_next_page(it.n, C.size_t(maxRecords), C.size_t(maxBytes))
 	return page{r.entries, int(r.count)}, asOutcome(r.status, r.error)
 }
 
@@ -258,13 +346,13 @@ func (p page) at(i int) (key, value []byte) {
 
 func cIterSeek(it iterRef, key []byte) outcome {
 	k, kl := pointer(key)
-	r := C.go_iter_seek(it.p, k, kl)
+	r := C.go_iter_seek(it.n, k, kl)
 	return asOutcome(r.status, r.error)
 }
 
 func cIterRewind(it iterRef) outcome {
-	r := C.go_iter_rewind(it.p)
+	r := C.go_iter_rewind(it.n)
 	return asOutcome(r.status, r.error)
 }
 
-func cIterFree(it iterRef) { C.bitcask_iter_free(it.p) }
+func cIterFree(it iterRef) { C.go_iter_free(it.n) }

@@ -17,9 +17,12 @@ import (
 type confCase struct {
 	name  string
 	index string // the only index kind to run under; empty: all
-	large bool
-	reuse bool
-	ops   []confOp
+	io    string // the only I/O kind; empty: both
+	// ordered leaves out the index kinds without an order
+	ordered bool
+	large   bool
+	reuse   bool
+	ops     []confOp
 }
 
 // A confOp is one line: an operation on an object, and the result that Go must give.
@@ -94,8 +97,12 @@ func parseCase(tokens []string) (c confCase, what string) {
 			c.large = true
 		case "reuse":
 			c.reuse = true
-		case "index=btree", "index=hash":
+		case "ordered":
+			c.ordered = true
+		case "index=btree", "index=hash", "index=art", "index=skiplist", "index=bptree":
 			c.index = strings.TrimPrefix(option, "index=")
+		case "io=mmap", "io=file":
+			c.io = strings.TrimPrefix(option, "io=")
 		default:
 			return c, "unknown option " + option
 		}

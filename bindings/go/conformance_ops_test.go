@@ -16,7 +16,7 @@ import (
 
 // A storeOp is an operation on a store, which its object names, or (of) its option of=.
 type storeOp struct {
-	args int
+	args int // -1: any number
 	of   bool
 	run  func(r *confRunner, s *confStore, op *confOp) ([]string, error)
 }
@@ -76,6 +76,73 @@ func init() {
 			r.returned()
 			return outcome(err, yesNo(has))
 		}},
+		"value_size": {1, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			key, err := parseBytes(op.args[0])
+			if err != nil {
+				return nil, err
+			}
+			n, err := s.db.ValueSize(r.give(key))
+			r.returned()
+			return outcome(err, strconv.FormatUint(n, 10))
+		}},
+		"multi_get": {-1, false, multiGet},
+		"multi_filled": {3, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			var keys, values [][]byte
+			got, err := op.filling(func(key, value []byte) error {
+				keys, values = append(keys, r.give(key)), append(values, value)
+				return nil
+			})
+			if err != nil {
+				return got, err
+			}
+			found, err := s.db.MultiGet(keys)
+			r.returned()
+			n := 0
+			for i := range found {
+				if found[i] != nil && bytes.Equal(found[i], values[i]) {
+					n++
+				}
+			}
+			return outcome(err, strconv.Itoa(n))
+		}},
+		"first": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			key, value, err := s.db.First()
+			return outcome(err, record(key, value, false))
+		}},
+		"last": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			key, value, err := s.db.Last()
+			return outcome(err, record(key, value, false))
+		}},
+		"count_range": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			opts, prefix, _, _, err := r.iterOptions(op)
+			if err != nil {
+				return nil, err
+			}
+			if prefix != nil {
+				opts = append(opts, bitcask.WithPrefix(prefix))
+			}
+			n, err := s.db.Count(opts...)
+			r.returned()
+			return outcome(err, strconv.FormatUint(n, 10))
+		}},
+		"random_key": {1, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			n, err := op.number(0)
+			if err != nil {
+				return nil, err
+			}
+			seen := map[string]bool{}
+			for range n {
+				key, err := s.db.RandomKey()
+				if err != nil {
+					return outcome(err)
+				}
+				if has, err := s.db.Has(key); err != nil || !has {
+					return nil, fmt.Errorf("the random key %x is not there: %w", key, err)
+				}
+				seen[string(key)] = true
+			}
+			return []string{strconv.Itoa(len(seen))}, nil
+		}},
 		"len": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 			n, err := s.db.Len()
 			return outcome(err, strconv.FormatUint(n, 10))
@@ -85,7 +152,7 @@ func init() {
 		}},
 		"stat": {1, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 			stats, err := s.db.Stats()
-			figure, ok := map[string]uint64{"keys": stats.Keys, "files": stats.Files, "data_bytes": stats.DataBytes,
+			figure, ok := map[string]uint64{"keys": stats.Keys, "files": stats.Files, "mapped_files": stats.MappedFiles, "data_bytes": stats.DataBytes,
 				"index_bytes": stats.IndexBytes, "last_seq": stats.LastSeq, "damaged_places": stats.DamagedPlaces,
 				"damaged_bytes": stats.DamagedBytes}[op.args[0]]
 			if !ok {
@@ -150,6 +217,32 @@ func get(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 	return outcome(err, written(value))
 }
 
+func multiGet(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+	keys := make([][]byte, len(op.args))
+	for i, token := range op.args {
+		key, err := parseBytes(token)
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = r.give(key)
+	}
+	values, err := s.db.MultiGet(keys)
+	r.returned()
+	if err != nil {
+		return outcome(err)
+	}
+	got := make([]string, len(values))
+	for i, value := range values {
+		if got[i] = written(value); value == nil {
+			got[i] = bitcask.ErrNotFound.Name()
+		}
+	}
+	if len(got) == 0 {
+		got = []string{"none"}
+	}
+	return got, nil
+}
+
 func getInto(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 	key, err := parseBytes(op.args[0])
 	capacity, err2 := op.number(1)
@@ -198,10 +291,8 @@ func (op *confOp) filling(f func(key, value []byte) error) ([]string, error) {
 	return []string{"OK"}, nil
 }
 
-// iterator makes an iterator from all options of an operation.
-func (r *confRunner) iterator(s *confStore, op *confOp) (it *bitcask.Iterator, keysOnly, reverse bool, err error) {
-	var opts []bitcask.IterOption
-	var prefix []byte
+// iterOptions takes all options of an operation. The prefix comes by itself, nil if there is none.
+func (r *confRunner) iterOptions(op *confOp) (opts []bitcask.IterOption, prefix []byte, keysOnly, reverse bool, err error) {
 	for _, o := range op.opts {
 		bound := map[string]func([]byte) bitcask.IterOption{
 			"ge": bitcask.From, "gt": bitcask.After, "le": bitcask.To, "lt": bitcask.Before}[o.name]
@@ -226,10 +317,19 @@ func (r *confRunner) iterator(s *confStore, op *confOp) (it *bitcask.Iterator, k
 			err = fmt.Errorf("unknown option %s=%s", o.name, o.value)
 		}
 		if err != nil {
-			return nil, false, false, err
+			return nil, nil, false, false, err
 		}
 	}
 	op.opts = nil
+	return opts, prefix, keysOnly, reverse, nil
+}
+
+// iterator makes an iterator from all options of an operation.
+func (r *confRunner) iterator(s *confStore, op *confOp) (it *bitcask.Iterator, keysOnly, reverse bool, err error) {
+	opts, prefix, keysOnly, reverse, err := r.iterOptions(op)
+	if err != nil {
+		return nil, false, false, err
+	}
 	if prefix != nil {
 		it = s.db.Prefix(prefix, opts...)
 	} else {

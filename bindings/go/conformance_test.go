@@ -51,25 +51,32 @@ func TestWrongCasesFail(t *testing.T) {
 	}
 }
 
-// runCases runs all cases of a directory under each index kind. The failures are in the order of the cases.
+// runCases runs all cases of a directory under each index kind and I/O kind. The failures are in the order of the cases.
 func runCases(t *testing.T, dir string) (passed int, failures []error) {
 	cases, err := readCases(dir)
 	must(t, err)
 	type run struct {
-		c    confCase
-		kind int
-		err  error
+		c        confCase
+		kind, io int
+		err      error
 	}
 	var runs []*run
-	for _, c := range cases {
+	for number, c := range cases {
 		if c.large && (testing.Short() || bitcask.GCStress) || bitcask.GCStress && c.calls() > 500 {
 			continue
 		}
+		var under []*run
 		for i, kind := range kinds {
-			if c.index == "" || c.index == kind.name {
-				runs = append(runs, &run{c: c, kind: i})
+			for j, io := range ios {
+				if (c.index == "" || c.index == kind.name) && (c.io == "" || c.io == io.name) && (!c.ordered || kind.index != bitcask.IndexHash) {
+					under = append(under, &run{c: c, kind: i, io: j})
+				}
 			}
 		}
+		if bitcask.GCStress && len(under) > 1 { // each case once, and all combinations in turn
+			under = under[number%len(under):][:1]
+		}
+		runs = append(runs, under...)
 	}
 	// Cases wait for the disk most of the time, so several run at once.
 	var next atomic.Int64
@@ -78,7 +85,7 @@ func runCases(t *testing.T, dir string) (passed int, failures []error) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(runs)); i = next.Add(1) - 1 {
 				r := runs[i]
-				r.err = runCase(r.c, kinds[r.kind].name, kinds[r.kind].index)
+				r.err = runCase(r.c, r.kind, r.io)
 			}
 		})
 	}
@@ -97,6 +104,10 @@ func runCases(t *testing.T, dir string) (passed int, failures []error) {
 func (c *confCase) calls() int {
 	n := len(c.ops)
 	for _, op := range c.ops {
+		if op.name == "random_key" {
+			count, _ := op.number(0)
+			n += 2 * count
+		}
 		if op.name == "fill" || op.name == "filled" {
 			count, _ := op.number(0)
 			n += count
@@ -105,28 +116,32 @@ func (c *confCase) calls() int {
 	return n
 }
 
-func runCase(c confCase, kind string, index bitcask.Index) (err error) {
+func runCase(c confCase, kind, io int) (err error) {
+	under := kinds[kind].name + " " + ios[io].name
 	dir, err := os.MkdirTemp("", "bitcask-conformance-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	r := &confRunner{
-		dir: dir, index: index, reuse: c.reuse,
+		dir: dir, kind: kind, io: ios[io].io, reuse: c.reuse,
 		stores: map[string]*confStore{}, batches: map[string]*bitcask.Batch{},
 		iters: map[string]*confIter{}, held: map[string][]byte{},
 	}
 	defer func() {
 		if closeErr := r.finish(); err == nil && closeErr != nil {
-			err = fmt.Errorf("%s [%s]: at the end: %w", c.name, kind, closeErr)
+			err = fmt.Errorf("%s [%s]: at the end: %w", c.name, under, closeErr)
 		}
 	}()
 	for _, op := range c.ops {
 		got, err := r.run(&op)
 		want := op.want
-		if err == nil && bytesResults[op.name] && !isStatus(want[0]) && want[0] != "none" {
+		if err == nil && bytesResults[op.name] && want[0] != "none" && (!isStatus(want[0]) || op.name == "multi_get") {
 			want = slices.Clone(want)
 			for i := range want {
+				if isStatus(want[i]) {
+					continue
+				}
 				if want[i], err = normalized(want[i]); err != nil {
 					break
 				}
@@ -136,13 +151,14 @@ func runCase(c confCase, kind string, index bitcask.Index) (err error) {
 			err = fmt.Errorf("got %s, expected %s", shortened(got), shortened(want))
 		}
 		if err != nil {
-			return fmt.Errorf("%s:%d: %s [%s]: %s: %w", op.file, op.line, c.name, kind, op.text, err)
+			return fmt.Errorf("%s:%d: %s [%s]: %s: %w", op.file, op.line, c.name, under, op.text, err)
 		}
 	}
 	return nil
 }
 
-var bytesResults = map[string]bool{"get": true, "get_into": true, "held": true, "iter": true, "iter_next": true}
+var bytesResults = map[string]bool{"get": true, "get_into": true, "held": true, "iter": true, "iter_next": true,
+	"multi_get": true, "first": true, "last": true}
 
 func shortened(result []string) string {
 	text := strings.Join(result, " ")
@@ -164,7 +180,8 @@ type confIter struct {
 
 type confRunner struct {
 	dir     string
-	index   bitcask.Index
+	kind    int // of kinds
+	io      bitcask.IO
 	reuse   bool
 	handed  [][]byte // the buffers that the library was given in this call
 	stores  map[string]*confStore
@@ -232,7 +249,7 @@ func (r *confRunner) run(op *confOp) ([]string, error) {
 		return nil, errors.New(op.wrong)
 	}
 	if f, ok := storeOps[op.name]; ok {
-		if err := op.arguments(f.args); err != nil {
+		if err := op.arguments(f.args); err != nil && f.args >= 0 {
 			return nil, err
 		}
 		name := op.object
@@ -323,7 +340,7 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 	for _, o := range given {
 		last[o.name] = o.value
 	}
-	opts := []bitcask.Option{bitcask.WithIndex(r.index)}
+	opts := []bitcask.Option{bitcask.WithIndex(kinds[r.kind].index), bitcask.WithIO(r.io)}
 	yes := func(value string) bool { return value == "yes" }
 	var interval time.Duration
 	var intervalBytes uint64
@@ -334,8 +351,24 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 		case "dir":
 			path = filepath.Join(r.dir, value)
 		case "index":
-			kind, known := map[string]bitcask.Index{"btree": bitcask.IndexBTree, "hash": bitcask.IndexHash, "next": 1 - r.index}[value]
-			opts, ok = append(opts, bitcask.WithIndex(kind)), known
+			i := slices.IndexFunc(kinds, func(k indexKind) bool { return k.name == value })
+			if value == "next" {
+				i = (r.kind + 1) % len(kinds)
+			}
+			if ok = i >= 0; ok {
+				opts = append(opts, bitcask.WithIndex(kinds[i].index))
+			}
+		case "io":
+			kind, known := map[string]bitcask.IO{"mmap": bitcask.IOMmap, "file": bitcask.IOFile}[value]
+			opts, ok = append(opts, bitcask.WithIO(kind)), known
+		case "sort_budget":
+			var budget uint64
+			budget, err = strconv.ParseUint(value, 10, 64)
+			opts = append(opts, bitcask.WithSortBudget(budget))
+		case "index_budget":
+			var budget uint64
+			budget, err = strconv.ParseUint(value, 10, 64)
+			opts = append(opts, bitcask.WithIndexBudget(budget))
 		case "durability":
 			d, known := map[string]bitcask.Durability{"none": bitcask.DurabilityNone, "interval": bitcask.DurabilityInterval,
 				"always": bitcask.DurabilityAlways}[value]

@@ -221,6 +221,77 @@ func (db *DB) Has(key []byte) (bool, error) {
 	return false, db.fail("has", r)
 }
 
+// ValueSize gives the length of a key's value. It reads no value, and so finds no damage in it. Errors are those of [DB.Get].
+func (db *DB) ValueSize(key []byte) (uint64, error) {
+	if db.closed.Load() {
+		return 0, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	n, r := cValueSize(ref, key)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return 0, db.fail("value size", r)
+	}
+	return n, nil
+}
+
+// First returns copies of the least key and its value. Its errors are [ErrNotFound] if the store is empty, [ErrCorrupted],
+// [ErrClosed] and [ErrIO]. With [IndexHash] it reads all keys.
+func (db *DB) First() (key, value []byte, err error) { return db.edge("first", false) }
+
+// Last returns copies of the greatest key and its value. Otherwise it is as [DB.First].
+func (db *DB) Last() (key, value []byte, err error) { return db.edge("last", true) }
+
+func (db *DB) edge(op string, last bool) (key, value []byte, err error) {
+	if db.closed.Load() {
+		return nil, nil, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	key, value, r := cEdge(ref, last)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return nil, nil, db.fail(op, r)
+	}
+	return key, value, nil
+}
+
+// RandomKey returns a copy of a key at random, each with the same chance. Errors are those of [DB.First].
+func (db *DB) RandomKey() ([]byte, error) {
+	if db.closed.Load() {
+		return nil, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	key, r := cRandomKey(ref)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return nil, db.fail("random key", r)
+	}
+	return key, nil
+}
+
+// Count gives the number of keys that [DB.Range] would give with the same options. It reads no values, and takes no time without
+// options. To count what begins alike use [WithPrefix]. Its errors are [ErrClosed]; with [IndexHash] also [ErrIO] and [ErrCorrupted].
+func (db *DB) Count(opts ...IterOption) (uint64, error) {
+	if db.closed.Load() {
+		return 0, ErrClosed
+	}
+	var o iterOptions
+	for i := range opts {
+		opts[i].apply(&o)
+	}
+	ref := db.ref
+	maybeGC()
+	n, r := cCount(ref, &o)
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return 0, db.fail("count", r)
+	}
+	return n, nil
+}
+
 // Put stores a value under a key, replacing any other. Both are copied: the slices are the caller's again when Put returns.
 // A nil value is an empty one.
 //
@@ -290,6 +361,8 @@ func (db *DB) Sync() error {
 type Stats struct {
 	Keys          uint64 // keys that are there
 	Files         uint64 // data files
+	MappedFiles   uint64 // data files that are read through a memory map: none with IOFile, or opened for reading only
+	MappedAppends bool   // appends are copied into mapped space at the moment, and not written by system calls
 	DataBytes     uint64 // bytes of log in the data files, without preallocated space
 	IndexBytes    uint64 // bytes of memory that the index holds
 	LastSeq       uint64 // sequence number of the last commit

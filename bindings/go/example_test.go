@@ -101,6 +101,46 @@ func ExampleDB_AppendTo() {
 	// value of b
 }
 
+func ExampleDB_MultiGet() {
+	db, done := exampleStore()
+	defer done()
+	if err := db.Put([]byte("a"), []byte("1")); err != nil {
+		log.Fatal(err)
+	}
+	if err := db.Put([]byte("b"), nil); err != nil {
+		log.Fatal(err)
+	}
+
+	values, err := db.MultiGet([][]byte{[]byte("b"), []byte("x"), []byte("a")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, value := range values {
+		fmt.Printf("%q, missing: %v\n", value, value == nil)
+	}
+	// Output:
+	// "", missing: false
+	// "", missing: true
+	// "1", missing: false
+}
+
+func ExampleDB_Count() {
+	db, done := exampleStore()
+	defer done()
+	for _, key := range []string{"user:1", "user:2", "user:3", "zebra"} {
+		if err := db.Put([]byte(key), []byte("…")); err != nil {
+			log.Fatal(err)
+		}
+	}
+	users, err := db.Count(bitcask.WithPrefix([]byte("user:")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	last, _, err := db.Last()
+	fmt.Println(users, string(last), err)
+	// Output: 3 zebra <nil>
+}
+
 func ExampleDB_NewBatch() {
 	db, done := exampleStore()
 	defer done()

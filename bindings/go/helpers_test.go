@@ -6,17 +6,57 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/libbitcask/libbitcask/bindings/go"
 )
 
-// kinds are the index kinds that every test of reading runs under.
-var kinds = []struct {
+type indexKind struct {
 	name  string
 	index bitcask.Index
-}{{"btree", bitcask.IndexBTree}, {"hash", bitcask.IndexHash}}
+}
+
+// kinds are the index kinds that every test of reading runs under: those that the library has.
+var kinds = func() (known []indexKind) {
+	dir, err := os.MkdirTemp("", "bitcask-kinds-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	for _, kind := range []indexKind{{"btree", bitcask.IndexBTree}, {"hash", bitcask.IndexHash}, {"art", bitcask.IndexART},
+		{"skiplist", bitcask.IndexSkipList}, {"bptree", bitcask.IndexBPTree}} {
+		db, err := bitcask.Open(filepath.Join(dir, kind.name), bitcask.WithIndex(kind.index))
+		switch {
+		case err == nil:
+			err = db.Close()
+			known = append(known, kind)
+		case errors.Is(err, bitcask.ErrInvalidArgument):
+			err = nil
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	return known
+}()
+
+// ios are the ways of reading.
+var ios = []struct {
+	name string
+	io   bitcask.IO
+}{{"mmap", bitcask.IOMmap}, {"file", bitcask.IOFile}}
+
+// forEachKind runs a test under each combination of an index kind and a way of reading.
+func forEachKind(t *testing.T, f func(t *testing.T, opts ...bitcask.Option)) {
+	t.Helper()
+	for _, kind := range kinds {
+		for _, io := range ios {
+			t.Run(kind.name+"-"+io.name, func(t *testing.T) { f(t, bitcask.WithIndex(kind.index), bitcask.WithIO(io.io)) })
+		}
+	}
+}
 
 func forEachIndex(t *testing.T, f func(t *testing.T, index bitcask.Index)) {
 	t.Helper()

@@ -73,7 +73,7 @@ func (db *DB) Prefix(prefix []byte, opts ...IterOption) *Iterator {
 	return db.iterate(&o, opts)
 }
 
-// Range iterates over the keys that the options choose: [From], [After], [To], [Before], [Reverse], [Limit], [KeysOnly],
+// Range iterates over the keys that the options choose: [WithPrefix], [From], [After], [To], [Before], [Reverse], [Limit], [KeysOnly],
 // [NoCopy]. A failure to make the iterator is told by its Err: [ErrClosed], [ErrIO], [ErrCorrupted].
 func (db *DB) Range(opts ...IterOption) *Iterator {
 	var o iterOptions

@@ -32,6 +32,8 @@ type IterOption struct {
 func (opt *IterOption) apply(o *iterOptions) {
 	o.set = o.set&^opt.unset | opt.set
 	switch {
+	case opt.set&iterPrefix != 0:
+		o.prefix = opt.bytes
 	case opt.set&iterStart != 0:
 		o.start = opt.bytes
 	case opt.set&iterEnd != 0:
@@ -61,6 +63,9 @@ func To(key []byte) IterOption {
 func Before(key []byte) IterOption {
 	return IterOption{set: iterEnd, unset: iterEndInclusive, bytes: key}
 }
+
+// WithPrefix leaves only the keys that begin with prefix.
+func WithPrefix(prefix []byte) IterOption { return IterOption{set: iterPrefix, bytes: prefix} }
 
 // Reverse goes from the last key to the first. It does not change which bound is which: From is still the lower one.
 func Reverse() IterOption { return IterOption{set: iterReverse} }

@@ -57,7 +57,8 @@ func values() *rapid.Generator[string] {
 
 func (m *machine) open(t *rapid.T) {
 	opts := []bitcask.Option{
-		bitcask.WithIndex(rapid.SampledFrom([]bitcask.Index{bitcask.IndexBTree, bitcask.IndexHash}).Draw(t, "index")),
+		bitcask.WithIndex(rapid.SampledFrom(kinds).Draw(t, "index").index),
+		bitcask.WithIO(rapid.SampledFrom(ios).Draw(t, "io").io),
 		bitcask.WithDurability(rapid.SampledFrom([]bitcask.Durability{bitcask.DurabilityNone, bitcask.DurabilityInterval}).Draw(t, "durability")),
 		bitcask.WithMaxFileSize(rapid.SampledFrom([]uint64{4096, 64 << 10, 1 << 30}).Draw(t, "file size")),
 		bitcask.WithVerifyChecksums(rapid.Bool().Draw(t, "verify")),
@@ -123,11 +124,77 @@ func (m *machine) Get(t *rapid.T) {
 	}
 }
 
+func (m *machine) MultiGet(t *rapid.T) {
+	asked := rapid.SliceOfN(keys(), 0, 12).Draw(t, "keys")
+	given := make([][]byte, len(asked))
+	for i, key := range asked {
+		given[i] = []byte(key)
+	}
+	got, err := m.db.MultiGet(given)
+	m.fatal(t, "multi get", err)
+	if len(got) != len(asked) {
+		t.Fatalf("%d values of %d keys", len(got), len(asked))
+	}
+	for i, key := range asked {
+		if want, there := m.model[key]; string(got[i]) != want || (got[i] != nil) != there {
+			t.Fatalf("multi get %q: %d bytes (nil: %v) for %q", asked, len(got[i]), got[i] == nil, key)
+		}
+		n, err := m.db.ValueSize([]byte(key))
+		if got[i] == nil && err == bitcask.ErrNotFound {
+			continue
+		}
+		m.fatal(t, "value size", err)
+		if n != uint64(len(got[i])) {
+			t.Fatalf("value size of %q: %d", key, n)
+		}
+	}
+}
+
+func (m *machine) Ends(t *rapid.T) {
+	sorted := slices.Sorted(maps.Keys(m.model))
+	for i, edge := range []func() ([]byte, []byte, error){m.db.First, m.db.Last} {
+		key, value, err := edge()
+		if len(sorted) == 0 {
+			if err != bitcask.ErrNotFound {
+				t.Fatalf("the end of an empty store: %q, %v", key, err)
+			}
+			continue
+		}
+		m.fatal(t, "end", err)
+		if want := sorted[i*(len(sorted)-1)]; string(key) != want || string(value) != m.model[want] || value == nil {
+			t.Fatalf("end %d: %q, %d bytes; want %q", i, key, len(value), want)
+		}
+	}
+	key, err := m.db.RandomKey()
+	if _, there := m.model[string(key)]; there != (err == nil) || err != nil && (err != bitcask.ErrNotFound || len(sorted) > 0) {
+		t.Fatalf("random key: %q, %v", key, err)
+	}
+}
+
+func (m *machine) Count(t *rapid.T) {
+	from, to, limit := keys().Draw(t, "from"), keys().Draw(t, "to"), rapid.IntRange(0, 30).Draw(t, "limit")
+	prefix := rapid.SampledFrom([]string{"", "k", "kk"}).Draw(t, "prefix")
+	want := 0
+	for key := range m.model {
+		if key > from && key <= to && strings.HasPrefix(key, prefix) {
+			want++
+		}
+	}
+	n, err := m.db.Count(bitcask.WithPrefix([]byte(prefix)), bitcask.After([]byte(from)), bitcask.To([]byte(to)), bitcask.Limit(uint64(limit)))
+	m.fatal(t, "count", err)
+	if n != uint64(min(want, limit)) {
+		t.Fatalf("count %d, want %d, at most %d", n, want, limit)
+	}
+}
+
 func (m *machine) Len(t *rapid.T) {
 	n, err := m.db.Len()
 	m.fatal(t, "len", err)
 	stats, err := m.db.Stats()
 	m.fatal(t, "stats", err)
+	if count, err := m.db.Count(); err != nil || count != n {
+		t.Fatalf("count %d, %v; len %d", count, err, n)
+	}
 	if n != uint64(len(m.model)) || stats.Keys != n {
 		t.Fatalf("len %d, stats %d; want %d", n, stats.Keys, len(m.model))
 	}
@@ -301,6 +368,7 @@ func TestMachine(t *testing.T) {
 		defer func() { _ = m.db.Close() }()
 		t.Repeat(map[string]func(*rapid.T){
 			"put": m.Put, "put again": m.Put, "delete": m.Delete, "get": m.Get, "len": m.Len,
+			"multi get": m.MultiGet, "ends": m.Ends, "count": m.Count,
 			"batch begin": m.BatchBegin, "batch write": m.BatchWrite, "batch clear": m.BatchClear, "batch len": m.BatchLen,
 			"batch end": m.BatchEnd, "iter begin": m.IterBegin, "iter step": m.IterStep, "reopen": m.Reopen, "": m.Check,
 		})

@@ -23,6 +23,24 @@ const (
 	IndexBTree Index = 0
 	// IndexHash keeps no keys: it holds the most keys in a given memory and has the fastest gets. Iteration has to sort first.
 	IndexHash Index = 1
+	// IndexART keeps the keys in memory, in order, as a radix tree: of the kinds with an order it has the fastest gets of random
+	// keys.
+	IndexART Index = 2
+	// IndexSkipList keeps the keys in memory, in order, and its readers never wait for a writer.
+	IndexSkipList Index = 3
+	// IndexBPTree keeps the keys on disk, in order, within a bounded memory: for more keys than memory holds.
+	IndexBPTree Index = 4
+)
+
+// IO is a way of reading data files. Writing is the same under each, and so are the files.
+type IO int32
+
+const (
+	// IOMmap reads through memory maps. An I/O error of the disk is then the signal SIGBUS, which ends the process. The default on
+	// 64-bit machines. What can't be mapped is read as with IOFile; [DB.Stats] tells.
+	IOMmap IO = 0
+	// IOFile reads by pread: an I/O error is an error. The default on 32-bit machines.
+	IOFile IO = 1
 )
 
 // Durability says when a write is on stable storage.
@@ -58,6 +76,9 @@ const (
 	setReadOnly
 	setVerifyChecksums
 	setOnDamage
+	setIO
+	setSortBudget
+	setIndexBudget
 )
 
 type options struct {
@@ -68,6 +89,9 @@ type options struct {
 	syncMilliseconds uint64
 	syncBytes        uint64
 	maxFileSize      uint64
+	io               IO
+	sortBudget       uint64
+	indexBudget      uint64
 	createIfMissing  bool
 	readOnly         bool
 	verifyChecksums  bool
@@ -80,6 +104,23 @@ type Option func(*options)
 // WithIndex chooses the kind of index.
 func WithIndex(kind Index) Option {
 	return func(o *options) { o.set |= setIndex; o.index = kind }
+}
+
+// WithIO chooses how data files are read.
+func WithIO(kind IO) Option {
+	return func(o *options) { o.set |= setIO; o.io = kind }
+}
+
+// WithSortBudget sets the most bytes of memory that an iterator over an [IndexHash] may take to sort keys: 8 for each key of the
+// store, and for each key in the iterator's range its length and 16 more. Beyond it making the iterator is [ErrUnsupported].
+// Default: 1 GiB.
+func WithSortBudget(bytes uint64) Option {
+	return func(o *options) { o.set |= setSortBudget; o.sortBudget = bytes }
+}
+
+// WithIndexBudget sets how many bytes of memory an [IndexBPTree] may take for its cache: at least 1 MiB. Default: 64 MiB.
+func WithIndexBudget(bytes uint64) Option {
+	return func(o *options) { o.set |= setIndexBudget; o.indexBudget = bytes }
 }
 
 // WithDurability chooses when writes are on stable storage.

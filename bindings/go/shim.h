@@ -29,6 +29,13 @@ typedef struct go_number {
     int32_t status;
 } go_number;
 
+/* Go holds handles as numbers, which is what they are: it has nothing to check then when they are passed. */
+static inline bitcask_db *as_db(uintptr_t number) { return (bitcask_db *)number; }
+static inline bitcask_batch *as_batch(uintptr_t number) { return (bitcask_batch *)number; }
+static inline bitcask_iter *as_iter(uintptr_t number) { return (bitcask_iter *)number; }
+static inline bitcask_value *as_value(uintptr_t number) { return (bitcask_value *)number; }
+static inline bitcask_values *as_values(uintptr_t number) { return (bitcask_values *)number; }
+
 /* ---- errors ---- */
 
 typedef struct go_error_info {
@@ -58,15 +65,21 @@ enum {
     GO_SET_CREATE_IF_MISSING = 1 << 4,
     GO_SET_READ_ONLY = 1 << 5,
     GO_SET_VERIFY_CHECKSUMS = 1 << 6,
-    GO_SET_ON_DAMAGE = 1 << 7
+    GO_SET_ON_DAMAGE = 1 << 7,
+    GO_SET_IO = 1 << 8,
+    GO_SET_SORT_BUDGET = 1 << 9,
+    GO_SET_INDEX_BUDGET = 1 << 10
 };
 
 typedef struct go_open_options {
     uint64_t sync_milliseconds;
     uint64_t sync_bytes;
     uint64_t max_file_size;
+    uint64_t sort_budget;
+    uint64_t index_budget;
     uint32_t set;
     int32_t index;
+    int32_t io;
     int32_t durability;
     int32_t on_damage;
     bool create_if_missing;
@@ -75,7 +88,7 @@ typedef struct go_open_options {
 } go_open_options;
 
 typedef struct go_opened {
-    bitcask_db *db;
+    uintptr_t db;
     bitcask_error *error;
     int32_t status;
 } go_opened;
@@ -98,69 +111,143 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_verify_checksums(options, from.verify_checksums, error);
     if (status == BITCASK_OK && (from.set & GO_SET_ON_DAMAGE))
         status = bitcask_options_set_on_damage(options, from.on_damage, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_IO))
+        status = bitcask_options_set_io(options, from.io, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_SORT_BUDGET))
+        status = bitcask_options_set_sort_budget(options, from.sort_budget, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_INDEX_BUDGET))
+        status = bitcask_options_set_index_budget(options, from.index_budget, error);
     return status;
 }
 
 static inline go_opened go_open(const char *path, go_open_options from) {
-    go_opened r = {NULL, NULL, BITCASK_OK};
+    go_opened r = {0, NULL, BITCASK_OK};
+    bitcask_db *db = NULL;
     bitcask_options *options = bitcask_options_new();
     r.status = go_set_options(options, from, &r.error);
     if (r.status == BITCASK_OK)
-        r.status = bitcask_open(path, options, &r.db, &r.error);
+        r.status = bitcask_open(path, options, &db, &r.error);
     bitcask_options_free(options);
+    r.db = (uintptr_t)db;
     return r;
 }
 
-static inline go_outcome go_close(bitcask_db *db) {
+static inline go_outcome go_close(uintptr_t db) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_close(db, &r.error);
+    r.status = bitcask_close(as_db(db), &r.error);
     return r;
 }
 
 /* ---- single keys ---- */
 
-static inline go_outcome go_put(bitcask_db *db, const uint8_t *key, size_t key_len, const uint8_t *value,
+static inline go_outcome go_put(uintptr_t db, const uint8_t *key, size_t key_len, const uint8_t *value,
                                 size_t value_len, uint32_t flags) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_put(db, key, key_len, value, value_len, flags, &r.error);
+    r.status = bitcask_put(as_db(db), key, key_len, value, value_len, flags, &r.error);
     return r;
 }
 
-static inline go_number go_delete(bitcask_db *db, const uint8_t *key, size_t key_len, uint32_t flags) {
+static inline go_number go_delete(uintptr_t db, const uint8_t *key, size_t key_len, uint32_t flags) {
     go_number r = {NULL, 0, BITCASK_OK};
     bool existed = false;
-    r.status = bitcask_delete(db, key, key_len, flags, &existed, &r.error);
+    r.status = bitcask_delete(as_db(db), key, key_len, flags, &existed, &r.error);
     r.number = existed;
     return r;
 }
 
-static inline go_outcome go_contains(bitcask_db *db, const uint8_t *key, size_t key_len) {
+static inline go_outcome go_contains(uintptr_t db, const uint8_t *key, size_t key_len) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_contains(db, key, key_len, &r.error);
+    r.status = bitcask_contains(as_db(db), key, key_len, &r.error);
     return r;
 }
 
 /* The number is the value's length, also with BITCASK_BUFFER_TOO_SMALL. */
-static inline go_number go_get_into(bitcask_db *db, const uint8_t *key, size_t key_len, uint8_t *buf,
+static inline go_number go_get_into(uintptr_t db, const uint8_t *key, size_t key_len, uint8_t *buf,
                                     size_t capacity) {
     go_number r = {NULL, 0, BITCASK_OK};
     size_t len = 0;
-    r.status = bitcask_get_into(db, key, key_len, buf, capacity, &len, &r.error);
+    r.status = bitcask_get_into(as_db(db), key, key_len, buf, capacity, &len, &r.error);
     r.number = len;
     return r;
 }
 
-/* ---- the store as a whole ---- */
-
-static inline go_number go_len(bitcask_db *db) {
+static inline go_number go_value_size(uintptr_t db, const uint8_t *key, size_t key_len) {
     go_number r = {NULL, 0, BITCASK_OK};
-    r.status = bitcask_len(db, &r.number, &r.error);
+    r.status = bitcask_value_size(as_db(db), key, key_len, &r.number, &r.error);
     return r;
 }
 
-static inline go_outcome go_sync(bitcask_db *db) {
+/* ---- many keys ---- */
+
+typedef struct go_lookups {
+    const bitcask_lookup *lookups;
+    uintptr_t values;
+    bitcask_error *error;
+    int32_t status;
+} go_lookups;
+
+/*
+ * The keys come one behind the other in one buffer, because Go may not pass pointers to pointers. `values` is 0 or what an earlier
+ * call gave; the one that comes back is for the next call, also after an error, and Go frees it.
+ */
+static inline go_lookups go_multi_get(uintptr_t db, const uint8_t *keys, size_t keys_len, const size_t *key_lens,
+                                      size_t count, uintptr_t values) {
+    go_lookups r = {NULL, values, NULL, BITCASK_OK};
+    if (r.values == 0)
+        r.values = (uintptr_t)bitcask_values_new();
+    r.status = bitcask_multi_get_packed(as_db(db), keys, keys_len, key_lens, count, as_values(r.values), &r.lookups, &r.error);
+    return r;
+}
+
+static inline void go_values_free(uintptr_t values) { bitcask_values_free(as_values(values)); }
+
+/* ---- single records that the store picks; `value` owns the bytes, and Go frees it ---- */
+
+typedef struct go_record {
+    bitcask_entry entry;
+    uintptr_t value;
+    bitcask_error *error;
+    int32_t status;
+} go_record;
+
+/* The first record, or the last. */
+static inline go_record go_edge(uintptr_t db, bool last) {
+    go_record r;
+    bitcask_value *value = NULL;
+    memset(&r, 0, sizeof r);
+    r.status = (last ? bitcask_last : bitcask_first)(as_db(db), &value, &r.entry, &r.error);
+    r.value = (uintptr_t)value;
+    /* No address of an empty value that is none: Go's collector would take offence at it. */
+    if (r.entry.value_len == 0)
+        r.entry.value = r.entry.key;
+    return r;
+}
+
+/* A random key, as a record without a value. */
+static inline go_record go_random_key(uintptr_t db) {
+    go_record r;
+    bitcask_value *key = NULL;
+    memset(&r, 0, sizeof r);
+    r.status = bitcask_random_key(as_db(db), &key, &r.error);
+    if (r.status == BITCASK_OK)
+        bitcask_value_bytes(key, &r.entry.key, &r.entry.key_len);
+    r.value = (uintptr_t)key;
+    return r;
+}
+
+static inline void go_value_free(uintptr_t value) { bitcask_value_free(as_value(value)); }
+
+/* ---- the store as a whole ---- */
+
+static inline go_number go_len(uintptr_t db) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_len(as_db(db), &r.number, &r.error);
+    return r;
+}
+
+static inline go_outcome go_sync(uintptr_t db) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_sync(db, &r.error);
+    r.status = bitcask_sync(as_db(db), &r.error);
     return r;
 }
 
@@ -170,32 +257,34 @@ typedef struct go_figures {
     int32_t status;
 } go_figures;
 
-static inline go_figures go_stats(bitcask_db *db) {
+static inline go_figures go_stats(uintptr_t db) {
     go_figures r;
     size_t count = 0;
     memset(&r, 0, sizeof r);
-    r.status = bitcask_stats(db, r.figures, BITCASK_STAT_COUNT, &count, &r.error);
+    r.status = bitcask_stats(as_db(db), r.figures, BITCASK_STAT_COUNT, &count, &r.error);
     return r;
 }
 
 /* ---- batches ---- */
 
 typedef struct go_batch {
-    bitcask_batch *batch;
+    uintptr_t batch;
     bitcask_error *error;
     int32_t status;
 } go_batch;
 
-static inline go_batch go_batch_new(bitcask_db *db) {
-    go_batch r = {NULL, NULL, BITCASK_OK};
-    r.status = bitcask_batch_new(db, &r.batch, &r.error);
+static inline go_batch go_batch_new(uintptr_t db) {
+    go_batch r = {0, NULL, BITCASK_OK};
+    bitcask_batch *batch = NULL;
+    r.status = bitcask_batch_new(as_db(db), &batch, &r.error);
+    r.batch = (uintptr_t)batch;
     return r;
 }
 
-static inline go_outcome go_batch_put(bitcask_batch *batch, const uint8_t *key, size_t key_len, const uint8_t *value,
+static inline go_outcome go_batch_put(uintptr_t batch, const uint8_t *key, size_t key_len, const uint8_t *value,
                                       size_t value_len) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_batch_put(batch, key, key_len, value, value_len, &r.error);
+    r.status = bitcask_batch_put(as_batch(batch), key, key_len, value, value_len, &r.error);
     return r;
 }
 
@@ -204,7 +293,7 @@ static inline go_outcome go_batch_put(bitcask_batch *batch, const uint8_t *key, 
  * (4 bytes, 0 in a delete), both in this machine's byte order and unaligned, then key and value. Stops at the first error;
  * adding all of them again is then right too, because the last write of a key counts.
  */
-static inline int32_t go_add_queued(bitcask_batch *batch, const uint8_t *ops, size_t len, bitcask_error **error) {
+static inline int32_t go_add_queued(uintptr_t batch, const uint8_t *ops, size_t len, bitcask_error **error) {
     int32_t status = BITCASK_OK;
     while (len > 0 && status == BITCASK_OK) {
         uint32_t key_len, value_len;
@@ -212,51 +301,51 @@ static inline int32_t go_add_queued(bitcask_batch *batch, const uint8_t *ops, si
         memcpy(&key_len, ops + 1, 4);
         memcpy(&value_len, ops + 5, 4);
         if (ops[0] == 0)
-            status = bitcask_batch_put(batch, key, key_len, key + key_len, value_len, error);
+            status = bitcask_batch_put(as_batch(batch), key, key_len, key + key_len, value_len, error);
         else
-            status = bitcask_batch_delete(batch, key, key_len, error);
+            status = bitcask_batch_delete(as_batch(batch), key, key_len, error);
         len -= 9 + (size_t)key_len + value_len;
         ops += 9 + (size_t)key_len + value_len;
     }
     return status;
 }
 
-static inline go_outcome go_batch_add(bitcask_batch *batch, const uint8_t *ops, size_t len) {
+static inline go_outcome go_batch_add(uintptr_t batch, const uint8_t *ops, size_t len) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = go_add_queued(batch, ops, len, &r.error);
     return r;
 }
 
-static inline go_outcome go_batch_commit(bitcask_batch *batch, const uint8_t *ops, size_t len, uint32_t flags) {
+static inline go_outcome go_batch_commit(uintptr_t batch, const uint8_t *ops, size_t len, uint32_t flags) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = go_add_queued(batch, ops, len, &r.error);
     if (r.status == BITCASK_OK)
-        r.status = bitcask_batch_commit(batch, flags, &r.error);
+        r.status = bitcask_batch_commit(as_batch(batch), flags, &r.error);
     return r;
 }
 
 /* A whole batch, from beginning to end. */
-static inline go_outcome go_batch_write(bitcask_db *db, const uint8_t *ops, size_t len, uint32_t flags) {
+static inline go_outcome go_batch_write(uintptr_t db, const uint8_t *ops, size_t len, uint32_t flags) {
     go_outcome r = {NULL, BITCASK_OK};
     bitcask_batch *batch = NULL;
-    r.status = bitcask_batch_new(db, &batch, &r.error);
+    r.status = bitcask_batch_new(as_db(db), &batch, &r.error);
     if (r.status != BITCASK_OK)
         return r;
-    r = go_batch_commit(batch, ops, len, flags);
+    r = go_batch_commit((uintptr_t)batch, ops, len, flags);
     bitcask_batch_free(batch);
     return r;
 }
 
-static inline go_outcome go_batch_clear(bitcask_batch *batch) {
+static inline go_outcome go_batch_clear(uintptr_t batch) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_batch_clear(batch, &r.error);
+    r.status = bitcask_batch_clear(as_batch(batch), &r.error);
     return r;
 }
 
-static inline go_number go_batch_len(bitcask_batch *batch) {
+static inline go_number go_batch_len(uintptr_t batch) {
     go_number r = {NULL, 0, BITCASK_OK};
     size_t len = 0;
-    r.status = bitcask_batch_len(batch, &len, &r.error);
+    r.status = bitcask_batch_len(as_batch(batch), &len, &r.error);
     r.number = len;
     return r;
 }
@@ -275,34 +364,57 @@ enum {
 };
 
 typedef struct go_iter {
-    bitcask_iter *iter;
+    uintptr_t iter;
     bitcask_error *error;
     int32_t status;
 } go_iter;
 
-static inline go_iter go_iter_new(bitcask_db *db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
+/* Makes options where any are set; the caller frees them. */
+static inline int32_t go_iter_options(uint32_t set, const uint8_t *prefix, size_t prefix_len, const uint8_t *start,
+                                      size_t start_len, const uint8_t *end, size_t end_len, uint64_t limit,
+                                      bitcask_iter_options **made, bitcask_error **error) {
+    int32_t status = BITCASK_OK;
+    bitcask_iter_options *options;
+    if (set == 0)
+        return status;
+    *made = options = bitcask_iter_options_new();
+    if (set & GO_ITER_PREFIX)
+        status = bitcask_iter_options_set_prefix(options, prefix, prefix_len, error);
+    if (status == BITCASK_OK && (set & GO_ITER_START))
+        status = bitcask_iter_options_set_start(options, start, start_len, (set & GO_ITER_START_INCLUSIVE) != 0, error);
+    if (status == BITCASK_OK && (set & GO_ITER_END))
+        status = bitcask_iter_options_set_end(options, end, end_len, (set & GO_ITER_END_INCLUSIVE) != 0, error);
+    if (status == BITCASK_OK && (set & GO_ITER_REVERSE))
+        status = bitcask_iter_options_set_reverse(options, true, error);
+    if (status == BITCASK_OK && (set & GO_ITER_KEYS_ONLY))
+        status = bitcask_iter_options_set_keys_only(options, true, error);
+    if (status == BITCASK_OK && (set & GO_ITER_LIMIT))
+        status = bitcask_iter_options_set_limit(options, limit, error);
+    return status;
+}
+
+static inline go_iter go_iter_new(uintptr_t db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
                                   const uint8_t *start, size_t start_len, const uint8_t *end, size_t end_len,
                                   uint64_t limit) {
-    go_iter r = {NULL, NULL, BITCASK_OK};
+    go_iter r = {0, NULL, BITCASK_OK};
+    bitcask_iter *iter = NULL;
     bitcask_iter_options *options = NULL;
-    if (set != 0) {
-        options = bitcask_iter_options_new();
-        if (set & GO_ITER_PREFIX)
-            r.status = bitcask_iter_options_set_prefix(options, prefix, prefix_len, &r.error);
-        if (r.status == BITCASK_OK && (set & GO_ITER_START))
-            r.status = bitcask_iter_options_set_start(options, start, start_len,
-                                                      (set & GO_ITER_START_INCLUSIVE) != 0, &r.error);
-        if (r.status == BITCASK_OK && (set & GO_ITER_END))
-            r.status = bitcask_iter_options_set_end(options, end, end_len, (set & GO_ITER_END_INCLUSIVE) != 0, &r.error);
-        if (r.status == BITCASK_OK && (set & GO_ITER_REVERSE))
-            r.status = bitcask_iter_options_set_reverse(options, true, &r.error);
-        if (r.status == BITCASK_OK && (set & GO_ITER_KEYS_ONLY))
-            r.status = bitcask_iter_options_set_keys_only(options, true, &r.error);
-        if (r.status == BITCASK_OK && (set & GO_ITER_LIMIT))
-            r.status = bitcask_iter_options_set_limit(options, limit, &r.error);
-    }
+    r.status = go_iter_options(set, prefix, prefix_len, start, start_len, end, end_len, limit, &options, &r.error);
     if (r.status == BITCASK_OK)
-        r.status = bitcask_iter_new(db, options, &r.iter, &r.error);
+        r.status = bitcask_iter_new(as_db(db), options, &iter, &r.error);
+    bitcask_iter_options_free(options);
+    r.iter = (uintptr_t)iter;
+    return r;
+}
+
+static inline go_number go_count(uintptr_t db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
+                                 const uint8_t *start, size_t start_len, const uint8_t *end, size_t end_len,
+                                 uint64_t limit) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bitcask_iter_options *options = NULL;
+    r.status = go_iter_options(set, prefix, prefix_len, start, start_len, end, end_len, limit, &options, &r.error);
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_count(as_db(db), options, &r.number, &r.error);
     bitcask_iter_options_free(options);
     return r;
 }
@@ -314,22 +426,26 @@ typedef struct go_page {
     int32_t status;
 } go_page;
 
-static inline go_page go_iter_next_page(bitcask_iter *iter, size_t max_records, size_t max_bytes) {
+static inline go_page go_iter_next_page(uintptr_t iter, size_t max_records, size_t max_bytes) {
     go_page r = {NULL, 0, NULL, BITCASK_OK};
-    r.status = bitcask_iter_next_page(iter, max_records, max_bytes, &r.entries, &r.count, &r.error);
+    r.status = bitcask_iter_next_page(as_iter(iter), max_records, max_bytes, &r.entries, &r.count, &r.error);
     return r;
 }
 
-static inline go_outcome go_iter_seek(bitcask_iter *iter, const uint8_t *key, size_t key_len) {
+static inline go_outcome go_iter_seek(uintptr_t iter, const uint8_t *key, size_t key_len) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_iter_seek(iter, key, key_len, &r.error);
+    r.status = bitcask_iter_seek(as_iter(iter), key, key_len, &r.error);
     return r;
 }
 
-static inline go_outcome go_iter_rewind(bitcask_iter *iter) {
+static inline go_outcome go_iter_rewind(uintptr_t iter) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_iter_rewind(iter, &r.error);
+    r.status = bitcask_iter_rewind(as_iter(iter), &r.error);
     return r;
 }
+
+static inline void go_batch_free(uintptr_t batch) { bitcask_batch_free(as_batch(batch)); }
+
+static inline void go_iter_free(uintptr_t iter) { bitcask_iter_free(as_iter(iter)); }
 
 #endif

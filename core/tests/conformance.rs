@@ -25,6 +25,7 @@ const KINDS: &[(&str, IndexKind)] = &[
     ("hash", IndexKind::Hash),
     ("art", IndexKind::Art),
     ("skiplist", IndexKind::SkipList),
+    ("bptree", IndexKind::BPTree),
 ];
 
 const IO_KINDS: [(&str, IoKind); 2] = [("mmap", IoKind::Mmap), ("file", IoKind::File)];
@@ -378,6 +379,7 @@ impl Runner {
                 }
                 ("io", "mmap") => options.io(IoKind::Mmap),
                 ("io", "file") => options.io(IoKind::File),
+                ("index_budget", n) => options.index_budget(language::number(n)?),
                 ("sort_budget", n) => options.sort_budget(language::number(n)?),
                 ("durability", "none") => options.durability(Durability::None),
                 ("durability", "always") => options.durability(Durability::Always),

@@ -23,6 +23,7 @@ mod subject;
 
 use bitcask::index::Index;
 use bitcask::index::art::Art;
+use bitcask::index::bptree::BPTree;
 use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
 use bitcask::index::skiplist::SkipList;
@@ -34,6 +35,7 @@ const KINDS: &[(&str, NewIndex)] = &[
     ("btree", || Box::new(BTree::new())),
     ("hash", || Box::new(HashIndex::new(*b"conformance test"))),
     ("art", || Box::new(Art::new())),
+    ("bptree", || Box::new(BPTree::in_memory())),
     ("skiplist", || Box::new(SkipList::new(0x5eed))),
 ];
 

@@ -54,12 +54,7 @@ pub(crate) struct Chosen {
     durability: i32,
     every: Duration,
     bytes: u64,
-    /// What `bptree` may take for its cache, if it was chosen.
-    index_budget: Option<u64>,
 }
-
-/// Smallest cache of an index on disk, in bytes.
-const MIN_INDEX_BUDGET: u64 = 1 << 20;
 
 impl Chosen {
     fn new() -> Chosen {
@@ -69,21 +64,15 @@ impl Chosen {
             durability: BITCASK_DURABILITY_INTERVAL,
             every: Duration::from_millis(100),
             bytes: 16 << 20,
-            index_budget: None,
         }
     }
 
-    fn to_core(&self) -> Result<Options, Failure> {
-        if let Some(bytes) = self.index_budget.filter(|bytes| *bytes < MIN_INDEX_BUDGET) {
-            return Err(Failure::invalid(format!(
-                "index_budget is {bytes}; at least {MIN_INDEX_BUDGET} bytes are needed"
-            )));
-        }
-        Ok(self.options.clone().durability(match self.durability {
+    fn to_core(&self) -> Options {
+        self.options.clone().durability(match self.durability {
             BITCASK_DURABILITY_NONE => Durability::None,
             BITCASK_DURABILITY_ALWAYS => Durability::Always,
             _ => Durability::Interval { every: self.every, bytes: self.bytes },
-        }))
+        })
     }
 
     fn update(&mut self, change: impl FnOnce(Options) -> Options) {
@@ -123,7 +112,7 @@ pub(crate) fn to_core(options: *const bitcask_options) -> Result<Options, Failur
     }
     let options: Lent<bitcask_options> = enter(options)?;
     let chosen = options.try_read().map_err(|_| Failure::in_use("options"))?;
-    chosen.to_core()
+    Ok(chosen.to_core())
 }
 
 /// Changes options inside of the guard.
@@ -170,7 +159,9 @@ fn index_kind(number: i32) -> Option<IndexKind> {
     match number {
         BITCASK_INDEX_BTREE => Some(IndexKind::BTree),
         BITCASK_INDEX_HASH => Some(IndexKind::Hash),
+        BITCASK_INDEX_ART => Some(IndexKind::Art),
         BITCASK_INDEX_SKIPLIST => Some(IndexKind::SkipList),
+        BITCASK_INDEX_BPTREE => Some(IndexKind::BPTree),
         _ => None,
     }
 }
@@ -233,7 +224,7 @@ pub unsafe extern "C" fn bitcask_options_set_index_budget(
     // SAFETY: the caller's promise for `error`.
     unsafe {
         set(options, error, |chosen| {
-            chosen.index_budget = Some(bytes);
+            chosen.update(|options| options.index_budget(bytes));
             Ok(())
         })
     }

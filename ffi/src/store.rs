@@ -37,8 +37,11 @@ pub const BITCASK_STAT_DAMAGED_BYTES: usize = 6;
 /// Data files that are read through a memory map: none with BITCASK_IO_FILE, and fewer than all where the system would not
 /// map one.
 pub const BITCASK_STAT_MAPPED_FILES: usize = 7;
+/// 1 if appends are copied into mapped space at the moment; 0 if they are written by calls: with BITCASK_IO_FILE or
+/// BITCASK_DURABILITY_ALWAYS, and where the file system does not promise that reserved space can be written.
+pub const BITCASK_STAT_MAPPED_APPENDS: usize = 8;
 /// How many figures this header knows. A later library may know more.
-pub const BITCASK_STAT_COUNT: usize = 8;
+pub const BITCASK_STAT_COUNT: usize = 9;
 
 /// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
 #[derive(Debug)]
@@ -335,5 +338,6 @@ fn figures_of(db: &Db) -> Result<[u64; BITCASK_STAT_COUNT], engine::Error> {
     figures[BITCASK_STAT_DAMAGED_PLACES] = stats.damaged_places;
     figures[BITCASK_STAT_DAMAGED_BYTES] = stats.damaged_bytes;
     figures[BITCASK_STAT_MAPPED_FILES] = stats.mapped_files;
+    figures[BITCASK_STAT_MAPPED_APPENDS] = stats.mapped_appends.into();
     Ok(figures)
 }

@@ -54,7 +54,7 @@ impl Default for Range<'_> {
 }
 
 impl Range<'_> {
-    fn options(&self) -> IterOptions {
+    pub(crate) fn options(&self) -> IterOptions {
         let bound = |key, inclusive| match (key, inclusive) {
             (None, _) => Limit::Unbounded,
             (Some(key), true) => Limit::Included(key),

@@ -15,6 +15,7 @@ mod convert;
 mod errors;
 mod fork;
 mod iter;
+mod many;
 mod mapping;
 mod open;
 mod report;
@@ -34,7 +35,7 @@ mod native {
     #[pymodule_export]
     use crate::iter::Scan;
     #[pymodule_export]
-    use crate::open::open;
+    use crate::open::{_index_kinds, open};
     #[pymodule_export]
     use crate::store::Store;
 

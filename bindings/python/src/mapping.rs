@@ -31,8 +31,7 @@ pub(crate) fn pop<'py>(store: &Store, py: Python<'py>, key: &[u8]) -> PyResult<O
 pub(crate) fn popitem<'py>(store: &Store, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     let last = exclusive(store, py, || {
         // Another thread's delete may come between reading and deleting; then there is another last one.
-        while let Some(last) = store.db.iter(&IterOptions::new().reverse(true).limit(1))?.next() {
-            let (key, value) = last?;
+        while let Some((key, value)) = store.db.last()? {
             if store.db.delete(&key)? {
                 return Ok(Some((key, value)));
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bitcask::{Db, Durability, IndexKind, OnDamage, Options, Status};
+use bitcask::{Db, Durability, IndexKind, IoKind, OnDamage, Options, Status};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -11,7 +11,16 @@ use crate::call::detached;
 use crate::errors::of_status;
 use crate::store::Store;
 
-/// open(path, *, index="btree", durability="interval", ...)
+/// The index kinds by name, in the order in which all languages list them.
+const KINDS: &[(&str, IndexKind)] = &[
+    ("btree", IndexKind::BTree),
+    ("hash", IndexKind::Hash),
+    ("art", IndexKind::Art),
+    ("skiplist", IndexKind::SkipList),
+    ("bptree", IndexKind::BPTree),
+];
+
+/// open(path, *, index="btree", io="mmap", durability="interval", ...)
 /// --
 ///
 /// Open the store in a directory, creating it if it is missing, and recover what is there.
@@ -19,8 +28,15 @@ use crate::store::Store;
 /// The parent directory has to exist. A store is open for writing in one place at a time: a second
 /// open raises LockedError, with the holder's process id where it is known.
 ///
-/// index: "btree" (keys in order, the default) or "hash" (fewest bytes of memory for each key, fastest
-///     reads; iteration sorts on demand). Any kind opens any directory.
+/// index: "btree" (keys in order, the default); "hash" (fewest bytes of memory for each key, fastest reads;
+///     iteration sorts on demand); "art" (in order, fastest ordered reads of random keys); "skiplist" (in order,
+///     readers never wait for a writer); "bptree" (in order, on disk, for keys that memory does not hold). Any kind
+///     opens any directory.
+/// io: how data files are read. "mmap" (the default on 64-bit machines): through memory maps; "file": by pread,
+///     where an error of the disk is an exception and not a signal.
+/// sort_budget: most bytes of memory that an iterator over a "hash" index may take to sort keys; beyond it
+///     making the iterator raises UnsupportedError.
+/// index_budget: bytes of memory that a "bptree" index may take for its cache, at least 1 MiB.
 /// durability: when a write is on stable storage. "none": in the page cache, survives the death of the
 ///     process; "interval": also synced every sync_interval seconds or sync_bytes bytes, whichever comes
 ///     first; "always": before the call returns.
@@ -32,14 +48,16 @@ use crate::store::Store;
 ///     "serve": serve all that is whole, and list the rest in Store.open_report().
 #[pyfunction]
 #[pyo3(signature = (
-    path, *, index="btree", durability="interval", sync_interval=0.1, sync_bytes=16_777_216,
+    path, *, index="btree", io=None, durability="interval", sync_interval=0.1, sync_bytes=16_777_216,
     max_file_size=1_073_741_824, create=true, read_only=false, verify_checksums=true, on_damage="refuse",
+    sort_budget=1_073_741_824, index_budget=67_108_864,
 ))]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn open(
     py: Python<'_>,
     path: &Bound<'_, PyAny>,
     index: &str,
+    io: Option<&str>,
     durability: &str,
     sync_interval: f64,
     sync_bytes: u64,
@@ -48,13 +66,17 @@ pub(crate) fn open(
     read_only: bool,
     verify_checksums: bool,
     on_damage: &str,
+    sort_budget: u64,
+    index_budget: u64,
 ) -> PyResult<Store> {
     let path = directory(path)?;
     let options = Options::new()
-        .index(match index {
-            "btree" => IndexKind::BTree,
-            "hash" => IndexKind::Hash,
-            _ => return Err(unknown(py, "index", index, "\"btree\" or \"hash\"")),
+        .index(kind(py, index)?)
+        .io(match io {
+            None => IoKind::default(),
+            Some("mmap") => IoKind::Mmap,
+            Some("file") => IoKind::File,
+            Some(io) => return Err(unknown(py, "io", io, "\"mmap\" or \"file\"")),
         })
         .durability(match durability {
             "none" => Durability::None,
@@ -70,9 +92,25 @@ pub(crate) fn open(
             "refuse" => OnDamage::Refuse,
             "serve" => OnDamage::Serve,
             _ => return Err(unknown(py, "on_damage", on_damage, "\"refuse\" or \"serve\"")),
-        });
+        })
+        .sort_budget(sort_budget)
+        .index_budget(index_budget);
     let db = detached(py, || Db::open(&path, &options))?;
     Ok(Store::new(db))
+}
+
+/// Names of the index kinds that this build has: what the tests run under.
+#[pyfunction]
+pub(crate) fn _index_kinds() -> Vec<&'static str> {
+    KINDS.iter().map(|&(name, _)| name).collect()
+}
+
+fn kind(py: Python<'_>, index: &str) -> PyResult<IndexKind> {
+    let found = KINDS.iter().find(|&&(name, _)| name == index);
+    found.map(|&(_, kind)| kind).ok_or_else(|| {
+        let allowed: Vec<_> = KINDS.iter().map(|(name, _)| format!("{name:?}")).collect();
+        unknown(py, "index", index, &allowed.join(" or "))
+    })
 }
 
 /// str, bytes or os.PathLike, as the os module takes them.

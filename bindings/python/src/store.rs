@@ -5,17 +5,17 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bitcask::{Db, Error, WriteOptions};
+use bitcask::{Db, Error, Value, WriteOptions};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::batch::Batch;
 use crate::call::detached;
 use crate::convert::{Count, Input, Maybe, bytes};
 use crate::iter::{Range, Scan, Yields};
-use crate::{fork, mapping, no_pickle, report};
+use crate::{fork, many, mapping, no_pickle, report};
 
 /// An open store: a mutable mapping of bytes to bytes, in bytewise key order.
 ///
@@ -55,7 +55,12 @@ impl Store {
 
     #[inline]
     pub(crate) fn lookup<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        match detached(py, || self.db.get(key))? {
+        let value = detached(py, || {
+            let value = self.db.get(key)?;
+            value.as_deref().map(touch);
+            Ok(value)
+        })?;
+        match value {
             Some(value) => bytes(py, &value).map(Some),
             None => Ok(None),
         }
@@ -79,6 +84,19 @@ impl Store {
             }
         }
     }
+}
+
+type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+fn pair(py: Python<'_>, record: Option<(Vec<u8>, Value)>) -> PyResult<Option<Pair<'_>>> {
+    record.map(|(key, value)| Ok((bytes(py, &key)?, bytes(py, &value)?))).transpose()
+}
+
+/// Reads a byte of each page of memory, so that a value which is lent from a file is in memory when it is copied, attached.
+#[inline]
+fn touch(value: &[u8]) {
+    let bytes = value.iter().step_by(4096).chain(value.last());
+    std::hint::black_box(bytes.fold(0, |sum, byte| sum ^ byte));
 }
 
 impl Drop for Store {
@@ -134,6 +152,36 @@ impl Store {
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(self.lookup(py, &key)?.map(Bound::into_any).or(default))
+    }
+
+    /// The values of many keys as of one moment, in the order of the keys: a list with None for each that is missing.
+    ///
+    /// keys is any iterable of bytes-like objects; a key may be given twice. Faster than a get for each: the store is
+    /// asked once, and reads the records in the order in which they lie.
+    #[pyo3(signature = (keys, /))]
+    fn multi_get<'py>(&self, py: Python<'py>, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        many::multi_get(self, py, keys)
+    }
+
+    /// Length of a key's value in bytes, or None if there is no such key. Reads no value.
+    fn value_size(&self, py: Python<'_>, key: Input<'_, '_>) -> PyResult<Option<u64>> {
+        let key = &*key;
+        detached(py, || self.db.value_size(key))
+    }
+
+    /// The pair with the least key, or None if the store is empty.
+    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Pair<'py>>> {
+        pair(py, detached(py, || self.db.first())?)
+    }
+
+    /// The pair with the greatest key, or None if the store is empty.
+    fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Pair<'py>>> {
+        pair(py, detached(py, || self.db.last())?)
+    }
+
+    /// A key at random, each with the same chance, or None if the store is empty.
+    fn random_key<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        detached(py, || self.db.random_key())?.map(|key| bytes(py, &key)).transpose()
     }
 
     /// Store a value under a key, replacing any other. With sync, return when it is on stable storage.
@@ -247,6 +295,27 @@ impl Store {
         let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
         let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit };
         Scan::new(slf, Yields::Keys, &range)
+    }
+
+    /// How many keys range() would give with the same arguments. Reads no values, and gives none of the keys to Python.
+    #[pyo3(signature = (
+        start=None, end=None, *, prefix=None, start_inclusive=true, end_inclusive=false, reverse=false, limit=None,
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
+    fn count(
+        &self,
+        py: Python<'_>,
+        start: Option<Input<'_, '_>>,
+        end: Option<Input<'_, '_>>,
+        prefix: Option<Input<'_, '_>>,
+        start_inclusive: bool,
+        end_inclusive: bool,
+        reverse: bool,
+        limit: Option<Count>,
+    ) -> PyResult<u64> {
+        let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
+        let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit }.options();
+        detached(py, || self.db.count(&range))
     }
 
     /// Iterate over the pairs whose key begins with prefix.

@@ -9,8 +9,10 @@ from typing import Any, Literal, Protocol
 import pytest
 
 import bitcask
+from bitcask import _bitcask
 
-Index = Literal["btree", "hash"]
+Index = Literal["btree", "hash", "art", "skiplist", "bptree"]
+INDEX_KINDS = _bitcask._index_kinds()
 
 
 class Open(Protocol):
@@ -19,8 +21,13 @@ class Open(Protocol):
     def __call__(self, at: Path | None = None, **options: Any) -> bitcask.Store: ...
 
 
-@pytest.fixture(params=["btree", "hash"])
+@pytest.fixture(params=INDEX_KINDS)
 def index(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["mmap", "file"])
+def io(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 

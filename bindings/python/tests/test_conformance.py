@@ -1,6 +1,6 @@
 """Runs the conformance cases of tests/conformance/, whose language its README defines.
 
-This file knows that language and this package, and no case. Each case is a test under each index kind.
+This file knows that language and this package, and no case. Each case is a test under each index kind and I/O kind.
 """
 
 from __future__ import annotations
@@ -8,17 +8,18 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from conftest import INDEX_KINDS as KINDS
 
 import bitcask
 
 CASES = Path(__file__).parents[3] / "tests" / "conformance"
-KINDS = ("btree", "hash")
+IO_KINDS = ("mmap", "file")
 
 
 @dataclass
@@ -94,14 +95,19 @@ def parse(token: str) -> bytes:
 # What an operation gives: a status or word, a number, bytes, or a list of keys or pairs.
 Result = str | int | bytes | list[Any]
 NUMBERS = {"len", "stat", "count", "filled", "flip", "batch_len"}
+NUMBERS |= {"value_size", "multi_filled", "count_range", "random_key"}
 BYTES = {"get", "get_into", "held"}
 RECORDS = {"iter", "iter_next"}
+PAIR = {"first", "last"}
 
 
 def wanted(operation: Operation) -> Result:
     """The expected result, as a value of Python."""
     assert operation.expected, "no result"
     first = operation.expected[0]
+    if operation.name == "multi_get" and (first == "NOT_FOUND" or not re.fullmatch("[A-Z_]+", first)):
+        values = [] if operation.expected == ["none"] else operation.expected
+        return [None if token == "NOT_FOUND" else parse(token) for token in values]
     if re.fullmatch("[A-Z_]+", first):
         return " ".join(operation.expected)
     if operation.name not in RECORDS:
@@ -110,6 +116,10 @@ def wanted(operation: Operation) -> Result:
         return int(first)
     if operation.name in BYTES:
         return parse(first)
+    if operation.name in PAIR:
+        key, equals, value = first.partition("=")
+        assert equals, "no pair"
+        return [(parse(key), parse(value))]
     if operation.name in RECORDS:
         if operation.expected == ["none"]:
             return []
@@ -129,8 +139,8 @@ class Objects(dict[str, T]):
 
 
 class Runner:
-    def __init__(self, root: Path, kind: str, reuse: bool) -> None:
-        self.root, self.kind, self.reuse = root, kind, reuse
+    def __init__(self, root: Path, kind: str, io: str, reuse: bool) -> None:
+        self.root, self.kind, self.io, self.reuse = root, kind, io, reuse
         self.stores = Objects[bitcask.Store]()
         self.opened = Objects[dict[str, str]]()
         self.batches = Objects[bitcask.Batch]()
@@ -176,21 +186,23 @@ class Runner:
         return self.root / options.get("dir", "store")
 
     def open_with(self, name: str, options: dict[str, str]) -> str:
-        given: dict[str, Any] = {"index": self.kind}
+        given: dict[str, Any] = {"index": self.kind, "io": self.io}
         for option, value in options.items():
             match option:
                 case "dir":
                     pass
                 case "index":
-                    given["index"] = KINDS[1 - KINDS.index(self.kind)] if value == "next" else value
+                    given["index"] = KINDS[(KINDS.index(self.kind) + 1) % len(KINDS)] if value == "next" else value
+                case "io":
+                    given["io"] = value
                 case "durability":
                     given["durability"] = value
                 case "interval_ms":
                     given |= {"durability": "interval", "sync_interval": int(value) / 1000}
                 case "interval_bytes":
                     given["sync_bytes"] = int(value)
-                case "max_file_size":
-                    given["max_file_size"] = int(value)
+                case "max_file_size" | "sort_budget" | "index_budget":
+                    given[option] = int(value)
                 case "create" | "read_only":
                     given[option] = {"yes": True, "no": False}[value]
                 case "verify":
@@ -238,6 +250,44 @@ class Runner:
         self.after(None)
         return value if len(value) <= int(capacity) else f"BUFFER_TOO_SMALL {len(value)}"
 
+    def do_value_size(self, operation: Operation) -> Result:
+        (key,) = map(parse, operation.arguments)
+        size = self.after(self.store(operation).value_size(self.lend(key)))
+        return "NOT_FOUND" if size is None else size
+
+    def do_multi_get(self, operation: Operation) -> list[bytes | None]:
+        """By each kind of iterable, which must agree."""
+        keys, multi_get = [*map(parse, operation.arguments)], self.store(operation).multi_get
+        forms: list[Callable[[Iterable[Any]], Iterable[Any]]] = [list, tuple, iter, dict.fromkeys, lambda keys: keys]
+        if self.reuse or len(set(keys)) < len(keys):
+            forms.remove(dict.fromkeys)  # Whose keys have to be immutable, and different.
+        answers = [self.after(multi_get(form(self.lend(key) for key in keys))) for form in forms]
+        assert all(answer == answers[0] for answer in answers), "multi_get depends on the kind of iterable"
+        return answers[0]  # type: ignore[no-any-return]
+
+    def do_multi_filled(self, operation: Operation) -> int:
+        pairs = [*self.pairs(operation)]
+        values = self.after(self.store(operation).multi_get([self.lend(key) for key, _ in pairs]))
+        return sum(got == value for got, (_, value) in zip(values, pairs, strict=True))
+
+    def do_first(self, operation: Operation) -> Result:
+        pair = self.store(operation).first()
+        return "NOT_FOUND" if pair is None else [pair]
+
+    def do_last(self, operation: Operation) -> Result:
+        pair = self.store(operation).last()
+        return "NOT_FOUND" if pair is None else [pair]
+
+    def do_random_key(self, operation: Operation) -> Result:
+        store, seen = self.store(operation), set[bytes]()
+        for _ in range(int(operation.arguments[0])):
+            key = store.random_key()
+            if key is None:
+                return "NOT_FOUND"
+            assert key in store, "a random key that is none"
+            seen.add(key)
+        return len(seen)
+
     def do_contains(self, operation: Operation) -> str:
         (key,) = map(parse, operation.arguments)
         return "yes" if self.after(self.lend(key) in self.store(operation)) else "no"
@@ -273,7 +323,8 @@ class Runner:
         del self.values[operation.object or "v"]
         return "OK"
 
-    def scan(self, store: bitcask.Store, options: dict[str, str]) -> bitcask.Scan[Any]:
+    def range(self, options: dict[str, str]) -> tuple[dict[str, Any], bool]:
+        """The arguments of range() and its like, and whether keys alone are wanted."""
         given: dict[str, Any] = {}
         keys_only = False
         for option, value in options.items():
@@ -294,11 +345,19 @@ class Runner:
                     keys_only = {"yes": True, "no": False}[value]
                 case _:
                     raise AssertionError(f"unknown iterator option {option}")
+        return given, keys_only
+
+    def scan(self, store: bitcask.Store, options: dict[str, str]) -> bitcask.Scan[Any]:
+        given, keys_only = self.range(options)
         scan: bitcask.Scan[Any] = store.range_keys(**given) if keys_only else store.range(**given)
         return self.after(scan)  # type: ignore[no-any-return]
 
     def do_iter(self, operation: Operation) -> list[Any]:
         return list(self.scan(self.store(operation), operation.options))
+
+    def do_count_range(self, operation: Operation) -> int:
+        given, _ = self.range(operation.options)
+        return self.after(self.store(operation).count(**given))  # type: ignore[no-any-return]
 
     def do_count(self, operation: Operation) -> int:
         records = self.do_iter(operation)
@@ -404,10 +463,16 @@ class Runner:
 
 
 def runs(folder: Path) -> pytest.MarkDecorator:
-    """Each case of the folder, under each index kind that it is for."""
-    both = [(case, kind) for case in read_cases(folder) for kind in KINDS]
-    these = [(case, kind) for case, kind in both if f"index={KINDS[1 - KINDS.index(kind)]}" not in case.options]
-    return pytest.mark.parametrize(("case", "kind"), these, ids=[f"{case.name}-{kind}" for case, kind in these])
+    """Each case of the folder, under each index kind and each I/O kind that it is for."""
+
+    def wanted(case: Case, kind: str, io: str) -> bool:
+        options = dict(option.split("=") for option in case.options if "=" in option)
+        ordered = "ordered" not in case.options or kind != "hash"
+        return options.get("index", kind) == kind and options.get("io", io) == io and ordered
+
+    these = [run for run in itertools.product(read_cases(folder), KINDS, IO_KINDS) if wanted(*run)]
+    names = [f"{case.name}-{kind}-{io}" for case, kind, io in these]
+    return pytest.mark.parametrize(("case", "kind", "io"), these, ids=names)
 
 
 def test_the_generator() -> None:
@@ -418,20 +483,21 @@ def test_the_generator() -> None:
 
 
 @runs(CASES)
-def test_case(case: Case, kind: str, tmp_path: Path) -> None:
-    assert set(case.options) <= {"large", "reuse", "index=btree", "index=hash"}, "unknown case option"
-    runner = Runner(tmp_path, kind, "reuse" in case.options)
+def test_case(case: Case, kind: str, io: str, tmp_path: Path) -> None:
+    known = {f"index={kind}", f"io={io}", "ordered", "large", "reuse"}
+    assert set(case.options) <= known, "unknown case option"
+    runner = Runner(tmp_path, kind, io, "reuse" in case.options)
     try:
         for operation in case.operations:
             expected, got = wanted(operation), runner.run(operation)
             if got != expected or type(got) is not type(expected):
-                where = f"{case.file}:{operation.line}: {case.name} [{kind}]: {operation.name}"
+                where = f"{case.file}:{operation.line}: {case.name} [{kind} {io}]: {operation.name}"
                 raise AssertionError(f"{where}: got {got!r:.200}, expected {expected!r:.200}")
     finally:
         runner.finish()
 
 
 @runs(CASES / "wrong")
-def test_a_wrong_case_fails(case: Case, kind: str, tmp_path: Path) -> None:
+def test_a_wrong_case_fails(case: Case, kind: str, io: str, tmp_path: Path) -> None:
     with pytest.raises((AssertionError, AttributeError, ValueError)):
-        test_case(case, kind, tmp_path)
+        test_case(case, kind, io, tmp_path)

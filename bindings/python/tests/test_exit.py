@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import INDEX_KINDS
 
 import bitcask
 
@@ -70,7 +71,7 @@ def turn():
 @pytest.mark.parametrize("round_", range((EXITS + len(ENDS) - 1) // len(ENDS)))
 @pytest.mark.parametrize("end", ENDS)
 def test_exits(path: Path, end: str, round_: int) -> None:
-    index, durability = ("btree", "hash")[round_ % 2], ("none", "interval", "always")[round_ % 3]
+    index, durability = INDEX_KINDS[round_ % len(INDEX_KINDS)], ("none", "interval", "always")[round_ % 3]
     run = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", START + ENDS[end], path, index, durability],
         capture_output=True,

@@ -40,6 +40,8 @@ def test_any_buffer_as_key_and_value(store: bitcask.Store, make: Callable[[bytes
     assert key in store and store.get(key) == got and store.setdefault(key, value) == got
     assert list(store.range(key, key, end_inclusive=True)) == [(b"key\x00\xff", got)]
     assert list(store.prefix(key)) == [(b"key\x00\xff", got)]
+    assert store.multi_get([key, make(b"other"), key]) == [got, None, got] and store.value_size(key) == len(got)
+    assert store.count(key, key, end_inclusive=True) == store.count(prefix=key) == 1
     store.update([(key, value)])
     with store.batch() as batch:
         batch.put(key, value)
@@ -91,6 +93,10 @@ def test_strangers_are_type_errors(store: bitcask.Store, stranger: Any) -> None:
         lambda: store.__delitem__(stranger),
         lambda: store.delete(stranger),
         lambda: store.pop(stranger, None),
+        lambda: store.multi_get([b"k", stranger]),
+        lambda: store.multi_get((stranger,)),
+        lambda: store.multi_get(x for x in [stranger]),
+        lambda: store.value_size(stranger),
         lambda: store.setdefault(stranger, b"v"),
         lambda: store.setdefault(b"k", stranger),
         lambda: store.update([(stranger, b"v")]),
@@ -112,6 +118,8 @@ def test_values_of_every_size(store: bitcask.Store, size: int) -> None:
     value = value[:size]
     store[b"k"] = value
     assert store[b"k"] == value and store.get(b"k") == value and list(store.values()) == [value]
+    assert store.multi_get([b"k"]) == [value] and store.value_size(b"k") == size
+    assert store.first() == store.last() == (b"k", value)
     assert store.pop(b"k") == value
 
 

@@ -59,6 +59,9 @@ if mapping_tests is not None:
     class TestStandardLibrarysOwnHash(StandardLibrarysOwn):
         index: Index = "hash"
 
+    class TestStandardLibrarysOwnSkiplist(StandardLibrarysOwn):
+        index: Index = "skiplist"
+
     del StandardLibrarysOwn  # A base without tests of its own; pytest would collect it.
 
 

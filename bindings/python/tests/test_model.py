@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import INDEX_KINDS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -30,7 +31,8 @@ VALUES = st.one_of(st.binary(max_size=40), st.integers(0, 3).map(lambda i: bytes
 BOUNDS = st.none() | KEYS | st.just(b"")
 OPTIONS = st.fixed_dictionaries(
     {
-        "index": st.sampled_from(["btree", "hash"]),
+        "index": st.sampled_from(INDEX_KINDS),
+        "io": st.sampled_from(["mmap", "file"]),
         "durability": st.sampled_from(["none", "interval"]),
         "max_file_size": st.sampled_from([4096, 16384, 1 << 30]),
         "verify_checksums": st.booleans(),
@@ -74,9 +76,27 @@ class StoreAgainstDict(RuleBasedStateMachine):
     def get(self, key: bytes) -> None:
         assert self.store.get(key) == self.model.get(key)
         assert (key in self.store) == (key in self.model)
+        value = self.model.get(key)
+        assert self.store.value_size(key) == (None if value is None else len(value))
         if key not in self.model:
             with pytest.raises(KeyError):
                 self.store[key]
+
+    @rule(keys=st.lists(KEYS, max_size=12), as_iterator=st.booleans())
+    def multi_get(self, keys: list[bytes], as_iterator: bool) -> None:
+        given = (bytearray(key) for key in keys) if as_iterator else keys
+        assert self.store.multi_get(given) == [self.model.get(key) for key in keys]
+
+    @rule()
+    def ends(self) -> None:
+        pairs = sorted(self.model.items())
+        assert self.store.first() == (pairs[0] if pairs else None)
+        assert self.store.last() == (pairs[-1] if pairs else None)
+
+    @rule()
+    def random_key(self) -> None:
+        key = self.store.random_key()
+        assert key in self.model if self.model else key is None
 
     @rule(key=KEYS)
     def delete(self, key: bytes) -> None:
@@ -160,6 +180,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
         options: dict[str, Any] = {"prefix": prefix, "start_inclusive": low, "end_inclusive": high}
         options |= {"reverse": reverse, "limit": limit}
         assert list(self.store.range_keys(start, end, **options)) == [key for key, _ in expected]
+        assert self.store.count(start, end, **options) == len(expected)
         scan = self.store.range(start, end, **options)
         if keep and len(self.scans) < 3:
             self.scans.append((scan, expected))  # For later, when other things have been written.

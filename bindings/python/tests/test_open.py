@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Open
+from conftest import INDEX_KINDS, Index, Open
 
 import bitcask
 
@@ -57,8 +57,14 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     "options",
     [
         {},
-        {"index": "btree"},
-        {"index": "hash"},
+        *({"index": index} for index in INDEX_KINDS),
+        {"io": None},
+        {"io": "mmap"},
+        {"io": "file"},
+        {"index": "hash", "io": "file", "sort_budget": 200_000},
+        {"sort_budget": 0},
+        {"sort_budget": 2**64 - 1},
+        {"index_budget": 1 << 20},
         {"durability": "none"},
         {"durability": "always"},
         {"durability": "interval", "sync_interval": 0.001, "sync_bytes": 1},
@@ -85,7 +91,12 @@ def test_every_option(path: Path, options: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"index": "art"}, "btree.*hash"),
+        ({"index": "tree"}, "btree.*hash.*skiplist"),
+        ({"index": "BTREE"}, "btree"),
+        ({"io": "pread"}, "mmap.*file"),
+        ({"io": ""}, "mmap.*file"),
+        ({"index_budget": 0}, "index_budget"),
+        ({"index_budget": (1 << 20) - 1}, "index_budget"),
         ({"durability": "sometimes"}, "always"),
         ({"on_damage": "ignore"}, "serve"),
         ({"sync_interval": -1.0}, "sync_interval"),
@@ -104,8 +115,13 @@ def test_options_out_of_range(path: Path, options: Any, message: str) -> None:
 
 def test_options_of_the_wrong_type(path: Path) -> None:
     wrong: list[dict[str, Any]] = [{"index": 1}, {"create": "yes"}, {"max_file_size": "1"}, {"unknown": 1}]
+    wrong += [{"io": 1}, {"io": b"mmap"}, {"sort_budget": "1"}, {"sort_budget": 1.5}, {"index_budget": None}]
     for options in wrong:
         with pytest.raises(TypeError):
+            bitcask.open(path, **options)
+    outside: list[dict[str, Any]] = [{"sort_budget": -1}, {"sort_budget": 2**64}, {"index_budget": -1}]
+    for options in outside:
+        with pytest.raises(OverflowError):
             bitcask.open(path, **options)
     with pytest.raises(TypeError):
         bitcask.open(path, "btree")  # type: ignore[call-arg]
@@ -138,6 +154,14 @@ def test_after_close(store: bitcask.Store) -> None:
         lambda: store.prefix(b"a"),
         lambda: store.put(b"a", b"2"),
         lambda: store.delete(b"a"),
+        lambda: store.multi_get([b"a", b"b"]),
+        lambda: store.multi_get([]),
+        lambda: store.value_size(b"a"),
+        store.first,
+        store.last,
+        store.random_key,
+        store.count,
+        lambda: store.count(b"a"),
         lambda: store.pop(b"a"),
         store.popitem,
         lambda: store.setdefault(b"a", b"1"),
@@ -173,7 +197,7 @@ def test_an_exception_closes_too(path: Path) -> None:
 
 def test_any_index_opens_any_directory(path: Path) -> None:
     expected: dict[bytes, bytes] = {}
-    for i, index in enumerate(["btree", "hash", "hash", "btree"]):
+    for i, index in enumerate([*INDEX_KINDS, *INDEX_KINDS[::-1]]):
         with bitcask.open(path, index=index) as store:  # type: ignore[arg-type]
             assert dict(store) == expected
             store[b"%d" % i] = expected[b"%d" % i] = index.encode()
@@ -206,7 +230,7 @@ def test_stats_and_report(path: Path) -> None:
         stats = store.stats()
         assert (stats.keys, stats.files, stats.last_seq) == (99, 1, 2)
         assert stats.data_bytes > 100 * 30 and stats.index_bytes > 0
-        assert (stats.damaged_places, stats.damaged_bytes) == (0, 0)
+        assert (stats.damaged_places, stats.damaged_bytes, stats.mapped_files) == (0, 0, 1)
         assert store.open_report().files == 0 or store.open_report().hint_records == 0
     with bitcask.open(path) as store:
         report = store.open_report()
@@ -214,6 +238,42 @@ def test_stats_and_report(path: Path) -> None:
         with pytest.raises(dataclasses.FrozenInstanceError):
             report.files = 7  # type: ignore[misc]
         assert pickle.loads(pickle.dumps(report)) == report and pickle.loads(pickle.dumps(stats)) == stats
+
+
+def test_nothing_is_mapped_with_io_file(path: Path, index: Index) -> None:
+    options: Any = {"index": index, "max_file_size": 4096}
+    pairs = {b"%04d" % i: b"%d" % i * 20 for i in range(500)}
+    with bitcask.open(path, io="mmap", **options) as store:
+        store.update(pairs)
+        store[b"more"] = pairs[b"more"] = bytes(5000)
+        assert store.stats().mapped_files == store.stats().files >= 2
+    with bitcask.open(path, io="file", **options) as store:
+        assert store.stats().mapped_files == 0
+        assert dict(store) == pairs and store.multi_get(pairs) == list(pairs.values())
+        store[b"last"] = pairs[b"last"] = b"1"
+        assert store.stats().mapped_files == 0
+    with bitcask.open(path, read_only=True, **options) as store:
+        assert store.stats().mapped_files == 0 and dict(store) == pairs
+
+
+def test_beyond_the_sort_budget(path: Path) -> None:
+    pairs = {b"%04d" % i: b"v" for i in range(200)}
+    with bitcask.open(path, index="hash", sort_budget=1000) as store:
+        store.update(pairs)
+        calls: list[Callable[[], Any]] = [
+            lambda: iter(store),
+            lambda: list(store.items()),
+            lambda: store.range(limit=1),
+            store.clear,
+        ]
+        for call in calls:
+            with pytest.raises(bitcask.UnsupportedError):
+                call()
+        assert (store.count(), store.count(b"0100"), store.first()) == (200, 100, (b"0000", b"v"))
+        assert store.last() == store.popitem() == (b"0199", b"v")
+        assert store.multi_get(pairs) == [b"v"] * 199 + [None]
+    with bitcask.open(path, index="btree", sort_budget=0) as store:
+        assert len(list(store)) == 199
 
 
 def test_repr(store: bitcask.Store, path: Path) -> None:

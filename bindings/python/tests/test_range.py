@@ -44,12 +44,15 @@ def test_every_combination_of_bounds(filled: bitcask.Store) -> None:
         want = expected(start, end, **options)
         assert list(filled.range_keys(start, end, **options)) == want, (start, end, options)
         assert list(filled.range(start, end, **options)) == [(key, b"v" + key) for key in want]
+        assert filled.count(start, end, **options) == len(want)
 
 
 def test_prefixes_and_limits(filled: bitcask.Store) -> None:
     for prefix, reverse, limit in itertools.product(BOUNDS, [False, True], [None, 0, 1, 3, 100]):
         options: dict[str, Any] = {"prefix": prefix, "reverse": reverse, "limit": limit}
         assert list(filled.range_keys(**options)) == expected(**options)
+        assert filled.count(**options) == len(expected(**options))
+        assert filled.count(b"ab", b"c", **options) == len(expected(b"ab", b"c", **options))
         assert list(filled.range_keys(b"ab", b"c", **options)) == expected(b"ab", b"c", **options)
         if prefix is not None:
             want = [(key, b"v" + key) for key in expected(**options)]
@@ -137,6 +140,12 @@ def test_wrong_arguments(store: bitcask.Store) -> None:
         store.range(limit=-(2**70))
     with pytest.raises(TypeError, match="limit"):
         store.range(limit="1")  # type: ignore[arg-type]
-    assert list(store.range(limit=2**70)) == []
+    assert list(store.range(limit=2**70)) == [] and store.count(limit=2**70) == 0
+    with pytest.raises(bitcask.InvalidArgumentError, match="limit"):
+        store.count(limit=-1)
+    with pytest.raises(TypeError, match="encode"):
+        store.count("a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        store.count(b"a", b"b", b"c")  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         store.prefix()  # type: ignore[call-arg]

@@ -19,6 +19,10 @@ def mapping(store: bitcask.Store) -> None:
     store[memoryview(b"k")] = bytearray(b"v")
     assert_type(store.get(b"k"), bytes | None)
     assert_type(store.get(b"k", 7), bytes | int)
+    assert_type(store.multi_get([b"k", bytearray(b"l")]), list[bytes | None])
+    assert_type(store.multi_get(memoryview(b"k") for _ in range(3)), list[bytes | None])
+    assert_type(store.multi_get(store), list[bytes | None])
+    assert_type(store.value_size(b"k"), int | None)
     assert_type(store.pop(b"k"), bytes)
     assert_type(store.pop(b"k", None), bytes | None)
     assert_type(store.popitem(), tuple[bytes, bytes])
@@ -44,15 +48,23 @@ def views_and_scans(store: bitcask.Store) -> None:
     assert_type(next(store.prefix(b"a")), tuple[bytes, bytes])
     assert_type(next(store.range_keys()), bytes)
     store.range().seek(b"k")
+    assert_type(store.first(), tuple[bytes, bytes] | None)
+    assert_type(store.last(), tuple[bytes, bytes] | None)
+    assert_type(store.random_key(), bytes | None)
+    assert_type(store.count(b"a", prefix=b"x", end_inclusive=True, limit=3), int)
 
 
 def the_rest(path: Path) -> None:
-    with bitcask.open(path, index="hash", durability="always") as store:
+    bitcask.open(path, index="skiplist").close()
+    bitcask.open(path, index="art", io="mmap").close()
+    bitcask.open(path, index="bptree", index_budget=1 << 26, sort_budget=0).close()
+    with bitcask.open(path, index="hash", io="file", durability="always") as store:
         assert_type(store, bitcask.Store)
         with store.batch() as batch:
             assert_type(batch, bitcask.Batch)
             batch[b"k"] = b"v"
         assert_type(store.stats().keys, int)
+        assert_type(store.stats().mapped_files, int)
         assert_type(store.open_report().damage, tuple[bitcask.Damage, ...])
         assert_type(store.path, Path)
     try:
@@ -71,4 +83,8 @@ def mistakes(store: bitcask.Store, batch: bitcask.Batch) -> None:
     store.setdefault(b"k")  # type: ignore[call-arg]  # pyright: ignore
     store.range("a")  # type: ignore[arg-type]  # pyright: ignore
     batch[b"k"] = None  # type: ignore[assignment]  # pyright: ignore
-    bitcask.open(".", index="art")  # type: ignore[arg-type]  # pyright: ignore
+    store.multi_get(["text"])  # type: ignore[list-item]  # pyright: ignore
+    store.multi_get(7)  # type: ignore[arg-type]  # pyright: ignore
+    store.count("a")  # type: ignore[arg-type]  # pyright: ignore
+    bitcask.open(".", index="tree")  # type: ignore[arg-type]  # pyright: ignore
+    bitcask.open(".", io="pread")  # type: ignore[arg-type]  # pyright: ignore

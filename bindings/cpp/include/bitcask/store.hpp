@@ -40,6 +40,8 @@ struct Stats {
     std::uint64_t damaged_places = 0, damaged_bytes = 0;
     /// Data files that are read through a memory map: none with IoKind::file, and fewer than all where the system would not map one.
     std::uint64_t mapped_files = 0;
+    /// Appends are copied into mapped space at the moment, and not written by system calls.
+    bool mapped_appends = false;
 };
 
 /// An open store. Any number of threads may use it at once. Can be moved and not copied; share it by reference or in a
@@ -258,6 +260,7 @@ public:
         stats.damaged_places = figures[BITCASK_STAT_DAMAGED_PLACES];
         stats.damaged_bytes = figures[BITCASK_STAT_DAMAGED_BYTES];
         stats.mapped_files = figures[BITCASK_STAT_MAPPED_FILES];
+        stats.mapped_appends = figures[BITCASK_STAT_MAPPED_APPENDS] != 0;
         return stats;
     }
 

@@ -71,7 +71,8 @@ func measureAll() error {
 	}
 	defer os.RemoveAll(work)
 	for _, name := range strings.Split(*only, ",") {
-		index, ok := map[string]bitcask.Index{"btree": bitcask.IndexBTree, "hash": bitcask.IndexHash}[name]
+		index, ok := map[string]bitcask.Index{"btree": bitcask.IndexBTree, "hash": bitcask.IndexHash, "art": bitcask.IndexART,
+			"skiplist": bitcask.IndexSkipList, "bptree": bitcask.IndexBPTree}[name]
 		if !ok {
 			return fmt.Errorf("unknown index kind %q", name)
 		}
@@ -168,11 +169,13 @@ func (m *meter) run() error {
 	m.figure("go_append_to_ns", *rounds, *gets, m.each(func(key []byte) error { _, err := m.db.AppendTo(buf, key); return err }))
 	m.figure("go_get_into_ns", *rounds, *gets, m.each(func(key []byte) error { _, err := m.db.GetInto(key, buf[:cap(buf)]); return err }))
 	m.figure("go_has_ns", *rounds, *gets, m.each(func(key []byte) error { _, err := m.db.Has(key); return err }))
+	m.figure("go_multi_get_ns", *rounds, *gets, m.multi)
+	m.figure("go_value_size_ns", *rounds, *gets, m.each(func(key []byte) error { _, err := m.db.ValueSize(key); return err }))
 	m.figure("go_get_4_goroutines_ns", *rounds, *gets, m.parallel)
 	m.figure("go_overwrite_ns", *rounds, *gets, m.each(func(key []byte) error { return m.db.Put(key, value) }))
 	m.figure("go_batch_1000_put_ns", *rounds, *gets, func(round int) error { return m.batches(round, value) })
 	ranges := max(*gets/10, 1)
-	if m.index == "btree" { // the others sort all keys first
+	if m.index != "hash" { // which sorts all keys first
 		m.figure("go_range10_ns", *rounds, ranges, m.ranges(ranges))
 		m.figure("go_range10_no_copy_ns", *rounds, ranges, m.ranges(ranges, bitcask.NoCopy()))
 	}
@@ -196,6 +199,22 @@ func (m *meter) each(f func(key []byte) error) func(int) error {
 		}
 		return nil
 	}
+}
+
+// multi gets a thousand keys with each call; its figure is for one of them.
+func (m *meter) multi(round int) error {
+	at := round * *gets % len(m.keys)
+	for done := 0; done < *gets; {
+		n := min(1000, *gets-done, len(m.keys)-at)
+		if _, err := m.db.MultiGet(m.keys[at : at+n]); err != nil {
+			return err
+		}
+		done += n
+		if at += n; at == len(m.keys) {
+			at = 0
+		}
+	}
+	return nil
 }
 
 func (m *meter) parallel(round int) error {

@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 _K = TypeVar("_K", bound=Buffer)
 _T_co = TypeVar("_T_co", covariant=True)
 
-__all__ = ["MAX_KEY_LEN", "MAX_VALUE_LEN", "Batch", "Scan", "Store", "__version__", "_statuses", "open"]
+__all__ = ["MAX_KEY_LEN", "MAX_VALUE_LEN", "Batch", "Scan", "Store", "__version__", "_index_kinds", "_statuses", "open"]
 
 __version__: Final[str]
 MAX_KEY_LEN: Final[int]
@@ -25,7 +25,8 @@ MAX_VALUE_LEN: Final[int]
 def open(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
-    index: Literal["btree", "hash"] = "btree",
+    index: Literal["btree", "hash", "art", "skiplist", "bptree"] = "btree",
+    io: Literal["mmap", "file"] | None = None,
     durability: Literal["none", "interval", "always"] = "interval",
     sync_interval: float = 0.1,
     sync_bytes: int = 16_777_216,
@@ -34,7 +35,10 @@ def open(
     read_only: bool = False,
     verify_checksums: bool = True,
     on_damage: Literal["refuse", "serve"] = "refuse",
+    sort_budget: int = 1_073_741_824,
+    index_budget: int = 67_108_864,
 ) -> Store: ...
+def _index_kinds() -> list[str]: ...
 def _statuses() -> list[tuple[str, int]]: ...
 
 @final
@@ -52,6 +56,11 @@ class Store(MutableMapping[bytes, bytes]):
     def get(self, key: Buffer, default: bytes) -> bytes: ...
     @overload
     def get(self, key: Buffer, default: _T) -> bytes | _T: ...
+    def multi_get(self, keys: Iterable[Buffer], /) -> list[bytes | None]: ...
+    def value_size(self, key: Buffer) -> int | None: ...
+    def first(self) -> tuple[bytes, bytes] | None: ...
+    def last(self) -> tuple[bytes, bytes] | None: ...
+    def random_key(self) -> bytes | None: ...
     def put(self, key: Buffer, value: Buffer, *, sync: bool = False) -> None: ...
     def delete(self, key: Buffer, *, sync: bool = False) -> bool: ...
     @overload
@@ -92,6 +101,17 @@ class Store(MutableMapping[bytes, bytes]):
         reverse: bool = False,
         limit: int | None = None,
     ) -> Scan[bytes]: ...
+    def count(
+        self,
+        start: Buffer | None = None,
+        end: Buffer | None = None,
+        *,
+        prefix: Buffer | None = None,
+        start_inclusive: bool = True,
+        end_inclusive: bool = False,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> int: ...
     def prefix(
         self, prefix: Buffer, *, reverse: bool = False, limit: int | None = None
     ) -> Scan[tuple[bytes, bytes]]: ...

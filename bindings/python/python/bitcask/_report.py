@@ -14,6 +14,10 @@ class Stats:
     """Keys that are there."""
     files: int
     """Data files."""
+    mapped_files: int
+    """Data files that are read through a memory map: none with io="file", or read_only."""
+    mapped_appends: bool
+    """Whether appends are copied into mapped space at the moment, and not written by system calls."""
     data_bytes: int
     """Bytes of log in the data files, without preallocated space."""
     index_bytes: int
