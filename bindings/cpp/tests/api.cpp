@@ -481,7 +481,8 @@ void many_keys() {
 
 void ends_counts_and_random_keys() {
     Dir dir;
-    for (const auto index : {bitcask::Index::btree, bitcask::Index::hash, bitcask::Index::skiplist}) {
+    for (const auto index : {bitcask::Index::btree, bitcask::Index::hash, bitcask::Index::art, bitcask::Index::skiplist,
+                             bitcask::Index::bptree}) {
         for (const auto io : {bitcask::IoKind::mmap, bitcask::IoKind::file}) {
             std::optional<bitcask::OwnedRecord> first, last;
             {

@@ -59,8 +59,14 @@ if mapping_tests is not None:
     class TestStandardLibrarysOwnHash(StandardLibrarysOwn):
         index: Index = "hash"
 
+    class TestStandardLibrarysOwnArt(StandardLibrarysOwn):
+        index: Index = "art"
+
     class TestStandardLibrarysOwnSkiplist(StandardLibrarysOwn):
         index: Index = "skiplist"
+
+    class TestStandardLibrarysOwnBptree(StandardLibrarysOwn):
+        index: Index = "bptree"
 
     del StandardLibrarysOwn  # A base without tests of its own; pytest would collect it.
 

@@ -245,7 +245,8 @@ fn scans_are_refused_with_what_to_do_and_odd_arguments_are_harmless() {
     assert!(matches!(&error, Error::Unsupported { what } if what.contains("btree")), "{error}");
     assert_eq!(index.capabilities(), Capabilities { ordered: false, keeps_keys: false });
     index.apply(&mut []).unwrap();
-    assert_eq!((set(&index, b"", None), set(&index, b"", Some(7)), set(&index, b"", None)), (None, None, Some(7)));
+    let refused = index.apply(&mut [Change { key: b"", new: Some(location(7)), old: None }]);
+    assert!(matches!(refused, Err(Error::KeyEmpty)) && index.is_empty());
     for max in [0, usize::MAX] {
         let (mut position, mut out) = (WalkPosition::default(), Vec::new());
         set(&index, b"a", Some(1));
