@@ -13,7 +13,13 @@ use super::{End, Engine, Reader, Writer};
 use crate::Result;
 
 /// The kinds that this build of the library knows, and whether they keep an order.
-const KINDS: &[(&str, IndexKind, bool)] = &[("btree", IndexKind::BTree, true), ("hash", IndexKind::Hash, false)];
+const KINDS: &[(&str, IndexKind, bool)] = &[
+    ("btree", IndexKind::BTree, true),
+    ("hash", IndexKind::Hash, false),
+    ("art", IndexKind::Art, true),
+    ("skiplist", IndexKind::SkipList, true),
+    ("bptree", IndexKind::BPTree, true),
+];
 
 /// Records and bytes of one page of an iteration over everything.
 const PAGE: (usize, usize) = (1024, 256 << 10);

@@ -133,6 +133,9 @@ pub struct Known {
 pub const ENGINES: &[Known] = &[
     Known { id: "bitcask:btree", name: "bitcask btree", ours: true, ordered: true, package: "bitcask" },
     Known { id: "bitcask:hash", name: "bitcask hash", ours: true, ordered: false, package: "bitcask" },
+    Known { id: "bitcask:art", name: "bitcask art", ours: true, ordered: true, package: "bitcask" },
+    Known { id: "bitcask:skiplist", name: "bitcask skiplist", ours: true, ordered: true, package: "bitcask" },
+    Known { id: "bitcask:bptree", name: "bitcask bptree", ours: true, ordered: true, package: "bitcask" },
     Known { id: "redb", name: "redb", ours: false, ordered: true, package: "redb" },
     Known { id: "lmdb", name: "LMDB", ours: false, ordered: true, package: "heed" },
     Known { id: "fjall", name: "fjall", ours: false, ordered: true, package: "fjall" },

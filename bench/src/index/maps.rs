@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use bitcask::Location;
+use bitcask::index::art::Art;
 use bitcask::index::btree::BTree;
 use bitcask::index::hash::HashIndex;
+use bitcask::index::skiplist::SkipList;
 use bitcask::index::{Change, Direction, Index, KeyPage, Start};
 use crossbeam_skiplist::SkipMap;
 
@@ -65,6 +67,8 @@ pub(super) const STRUCTURES: &[Structure] = &[
         build: |keys| ours(HashIndex::new(*b"a key of 16 byte"), keys),
         ..OURS
     },
+    Structure { id: "bitcask:art", name: "art", build: |keys| ours(Art::new(), keys), ..OURS },
+    Structure { id: "bitcask:skiplist", name: "skiplist", build: |keys| ours(SkipList::new(1), keys), ..OURS },
     OTHER,
     Structure {
         id: "skipmap",
