@@ -41,12 +41,11 @@ figures:
 	@scripts/check-system.sh python go
 	@scripts/figures.sh
 
-<<<<<<< HEAD
 # Breaks the code on purpose, one fault at a time, and expects the suites to notice.
 mutations:
 	@scripts/check-system.sh rust
 	@scripts/mutations.sh
-=======
+
 # The benchmarks are a workspace of their own in bench/, so that nothing else builds the peers. BENCH_N: pairs, records or keys
 # instead of 5, 1 and 3 million. BENCH_FLAGS: more options, as
 # `--only redb,lmdb`, where stores are compared. BENCH_FEATURES=--no-default-features: no RocksDB.
@@ -85,7 +84,6 @@ bench-lint:
 	@cargo fmt --manifest-path bench/Cargo.toml --check
 	@cargo clippy $(BENCH_CARGO) --all-targets --quiet -- -D warnings
 	@cargo test $(BENCH_CARGO) --quiet
->>>>>>> bench
 
 # The suites in their long size; hours.
 long:
