@@ -112,6 +112,11 @@ impl<'a> Editor<'a> {
 
     /// REQUIRES: the present root and the new one are locked, or there is none.
     pub(super) fn set_root(&self, no: u32) {
+        let locked = |no| no == NO_PAGE || self.writer.locked.contains(&no);
+        debug_assert!(
+            self.is_exclusive() || (locked(self.root()) && locked(no)),
+            "a root that readers can't see change"
+        );
         self.root.store(no, Ordering::Release);
     }
 

@@ -177,15 +177,19 @@ impl Editor<'_> {
 
     /// Writes the run into a page that it came from and the one behind it. A page to which all entries but the new one
     /// at `pos` go gets its bytes as they are: written again, with a longer prefix, they might not fit.
+    ///
+    /// The left page is locked in any case. Also where none of its bytes change it speaks for fewer keys from now on, and a reader that
+    /// has it in hand must notice.
     fn write_halves(&mut self, run: &Run, left: u32, right: u32, pos: usize, low: Range<usize>, high: Range<usize>) {
         let n = run.len();
+        let left_page = self.page_mut(left);
         if pos == 0 && high.len() + 1 == n {
-            self.page_mut(right).copy_from(self.page(left));
+            self.page_mut(right).copy_from(left_page);
         } else {
             run.write(high, self.page_mut(right), self.longs());
         }
         if pos + 1 != n || low.len() + 1 != n {
-            run.write(low, self.page_mut(left), self.longs());
+            run.write(low, left_page, self.longs());
         }
     }
 

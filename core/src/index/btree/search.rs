@@ -123,3 +123,58 @@ impl Page {
         found.pos + usize::from(found.exact)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::btree::BTree;
+    use crate::index::{Change, Index};
+    use crate::types::Location;
+
+    /// The pages on the way to a key, with what a reader saw of each.
+    fn path(state: &State, key: &[u8]) -> Vec<(u32, Seen)> {
+        let mut path = Vec::new();
+        let mut no = state.root.load(Ordering::Relaxed);
+        loop {
+            let view = View::of(state.pages.page(no));
+            path.push((no, view.seen));
+            if view.page.is_leaf() {
+                return path;
+            }
+            no = view.page.child(view.page.child_index(key, &state.longs));
+        }
+    }
+
+    /// A reader stands on a page with its child's number in hand, and the writer makes a change. If the page seems unchanged to the reader
+    /// then, the child must still be the way to the key.
+    #[test]
+    fn a_page_that_speaks_for_other_keys_than_before_has_another_version() {
+        let tree = BTree::new();
+        // Long enough that few fit in a leaf, and soon many leaves have to be told apart.
+        let key = |n: u64| [n.to_be_bytes(); 24].concat();
+        let mut recent = Vec::new();
+        for i in 0..16_000_u64 {
+            // Nearly ascending: now and then a key behind the newest.
+            let n = i / 16 * 16 + (15 - i % 16);
+            recent.push(n);
+            let probes = &recent[recent.len().saturating_sub(24)..recent.len() - 1];
+            let before: Vec<_> = probes.iter().map(|&n| path(&tree.read(), &key(n))).collect();
+            tree.apply(&mut [Change { key: &key(n), new: Some(Location::from_bits(n)), old: None }]).unwrap();
+            let state = tree.read();
+            for (&probe, before) in probes.iter().zip(before) {
+                let now = path(&state, &key(probe));
+                for pair in before.windows(2) {
+                    let unchanged = state.pages.page(pair[0].0).valid(pair[0].1);
+                    let goes_on = now.windows(2).any(|step| (step[0].0, step[1].0) == (pair[0].0, pair[1].0));
+                    assert!(
+                        !unchanged || goes_on,
+                        "page {} leads to {} no more, and looks as before",
+                        pair[0].0,
+                        pair[1].0
+                    );
+                }
+            }
+        }
+        assert!(path(&tree.read(), &key(0)).len() >= 3, "inner pages were split");
+    }
+}
