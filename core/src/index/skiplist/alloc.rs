@@ -32,7 +32,7 @@ const FIRST_WORDS: u32 = 512;
 /// Chunks that there are numbers for.
 const MAX_CHUNKS: u64 = 1 << (32 - CHUNK_WORDS.trailing_zeros());
 /// Chunks from which on high nodes get their own: a chunk more or less is little then.
-const SEPARATE: usize = 16;
+pub(super) const SEPARATE: usize = 16;
 /// End of a list of free blocks. No block begins at the last word of a chunk.
 const NO_BLOCK: u16 = u16::MAX;
 
@@ -172,7 +172,8 @@ impl Alloc {
 
     /// Notes that `next_chunk` was installed.
     pub(super) fn add_chunk<W: Word>(&mut self, arena: &Arena<W>, index: u32, len: u32, high: bool) {
-        let side = self.side(high);
+        // The side that `alloc` will look at, which counts this chunk.
+        let side = side_of(high, self.books.len().max(index as usize + 1));
         match self.books.get_mut(index as usize) {
             Some(book) if book.len > 0 => book.len = len,
             Some(book) => {
@@ -221,7 +222,7 @@ impl Alloc {
     }
 
     fn side(&self, high: bool) -> usize {
-        usize::from(high && self.books.len() >= SEPARATE)
+        side_of(high, self.books.len())
     }
 
     /// The current chunk of a side, if it has so many words left.
@@ -307,6 +308,11 @@ impl Alloc {
         let bit = 1 << class;
         side.classes = if any { side.classes | bit } else { side.classes & !bit };
     }
+}
+
+/// Where nodes of this height live when there are so many chunks.
+fn side_of(high: bool, chunks: usize) -> usize {
+    usize::from(high && chunks >= SEPARATE)
 }
 
 #[cfg(test)]

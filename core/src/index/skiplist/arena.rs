@@ -108,7 +108,8 @@ impl<W: Word> Arena<W> {
         let bit = 1 << (no % 64);
         let (old, count) = (bits.peek(), chunk.count.peek());
         debug_assert_eq!(old & bit == 0, live, "node {no} marked twice");
-        bits.put(if live { old | bit } else { old & !bit });
+        // Who finds the bit finds the node written.
+        bits.set(if live { old | bit } else { old & !bit });
         let count = if live { count + 1 } else { count - 1 };
         chunk.count.put(count);
         count
@@ -134,7 +135,7 @@ impl<W: Word> Arena<W> {
     /// Live node number `nth` of a chunk; none if it has fewer.
     pub(super) fn nth_live(&self, index: u32, mut nth: u32) -> Option<u32> {
         for (i, bits) in self.chunks.get(index as usize)?.live.iter().enumerate() {
-            let mut bits = bits.peek();
+            let mut bits = bits.get();
             if nth < bits.count_ones() {
                 (0..nth).for_each(|_| bits &= bits - 1);
                 return Some(index * CHUNK_WORDS + i as u32 * 64 + bits.trailing_zeros());

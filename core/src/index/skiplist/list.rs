@@ -166,7 +166,9 @@ impl Writer {
             word.set(location);
             return Some(old);
         }
-        let block = self.alloc.alloc(&list.arena, node_words(height, key.len()), height >= HIGH)?;
+        let block = self.alloc.alloc(&list.arena, node_words(height, key.len()), height >= HIGH);
+        // `None` would say that the key is new and in the list.
+        let Some(block) = block else { panic!("a node without the room that was made for it") };
         let node = block + height - 1;
         list.arena.write_node(node, height, key, location);
         let path = &self.path[..height as usize];

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::alloc::{Alloc, block_words};
+use super::alloc::{Alloc, SEPARATE, block_words};
 use super::arena::{Arena, CHUNK_WORDS};
 use super::*;
 use crate::types::MAX_KEY_LEN;
@@ -173,6 +173,29 @@ fn blocks_are_cut_reused_and_given_back() {
     }
     let chunk = CHUNK_WORDS as usize * 8;
     assert!(arena.memory() < 5 * chunk, "the first, two current and an empty one are left: {}", arena.memory());
+}
+
+/// High nodes get chunks of their own from some number of chunks on, and the chunk that makes up that number may be theirs.
+#[test]
+fn the_chunk_that_separates_high_nodes_has_room_for_them() {
+    const WORDS: u32 = 30;
+    let (mut arena, mut alloc) = (Arena::<Memory>::new(), Alloc::new());
+    let mut add = |alloc: &mut Alloc, high| {
+        let (index, len) = alloc.next_chunk(WORDS);
+        arena.install(index, Chunk::new(len));
+        alloc.add_chunk(&arena, index, len, high);
+        assert!(alloc.has_room(WORDS, high), "chunk {index} was made for a node and has no room for it");
+        arena.chunks() as usize
+    };
+    let mut chunks = 0;
+    while chunks < SEPARATE - 1 || alloc.has_room(WORDS, false) {
+        if !alloc.has_room(WORDS, false) {
+            chunks = add(&mut alloc, false);
+        }
+        alloc.alloc(&Arena::<Memory>::new(), WORDS, false).expect("there is room");
+    }
+    assert_eq!(add(&mut alloc, true), SEPARATE);
+    alloc.alloc(&Arena::<Memory>::new(), WORDS, true).expect("there is room");
 }
 
 #[test]
