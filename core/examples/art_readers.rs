@@ -91,7 +91,7 @@ fn one_by_one_and_many(art: &Art, keys: u64) -> (f64, f64) {
             for keys in wanted.chunks(16) {
                 let slices: [&[u8]; 16] = std::array::from_fn(|i| keys.get(i).map_or(&[][..], |key| key));
                 let mut found = [None; 16];
-                art.get_many(&slices[..keys.len()], &mut found);
+                art.get_many(&slices[..keys.len()], &mut found).expect("get_many");
                 assert!(found[..keys.len()].iter().all(Option::is_some));
             }
         });

@@ -194,7 +194,7 @@ impl Store {
 
     /// Whether it is time to write the index down, after so many more bytes of log. The log must be synced before.
     pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
-        if !self.index.is_persistent() || !self.report.damage.is_empty() {
+        if !self.index.is_persistent() || !self.report.damage.is_empty() || log.check().is_err() {
             return false;
         }
         let unkept = self.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -205,8 +205,8 @@ impl Store {
     ///
     /// REQUIRES: the index has what all commits of the log did, and they are on stable storage.
     pub(super) fn keep_index(&self, log: &LogWriter) {
-        // Known damage is to be found again by the next opening.
-        if !self.index.is_persistent() || !self.report.damage.is_empty() {
+        // Known damage is to be found again by the next opening. A log that stopped may have what the index refused.
+        if !self.index.is_persistent() || !self.report.damage.is_empty() || log.check().is_err() {
             return;
         }
         self.unkept.store(0, Ordering::Relaxed);
@@ -304,6 +304,8 @@ impl Drop for Store {
             if let Some(interval) = self.interval.get_mut().take() {
                 interval.forget();
             }
+            // Its hint's temporary file is the parent's too.
+            std::mem::forget(self.log.take());
         } else if !*self.closed.get_mut() {
             // Nobody is left to be told; `close` tells.
             let _ = self.shut_down();

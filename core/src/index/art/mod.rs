@@ -111,18 +111,6 @@ impl Art {
         Art { tree: ShardedLock::new(Tree::new()), writer: Mutex::new(writer), len: AtomicU64::new(0), tables }
     }
 
-    /// The locations of several keys, in their order: less time than one by one, where the tree is larger than
-    /// the processor's caches.
-    ///
-    /// REQUIRES: `out` is as long as `keys`.
-    pub fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) {
-        for (keys, out) in keys.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
-            let mut found = [None; GROUP];
-            self.read().get_group(keys, &mut found);
-            out.iter_mut().zip(found).for_each(|(out, found)| *out = found.map(Location::from_bits));
-        }
-    }
-
     fn read(&self) -> ShardedLockReadGuard<'_, Tree<AtomicU64>> {
         self.tree.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,6 +226,15 @@ impl Index for Art {
             [change] => self.apply_one(&mut writer, change),
             changes => self.apply_all(&mut writer, changes),
         }
+    }
+
+    fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
+        for (keys, out) in keys.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
+            let mut found = [None; GROUP];
+            self.read().get_group(keys, &mut found);
+            out.iter_mut().zip(found).for_each(|(out, found)| *out = found.map(Location::from_bits));
+        }
+        Ok(())
     }
 
     fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()> {

@@ -203,7 +203,7 @@ fn run(art: &Art, model: &mut Model, step: Step, clock: &mut u64) {
             let keys: Vec<_> = keys.iter().map(|(family, n)| key(*family, *n)).collect();
             let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
             let mut many = vec![None; keys.len()];
-            art.get_many(&slices, &mut many);
+            art.get_many(&slices, &mut many).unwrap();
             for (key, many) in keys.iter().zip(many) {
                 let wanted = model.get(key).copied();
                 assert_eq!((art.get(key).unwrap(), many), (wanted, wanted), "get {}", show(key));

@@ -17,10 +17,18 @@ impl State {
         let forward = direction == Direction::Forward;
         let (begin, mut last, mut key) = (out.len(), Vec::new(), NO_KEY_BYTES);
         let end = begin.saturating_add(max);
+        // Entries of one look at most. A leaf that changes all the time is read in ever shorter stretches, of which one gets through.
+        let mut stretch = usize::MAX;
         while out.len() < end {
             let from = if out.len() == begin { start } else { Start::After(&last) };
-            if self.scan_run(from, forward, end, out, &mut key) {
-                return;
+            let stop = end.min(out.len().saturating_add(stretch));
+            if self.scan_run(from, forward, stop, out, &mut key) {
+                if out.len() < stop || stop == end {
+                    return;
+                }
+                stretch = stretch.saturating_mul(2);
+            } else {
+                stretch = (stretch.min(MAX_COUNT) / 2).max(1);
             }
             last.clear();
             last.extend_from_slice(out.len().checked_sub(1).and_then(|i| out.get(i)).map_or(&[], |(key, _)| key));

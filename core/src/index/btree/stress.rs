@@ -284,3 +284,28 @@ fn many_lookups_are_what_single_ones_are() {
     BTree::new().get_many(&[b"a", b"b"], &mut out).unwrap();
     assert_eq!(out, [None, None]);
 }
+
+/// A leaf that never stays as it is long enough to be read whole is read in pieces.
+#[test]
+fn a_scan_ends_beside_a_key_that_changes_all_the_time() {
+    let (tree, staying) = filled();
+    let (done, changed) = (AtomicBool::new(false), &staying[staying.len() / 2]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0.. {
+                apply_one(&tree, changed, Some(location(changed, round)));
+                if done.load(Relaxed) {
+                    break;
+                }
+            }
+        });
+        for _ in 0..50 {
+            for direction in [Direction::Forward, Direction::Reverse] {
+                let mut page = KeyPage::new();
+                tree.scan(Start::Edge, direction, usize::MAX, &mut page).unwrap();
+                assert_eq!(page.len() as u64, KEYS);
+            }
+        }
+        done.store(true, Relaxed);
+    });
+}

@@ -238,6 +238,8 @@ impl<'a> Editor<'a> {
         if n >= shape.most() || segment.count(group) == u8::MAX.into() {
             return self.spill(entry);
         }
+        // Before anything is written: a new block may be one that readers of another segment still look at.
+        let descriptor = self.lock(i);
         let moves = shape.units(n) != shape.units(n + 1);
         if moves {
             let Some(place) = self.writer.slab.alloc(self.memory, shape.units(n + 1), i) else {
@@ -246,7 +248,6 @@ impl<'a> Editor<'a> {
             self.memory.block(place, shape.units(n + 1)).copy_from(self.memory.block(old, shape.units(n)));
             segment.place = place;
         }
-        let descriptor = self.lock(i);
         let block = self.memory.block(segment.place, shape.units(n + 1));
         // From the last group on, each gives its first place to the one before it.
         let mut end = n;

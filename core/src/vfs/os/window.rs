@@ -1,8 +1,8 @@
 //! Writing by copying into a mapping, where a full disk can't turn that into a signal.
 //!
 //! Blocks that `fallocate` reserved are there when a page of them is first written to, on file systems that overwrite in place. One that
-//! writes elsewhere (btrfs, ZFS, a network's) may find no room then, and all it could do is to send SIGBUS; so those that are known
-//! to be safe are listed, and all others get no window.
+//! writes elsewhere (btrfs, ZFS, a network's; XFS, where a copy shares the file's blocks) may find no room then, and all it could do
+//! is to send SIGBUS; so those that are known to be safe are listed, and all others get no window.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,7 @@ fn keeps_what_it_reserved(file: &File) -> io::Result<bool> {
     let kind = unsafe { stat.assume_init() }.f_type;
     // Their numbers differ in width from system to system.
     #[allow(clippy::unnecessary_cast)]
-    let known = [libc::EXT4_SUPER_MAGIC as i64, libc::XFS_SUPER_MAGIC as i64, libc::TMPFS_MAGIC as i64];
+    let known = [libc::EXT4_SUPER_MAGIC as i64, libc::TMPFS_MAGIC as i64];
     #[allow(clippy::unnecessary_cast)]
     Ok(known.contains(&(kind as i64)))
 }
