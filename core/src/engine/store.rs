@@ -194,7 +194,7 @@ impl Store {
 
     /// Whether it is time to write the index down, after so many more bytes of log. The log must be synced before.
     pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
-        if !self.index.is_persistent() || !self.report.damage.is_empty() || log.check().is_err() {
+        if !self.index.is_persistent() || !self.report.damage.is_empty() {
             return false;
         }
         let unkept = self.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
