@@ -1,5 +1,5 @@
 // Runs the conformance cases of tests/conformance/ through the C++ binding. Their language is defined in the README there; this file
-// knows that language and this binding, and no case. Usage: conformance [--skip-large] CASES_DIR SCRATCH_DIR
+// knows that language and this binding, and no case. Usage: conformance [--quick] CASES_DIR SCRATCH_DIR
 //
 // Compiled with -fno-exceptions it runs them through the try_ functions.
 #include <bitcask.hpp>
