@@ -318,3 +318,33 @@ fn samples_are_even() {
     // 50 each on average, with a deviation of 7.
     assert!(seen.iter().all(|&n| (15..100).contains(&n)), "{:?} to {:?}", seen.iter().min(), seen.iter().max());
 }
+
+/// Puts one by one, each of which gives page numbers back and takes them again: the queue of dirty pages stays within what it is to be, and looking
+/// through it is paid for by what was put into it.
+#[test]
+fn the_queue_of_dirty_pages_stays_short() {
+    let key = |n: u64| [&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[..], &[7; 230]].concat();
+    for pages in [64, 8192] {
+        let disk = SimVfs::new(4);
+        let (tree, _) = open_on(Arc::new(disk.clone()), pages);
+        let mut map = Map::new();
+        for part in 0..10_u64 {
+            let batch: Vec<_> = (0..1000).map(|n| (key(part * 1000 + n), Some(n))).collect();
+            apply(&tree, &mut map, &batch);
+        }
+        tree.checkpoint(&covered(1)).expect("a checkpoint");
+        let height = u64::from(tree.shared.version().height);
+        assert!(height >= 3, "{height} levels");
+        tree.writer.lock().walked = 0;
+        let puts = 20_000;
+        for n in 0..puts {
+            apply(&tree, &mut map, &[(key(n * 37 % 300), Some(n))]);
+            let (len, capacity, dirty) = tree.writer.lock().queue();
+            assert!(len <= 2 * dirty + 1024, "{len} entries for {dirty} dirty pages after {n} puts");
+            assert!(capacity <= 8 * (dirty + 1024), "room for {capacity} entries for {dirty} dirty pages");
+        }
+        let walked = tree.writer.lock().walked;
+        assert!(walked <= 3 * puts * height, "{walked} entries in {puts} puts");
+        compare(&tree, &map);
+    }
+}
