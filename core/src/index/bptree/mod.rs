@@ -239,7 +239,6 @@ impl Index for BPTree {
                 Err(error)
             }
         };
-        writer.unpin();
         let is_same = outcome.as_ref().is_ok_and(|(new, _)| new.root == old.root);
         drop(old);
         let (new, let_go) = outcome?;

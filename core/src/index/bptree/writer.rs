@@ -67,7 +67,7 @@ pub(super) struct Writer {
     older: VecDeque<(Arc<Version>, Vec<u32>)>,
     /// Changes that wait for a tree to be built of them.
     pub(super) sorter: Option<Sorter>,
-    /// Pages that the next `apply` needs.
+    /// Pages that the calls of `apply` until the next `reserve` need.
     pins: ByNumber<Arc<Page>>,
     /// The tree is not the last checkpoint's.
     pub(super) changed: bool,
@@ -129,7 +129,7 @@ impl Writer {
         }
     }
 
-    /// Keeps a page for the next `apply`, up to a fraction of the budget.
+    /// Keeps a page for the next calls of `apply`, up to a fraction of the budget.
     pub(super) fn pin(&mut self, ptr: Ptr, page: Arc<Page>) {
         if self.pins.len() < self.dirty_limit / 4 {
             self.pins.insert(ptr.no(), page);
@@ -209,6 +209,11 @@ impl Writer {
     /// Makes room for so many dirty pages. Fails if the disk does.
     pub(super) fn make_room(&mut self, shared: &Shared, pages: usize) -> Result<()> {
         self.is_full = false;
+        // What must be synced before the first page is written is synced here: an `apply` that writes pages waits for no sync, and none fails
+        // under it.
+        if self.given_up.is_none() && self.dirty_pages.saturating_add(pages) > self.dirty_limit / 4 * 3 {
+            self.ready(shared)?;
+        }
         while self.dirty_pages > 0 && self.dirty_pages.saturating_add(pages) > self.dirty_limit {
             self.write_out(shared, PORTION)?;
         }
