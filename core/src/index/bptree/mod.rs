@@ -265,6 +265,8 @@ impl Index for BPTree {
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let wanted = out.len().saturating_add(max.max(1));
+        // What this tree or a newer one has is not given out again meanwhile.
+        let _version = self.shared.version();
         while out.len() < wanted {
             let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
             let Some(no) = self.writer.lock().space.live.next(from) else {

@@ -348,3 +348,26 @@ fn the_queue_of_dirty_pages_stays_short() {
         compare(&tree, &map);
     }
 }
+
+/// A walk finds all that stays, and no page that was given back under it.
+#[test]
+fn a_walk_goes_beside_a_writer() {
+    let (tree, mut map) = (BPTree::in_memory(), Map::new());
+    let key = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().to_vec();
+    let first: Vec<_> = (0..3000_u64).map(|n| (key(n), Some(n))).collect();
+    apply(&tree, &mut map, &first);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let (mut position, mut found) = (WalkPosition::default(), Vec::new());
+                while tree.walk(&mut position, 1, &mut found).expect("a walk") {}
+            }
+        });
+        for n in 0..40_000_u64 {
+            apply(&tree, &mut map, &[(key(n % 3000), Some(n))]);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    compare(&tree, &map);
+}
