@@ -272,6 +272,7 @@ impl Writer {
                 return Err(error);
             }
             *confirmed = true;
+            file.clear_other(meta);
         }
         Ok(())
     }
@@ -316,6 +317,7 @@ impl Writer {
             return Err(error);
         }
         self.sync(file)?;
+        file.clear_other(&meta);
         self.space.set_durable(durable);
         self.last = Some((meta, true));
         self.changed = false;

@@ -349,6 +349,30 @@ fn the_queue_of_dirty_pages_stays_short() {
     }
 }
 
+/// Pages of the checkpoint before the last one were given out: with the last one damaged there is no tree any more, also if it was another
+/// process that wrote it.
+#[test]
+fn an_older_checkpoint_is_not_gone_back_to() {
+    let (disk, mut map) = small();
+    let newest = |disk: &SimVfs, slot: u64| {
+        disk.flip_bit(&path(), slot * 4096 + 50, 1);
+        open_on(Arc::new(disk.clone()), 64)
+    };
+    let (tree, why) = newest(&disk.copy(), 0);
+    assert!(tree.covered().is_none() && why.is_some_and(|why| why.contains("no valid checkpoint")));
+    // A crash lost the zeros, which nobody synced: who writes pages of the older tree sees to it first.
+    let disk = disk.crash(disk.op_count(), &CrashChoice::LoseUnsynced);
+    assert_eq!(newest(&disk.copy(), 0).0.covered(), Some(covered(1)), "it is still there");
+    let tree = open(&disk, 16);
+    for round in 0..4_u64 {
+        let batch: Vec<_> = (0..700_u64).map(|n| (format!("key{:05}", n * 7).into_bytes(), Some(n + round))).collect();
+        apply(&tree, &mut map, &batch);
+    }
+    drop(tree);
+    let (tree, why) = newest(&disk.copy(), 0);
+    assert!(tree.covered().is_none() && why.is_some_and(|why| why.contains("no valid checkpoint")));
+}
+
 /// A walk finds all that stays, and no page that was given back under it.
 #[test]
 fn a_walk_goes_beside_a_writer() {
