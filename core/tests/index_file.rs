@@ -184,6 +184,22 @@ fn an_index_for_other_files_is_not_believed() {
     assert!(!check(&disk, &want, "a file less"));
 }
 
+/// A file of the log before the one that the index goes to is shorter than it was: what is missing is said, and not hidden by the index.
+#[test]
+fn a_file_cut_short_before_the_place_is_noticed() {
+    let (disk, _) = closed(1, 1);
+    let files = data_files(&disk);
+    assert!(files.len() > 2);
+    let (first, len) = (&files[0].0, disk.bytes(&files[0].0).expect("a file").len() as u64);
+    for cut in [len - 4, len - 100, len / 2] {
+        let copy = disk.copy();
+        copy.truncate(first, cut);
+        assert!(matches!(open(copy.copy(), &options()), Err(Error::Corrupted { .. })), "cut at {cut} of {len}");
+        let db = open(copy, &options().on_damage(OnDamage::Serve)).expect("open");
+        assert_eq!(db.open_report().index_from, None, "cut at {cut} of {len}");
+    }
+}
+
 #[test]
 fn what_is_no_file_is_left_alone() {
     for kind in [EntryKind::Directory, EntryKind::Other] {

@@ -22,7 +22,7 @@ pub struct Covered {
     pub witness: (u64, u32),
     /// The place: file id.
     pub file: u32,
-    /// Number of the data files that the index may name, and the CRC32 over their ids and nonces.
+    /// Number of the data files that the index may name, and the CRC32 over their ids, nonces and lengths.
     pub files: (u32, u32),
     /// What a seal at the place would say; its length is 0.
     pub seal: Seal,

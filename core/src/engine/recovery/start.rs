@@ -2,7 +2,7 @@
 //!
 //! An index that has what every commit before a place of the log did, and nothing else, saves reading what is before it. It is believed
 //! if the log has that place and is the same log up to there: the same file (by its nonce), the same record shortly
-//! before the place, the same set of data files that it may name. A log that is shorter, was put back from a copy, or has lost
+//! before the place, the same set of data files that it may name, each as long as it was. A log that is shorter, was put back from a copy, or has lost
 //! or gained merged files is another. While damage is known nothing is believed, so that each opening finds and reports
 //! it anew.
 
@@ -84,13 +84,16 @@ fn crc_at(file: &DataFile, offset: u64) -> Option<u32> {
     file.record_header(Location::new(file.id(), offset, 0)?).ok().map(|header| header.crc)
 }
 
-/// Number and CRC32 of the files that an index may name which goes to this log file: those of the log up to it, and all merged ones.
+/// Number and CRC32 of the files that an index may name which goes to this log file: those of the log up to it, and all merged ones. That file may
+/// grow, the others have the length that they have.
 fn digest(files: &[Arc<DataFile>], to: FileId) -> (u32, u32) {
     let (mut count, mut hasher) = (0, crc32fast::Hasher::new());
     for file in files.iter().filter(|file| file.id() <= to || file.header().kind == FileKind::Merged) {
         count += 1;
         hasher.update(&file.id().0.to_le_bytes());
         hasher.update(&file.header().nonce.to_le_bytes());
+        let len = if file.id() == to { 0 } else { file.end() };
+        hasher.update(&len.to_le_bytes());
     }
     (count, hasher.finalize())
 }
