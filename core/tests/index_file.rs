@@ -200,6 +200,31 @@ fn a_file_cut_short_before_the_place_is_noticed() {
     }
 }
 
+/// The log file was copied while a batch was written, and is as long as it was: zeros are behind. The record that completes the batch tells.
+#[test]
+fn a_batch_of_which_only_the_beginning_is_there_is_noticed() {
+    for before in [0, 5] {
+        let (disk, mut state) = (SimVfs::new(1), Map::new());
+        let db = open(disk.clone(), &options()).expect("a new store");
+        fill(&db, &mut state, 3, before);
+        let mut batch = db.batch();
+        for n in 0..20_u64 {
+            batch.put(format!("batch{n}").as_bytes(), b"a value").expect("put");
+        }
+        batch.commit().expect("commit");
+        db.close().expect("close");
+        drop(db);
+        let (file, _) = data_files(&disk)[0].clone();
+        let bytes = disk.bytes(&file).expect("a file");
+        let at = bytes.windows(7).position(|part| part == b"batch11").expect("a key") - 28;
+        disk.overwrite(&file, at as u64, &vec![0; bytes.len() - at]);
+        common::remove_hints(&disk);
+        let db = open(disk.clone(), &options()).expect("open");
+        assert_eq!(db.open_report().index_from, None, "{:?}", db.open_report());
+        assert!(dump(&db).expect("it reads") == state, "all of the batch is gone, as without an index");
+    }
+}
+
 #[test]
 fn what_is_no_file_is_left_alone() {
     for kind in [EntryKind::Directory, EntryKind::Other] {

@@ -18,7 +18,7 @@ pub struct Covered {
     pub offset: u64,
     /// Number of the last commit before it.
     pub seq: SeqNo,
-    /// Offset of a record of that file before the place, and its crc; 0 if there is none.
+    /// Offset of the record of that file that ends at the place, and its crc; 0 if there is none.
     pub witness: (u64, u32),
     /// The place: file id.
     pub file: u32,

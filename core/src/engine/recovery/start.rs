@@ -1,9 +1,9 @@
 //! Beginning in the midst of the log: what an index that outlives the process says of itself, and whether it is believed.
 //!
 //! An index that has what every commit before a place of the log did, and nothing else, saves reading what is before it. It is believed
-//! if the log has that place and is the same log up to there: the same file (by its nonce), the same record shortly
-//! before the place, the same set of data files that it may name, each as long as it was. A log that is shorter, was put back from a copy, or has lost
-//! or gained merged files is another. While damage is known nothing is believed, so that each opening finds and reports
+//! if the log has that place and is the same log up to there: the same file (by its nonce), the same record that ends
+//! at the place (of a batch the one that completes it and sums it up), the same set of data files that it may name, each as long as it was. A
+//! log that is shorter, was put back from a copy, or has lost or gained merged files is another. While damage is known nothing is believed, so that each opening finds and reports
 //! it anew.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct Start {
     pub(crate) seq: SeqNo,
     /// Summary of the file up to it.
     pub(crate) seal: Seal,
-    /// Offset of a record in the file before it, or 0.
+    /// Offset of the record that ends there; 0 at the beginning of a file.
     pub(crate) witness: u64,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn covered(log: &LogCovered, store_id: u64, files: &[Arc<DataFile>]) 
     let witness = match log.witness {
         0 if log.position.offset > DATA_START => return None,
         0 => (0, 0),
-        offset => (offset, crc_at(&log.file, offset)?),
+        offset => (offset, crc_of(&log.file, offset, log.position.offset)?),
     };
     let covered = Covered {
         store_id,
@@ -71,7 +71,10 @@ pub(crate) fn start(survey: &Survey, covered: &index::Covered) -> Result<Start, 
         return no("it was made for other data files");
     }
     let (witness, crc) = covered.witness;
-    let is_known = if witness == 0 { covered.offset == DATA_START } else { crc_at(file, witness) == Some(crc) };
+    let is_known = match witness {
+        0 => covered.offset == DATA_START,
+        _ => crc_of(file, witness, covered.offset) == Some(crc),
+    };
     if !is_known {
         return no("it was made for another log");
     }
@@ -79,9 +82,10 @@ pub(crate) fn start(survey: &Survey, covered: &index::Covered) -> Result<Start, 
     Ok(Start { position, seq: covered.seq, seal: covered.seal, witness })
 }
 
-/// The crc of the record at an offset, if there is a valid header.
-fn crc_at(file: &DataFile, offset: u64) -> Option<u32> {
-    file.record_header(Location::new(file.id(), offset, 0)?).ok().map(|header| header.crc)
+/// The crc of the record from one offset to another, if there is a valid header.
+fn crc_of(file: &DataFile, from: u64, to: u64) -> Option<u32> {
+    let header = file.record_header(Location::new(file.id(), from, 0)?).ok()?;
+    (from + header.record_len() == to).then_some(header.crc)
 }
 
 /// Number and CRC32 of the files that an index may name which goes to this log file: those of the log up to it, and all merged ones. That file may
