@@ -25,7 +25,8 @@
 //! # Checkpoints
 //! As in LMDB and redb two places take turns: all dirty pages are written, the file is synced, and then the root, the set of
 //! pages in use and the covered place of the log are written over the checkpoint before the last one and synced. The *caller* has synced the log up
-//! to that place. A cut at any point leaves one of the two checkpoints, whole.
+//! to that place. A cut at any point leaves one of the two checkpoints, whole. Then the older one is overwritten with zeros, for its pages
+//! may be given out from here on: no damage of the newer leads back to it.
 //!
 //! # Memory
 //! The budget counts pages in memory, clean and dirty (`cache`). Dirty pages are written out, without any sync, when they are
