@@ -184,6 +184,47 @@ fn an_index_for_other_files_is_not_believed() {
     assert!(!check(&disk, &want, "a file less"));
 }
 
+/// A file of the log before the one that the index goes to is shorter than it was: what is missing is said, and not hidden by the index.
+#[test]
+fn a_file_cut_short_before_the_place_is_noticed() {
+    let (disk, _) = closed(1, 1);
+    let files = data_files(&disk);
+    assert!(files.len() > 2);
+    let (first, len) = (&files[0].0, disk.bytes(&files[0].0).expect("a file").len() as u64);
+    for cut in [len - 4, len - 100, len / 2] {
+        let copy = disk.copy();
+        copy.truncate(first, cut);
+        assert!(matches!(open(copy.copy(), &options()), Err(Error::Corrupted { .. })), "cut at {cut} of {len}");
+        let db = open(copy, &options().on_damage(OnDamage::Serve)).expect("open");
+        assert_eq!(db.open_report().index_from, None, "cut at {cut} of {len}");
+    }
+}
+
+/// The log file was copied while a batch was written, and is as long as it was: zeros are behind. The record that completes the batch tells.
+#[test]
+fn a_batch_of_which_only_the_beginning_is_there_is_noticed() {
+    for before in [0, 5] {
+        let (disk, mut state) = (SimVfs::new(1), Map::new());
+        let db = open(disk.clone(), &options()).expect("a new store");
+        fill(&db, &mut state, 3, before);
+        let mut batch = db.batch();
+        for n in 0..20_u64 {
+            batch.put(format!("batch{n}").as_bytes(), b"a value").expect("put");
+        }
+        batch.commit().expect("commit");
+        db.close().expect("close");
+        drop(db);
+        let (file, _) = data_files(&disk)[0].clone();
+        let bytes = disk.bytes(&file).expect("a file");
+        let at = bytes.windows(7).position(|part| part == b"batch11").expect("a key") - 28;
+        disk.overwrite(&file, at as u64, &vec![0; bytes.len() - at]);
+        common::remove_hints(&disk);
+        let db = open(disk.clone(), &options()).expect("open");
+        assert_eq!(db.open_report().index_from, None, "{:?}", db.open_report());
+        assert!(dump(&db).expect("it reads") == state, "all of the batch is gone, as without an index");
+    }
+}
+
 #[test]
 fn what_is_no_file_is_left_alone() {
     for kind in [EntryKind::Directory, EntryKind::Other] {

@@ -18,11 +18,11 @@ pub struct Covered {
     pub offset: u64,
     /// Number of the last commit before it.
     pub seq: SeqNo,
-    /// Offset of a record of that file before the place, and its crc; 0 if there is none.
+    /// Offset of the record of that file that ends at the place, and its crc; 0 if there is none.
     pub witness: (u64, u32),
     /// The place: file id.
     pub file: u32,
-    /// Number of the data files that the index may name, and the CRC32 over their ids and nonces.
+    /// Number of the data files that the index may name, and the CRC32 over their ids, nonces and lengths.
     pub files: (u32, u32),
     /// What a seal at the place would say; its length is 0.
     pub seal: Seal,

@@ -192,6 +192,12 @@ impl Encoded {
         })
     }
 
+    /// Where the last record begins, of a commit that was placed: a batch's commit record if it has it.
+    pub(crate) fn last_start(&self) -> Option<usize> {
+        let content = self.content_len();
+        if self.bytes.len() > content { Some(content) } else { self.spans.last().map(|span| span.start) }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -40,6 +40,8 @@ pub(crate) struct BackgroundSync {
     pub(super) gate: Arc<SyncGate>,
     pub(super) file: Arc<DataFile>,
     pub(super) position: LogPosition,
+    /// Offset of the last record before it, or 0.
+    pub(super) record: u64,
 }
 
 impl BackgroundSync {

@@ -60,7 +60,7 @@ pub(crate) struct LogEnd {
     /// Summary of the active file so far.
     pub(crate) seal: Seal,
     pub(crate) hint: Option<HintWriter>,
-    /// A record of the active file, if one is known; else 0.
+    /// Offset of the active file's last record, which ends where the file does, if it is known; else 0.
     pub(crate) witness: u64,
     /// The log ends with a mark that says that all before it is on stable storage, and the hint covers that.
     pub(crate) is_marked: bool,
@@ -95,7 +95,9 @@ pub(crate) struct LogWriter {
     hint: Option<HintWriter>,
     /// Where the log last ended behind a mark that says that all before it is on stable storage, and the hint covers that.
     marked: Option<LogPosition>,
-    /// Where a commit of the active file begins, the last one if it is known, or another record; 0 if there is none.
+    /// Offset of the record of the active file that ends at `end`; 0 if there is none or it is not known.
+    last_record: u64,
+    /// The same of the one that ends at `synced`.
     witness: u64,
     stopped: Option<Arc<Error>>,
     gate: Arc<SyncGate>,
@@ -111,7 +113,7 @@ pub(crate) struct LogCovered {
     /// Summary of the file up to it.
     pub(crate) seal: Seal,
     pub(crate) file: Arc<DataFile>,
-    /// Offset of a record in that file before it, or 0.
+    /// Offset of the record that ends there, or 0.
     pub(crate) witness: u64,
 }
 
@@ -136,6 +138,7 @@ impl LogWriter {
             seal: end.seal,
             hint: end.hint,
             marked: end.is_marked.then_some(position),
+            last_record: end.witness,
             witness: end.witness,
             config,
             stopped: None,
@@ -156,13 +159,12 @@ impl LogWriter {
     ///
     /// REQUIRES: [`LogWriter::sync`] or [`LogWriter::close`] succeeded, and nothing was appended since.
     pub(crate) fn covered(&self) -> LogCovered {
-        let witness = if self.witness < self.synced.offset { self.witness } else { 0 };
         LogCovered {
             position: self.synced,
             seq: self.last_seq,
             seal: self.seal,
             file: Arc::clone(&self.active),
-            witness,
+            witness: self.witness,
         }
     }
 
@@ -290,7 +292,7 @@ impl LogWriter {
     fn append_over_files(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
         self.take_number()?;
         let (seq, timestamp) = (self.used_seq, self.config.vfs.now());
-        let before = (Arc::clone(&self.active), self.end, self.seal, self.last_id);
+        let before = (Arc::clone(&self.active), self.end, self.seal, self.last_record);
         let (mut digest, mut made, mut hints) = (BatchDigest::new(), NewFiles::new(), Vec::new());
         let mut rest = commit.split_off(0);
         let outcome = loop {
@@ -345,14 +347,14 @@ impl LogWriter {
         }
     }
 
-    fn take_back(&mut self, before: (Arc<DataFile>, u64, Seal, FileId), made: NewFiles, error: Error) -> Error {
+    fn take_back(&mut self, before: (Arc<DataFile>, u64, Seal, u64), made: NewFiles, error: Error) -> Error {
         if self.stopped.is_some() {
             return error;
         }
         if let Some(hint) = self.hint.take() {
             hint.discard();
         }
-        let (active, end, seal, _) = before;
+        let (active, end, seal, last_record) = before;
         // The newest first: what a crash leaves is then a log that ends in an incomplete batch.
         for file in made.iter().rev() {
             if let Err(e) = self.config.vfs.remove(file.path()) {
@@ -365,7 +367,7 @@ impl LogWriter {
             return self.stop(Error::io("sync", &self.config.dir, None, e));
         }
         self.active = active;
-        self.witness = 0;
+        self.last_record = last_record;
         self.seal = seal;
         self.synced = self.synced.min(LogPosition { file: self.active.id(), offset: end });
         self.cut_back(end, error)
@@ -423,7 +425,7 @@ impl LogWriter {
                 files.push(Arc::clone(&file));
                 self.active = file;
                 self.set_window(None);
-                self.witness = 0;
+                (self.last_record, self.witness) = (0, 0);
                 self.end = DATA_START;
                 self.allocated = DATA_START;
                 self.synced = LogPosition { file: id, offset: DATA_START };
@@ -450,7 +452,7 @@ impl LogWriter {
 
     fn sync_active(&mut self) -> Result<()> {
         self.gate.sync(&self.active).map_err(|error| self.stop(error))?;
-        self.synced = self.position();
+        (self.synced, self.witness) = (self.position(), self.last_record);
         Ok(())
     }
 
@@ -461,6 +463,7 @@ impl LogWriter {
             gate: Arc::clone(&self.gate),
             file: Arc::clone(&self.active),
             position: self.position(),
+            record: self.last_record,
         })
     }
 
@@ -471,7 +474,7 @@ impl LogWriter {
             return Err(self.stop(error));
         }
         if sync.position > self.synced {
-            self.synced = sync.position;
+            (self.synced, self.witness) = (sync.position, sync.record);
             if self.synced != self.position() {
                 return self.mark();
             }
@@ -495,6 +498,7 @@ impl LogWriter {
             self.cut_back(self.end, error);
             return self.check();
         }
+        self.last_record = self.end;
         self.set_end(self.end + bytes.len() as u64);
         Ok(())
     }
@@ -531,8 +535,8 @@ impl LogWriter {
 
     /// Takes records that are in the log now into the file's summary and hint.
     fn note(&mut self, commit: &Encoded, offset: u64, seq: SeqNo, timestamp: Timestamp) {
-        if commit.count() > 0 {
-            self.witness = offset;
+        if let Some(start) = commit.last_start() {
+            self.last_record = offset + start as u64;
         }
         for record in commit.placed(offset) {
             self.seal.add(seq, timestamp);
@@ -611,9 +615,6 @@ impl LogWriter {
         }
         self.set_end(end);
         self.set_window(None);
-        if self.witness >= end {
-            self.witness = 0;
-        }
         self.allocated = end;
         let here = LogPosition { file: self.active.id(), offset: end };
         if let Err(e) = self.active.file().set_len(end) {
@@ -624,7 +625,7 @@ impl LogWriter {
             return self.stop(cause);
         }
         // The sync covered all that is there.
-        self.synced = here;
+        (self.synced, self.witness) = (here, self.last_record);
         error
     }
 }

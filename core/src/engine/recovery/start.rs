@@ -1,9 +1,9 @@
 //! Beginning in the midst of the log: what an index that outlives the process says of itself, and whether it is believed.
 //!
 //! An index that has what every commit before a place of the log did, and nothing else, saves reading what is before it. It is believed
-//! if the log has that place and is the same log up to there: the same file (by its nonce), the same record shortly
-//! before the place, the same set of data files that it may name. A log that is shorter, was put back from a copy, or has lost
-//! or gained merged files is another. While damage is known nothing is believed, so that each opening finds and reports
+//! if the log has that place and is the same log up to there: the same file (by its nonce), the same record that ends
+//! at the place (of a batch the one that completes it and sums it up), the same set of data files that it may name, each as long as it was. A
+//! log that is shorter, was put back from a copy, or has lost or gained merged files is another. While damage is known nothing is believed, so that each opening finds and reports
 //! it anew.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct Start {
     pub(crate) seq: SeqNo,
     /// Summary of the file up to it.
     pub(crate) seal: Seal,
-    /// Offset of a record in the file before it, or 0.
+    /// Offset of the record that ends there; 0 at the beginning of a file.
     pub(crate) witness: u64,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn covered(log: &LogCovered, store_id: u64, files: &[Arc<DataFile>]) 
     let witness = match log.witness {
         0 if log.position.offset > DATA_START => return None,
         0 => (0, 0),
-        offset => (offset, crc_at(&log.file, offset)?),
+        offset => (offset, crc_of(&log.file, offset, log.position.offset)?),
     };
     let covered = Covered {
         store_id,
@@ -71,7 +71,10 @@ pub(crate) fn start(survey: &Survey, covered: &index::Covered) -> Result<Start, 
         return no("it was made for other data files");
     }
     let (witness, crc) = covered.witness;
-    let is_known = if witness == 0 { covered.offset == DATA_START } else { crc_at(file, witness) == Some(crc) };
+    let is_known = match witness {
+        0 => covered.offset == DATA_START,
+        _ => crc_of(file, witness, covered.offset) == Some(crc),
+    };
     if !is_known {
         return no("it was made for another log");
     }
@@ -79,18 +82,22 @@ pub(crate) fn start(survey: &Survey, covered: &index::Covered) -> Result<Start, 
     Ok(Start { position, seq: covered.seq, seal: covered.seal, witness })
 }
 
-/// The crc of the record at an offset, if there is a valid header.
-fn crc_at(file: &DataFile, offset: u64) -> Option<u32> {
-    file.record_header(Location::new(file.id(), offset, 0)?).ok().map(|header| header.crc)
+/// The crc of the record from one offset to another, if there is a valid header.
+fn crc_of(file: &DataFile, from: u64, to: u64) -> Option<u32> {
+    let header = file.record_header(Location::new(file.id(), from, 0)?).ok()?;
+    (from + header.record_len() == to).then_some(header.crc)
 }
 
-/// Number and CRC32 of the files that an index may name which goes to this log file: those of the log up to it, and all merged ones.
+/// Number and CRC32 of the files that an index may name which goes to this log file: those of the log up to it, and all merged ones. That file may
+/// grow, the others have the length that they have.
 fn digest(files: &[Arc<DataFile>], to: FileId) -> (u32, u32) {
     let (mut count, mut hasher) = (0, crc32fast::Hasher::new());
     for file in files.iter().filter(|file| file.id() <= to || file.header().kind == FileKind::Merged) {
         count += 1;
         hasher.update(&file.id().0.to_le_bytes());
         hasher.update(&file.header().nonce.to_le_bytes());
+        let len = if file.id() == to { 0 } else { file.end() };
+        hasher.update(&len.to_le_bytes());
     }
     (count, hasher.finalize())
 }

@@ -42,6 +42,8 @@ pub(super) type ByNumber<V> = HashMap<u32, V, BuildHasherDefault<Spread>>;
 #[derive(Debug)]
 struct Frame {
     no: u32,
+    /// The low half of the page's, which a [`Ptr`] has too.
+    stamp: u32,
     page: Arc<Page>,
     dirty: bool,
     /// Used since the hand last came by.
@@ -54,6 +56,14 @@ struct Shard {
     frames: Vec<Frame>,
     hand: usize,
     clean: usize,
+}
+
+impl Shard {
+    /// The frame of the page that this names, if it is dirty.
+    fn dirty(&self, ptr: Ptr) -> Option<&Frame> {
+        let frame = &self.frames[*self.places.get(&ptr.no())? as usize];
+        (frame.dirty && frame.stamp == ptr.stamp()).then_some(frame)
+    }
 }
 
 /// The cache.
@@ -92,9 +102,7 @@ impl Cache {
         let place = *shard.places.get(&ptr.no())? as usize;
         let frame = &mut shard.frames[place];
         frame.used = true;
-        let page = Arc::clone(&frame.page);
-        drop(shard);
-        (page.stamp() as u32 == ptr.stamp()).then_some(page)
+        (frame.stamp == ptr.stamp()).then(|| Arc::clone(&frame.page))
     }
 
     /// Whatever page has this number here.
@@ -103,11 +111,14 @@ impl Cache {
         Some(Arc::clone(&shard.frames[*shard.places.get(&no)? as usize].page))
     }
 
-    /// The dirty page of this number.
-    pub(super) fn dirty(&self, no: u32) -> Option<Arc<Page>> {
-        let shard = self.shard(no).lock();
-        let frame = &shard.frames[*shard.places.get(&no)? as usize];
-        frame.dirty.then(|| Arc::clone(&frame.page))
+    /// The page that this names, if it is here and dirty.
+    pub(super) fn dirty(&self, ptr: Ptr) -> Option<Arc<Page>> {
+        let shard = self.shard(ptr.no()).lock();
+        shard.dirty(ptr).map(|frame| Arc::clone(&frame.page))
+    }
+
+    pub(super) fn is_dirty(&self, ptr: Ptr) -> bool {
+        self.shard(ptr.no()).lock().dirty(ptr).is_some()
     }
 
     /// Keeps a page that was read, if there is room or a clean page to give up.
@@ -116,7 +127,10 @@ impl Cache {
         if shard.places.contains_key(&no) || (shard.frames.len() >= self.limit && !self.evict(&mut shard)) {
             return;
         }
-        self.add(&mut shard, Frame { no, page: Arc::clone(page), dirty: false, used: false });
+        self.add(
+            &mut shard,
+            Frame { no, stamp: page.stamp() as u32, page: Arc::clone(page), dirty: false, used: false },
+        );
     }
 
     /// Keeps a new page, if need be beyond the budget.
@@ -124,7 +138,7 @@ impl Cache {
         let mut shard = self.shard(no).lock();
         debug_assert!(!shard.places.contains_key(&no), "page {no} is here already");
         while shard.frames.len() >= self.limit && self.evict(&mut shard) {}
-        self.add(&mut shard, Frame { no, page, dirty: true, used: true });
+        self.add(&mut shard, Frame { no, stamp: page.stamp() as u32, page, dirty: true, used: true });
     }
 
     /// The page of this number was written.

@@ -130,6 +130,14 @@ impl IndexFile {
         write_all_at(self.file.as_ref(), &meta.encode(), at).map_err(|e| Error::io("write", &self.path, Some(at), e))
     }
 
+    /// Takes the checkpoint before this one away, whose pages may be given out from now on: should this one be damaged one day, the
+    /// older must not be taken for a tree that is still there.
+    ///
+    /// REQUIRES: this one is on stable storage. Needs no sync and may fail, for nobody looks at the other while this one is whole.
+    pub(super) fn clear_other(&self, meta: &Meta) {
+        let _ = write_all_at(self.file.as_ref(), &[0; PAGE_SIZE], offset((meta.generation & 1) as u32 ^ 1));
+    }
+
     pub(super) fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|e| Error::io("sync", &self.path, None, e))
     }

@@ -25,7 +25,8 @@
 //! # Checkpoints
 //! As in LMDB and redb two places take turns: all dirty pages are written, the file is synced, and then the root, the set of
 //! pages in use and the covered place of the log are written over the checkpoint before the last one and synced. The *caller* has synced the log up
-//! to that place. A cut at any point leaves one of the two checkpoints, whole.
+//! to that place. A cut at any point leaves one of the two checkpoints, whole. Then the older one is overwritten with zeros, for its pages
+//! may be given out from here on: no damage of the newer leads back to it.
 //!
 //! # Memory
 //! The budget counts pages in memory, clean and dirty (`cache`). Dirty pages are written out, without any sync, when they are
@@ -239,7 +240,6 @@ impl Index for BPTree {
                 Err(error)
             }
         };
-        writer.unpin();
         let is_same = outcome.as_ref().is_ok_and(|(new, _)| new.root == old.root);
         drop(old);
         let (new, let_go) = outcome?;
@@ -266,6 +266,8 @@ impl Index for BPTree {
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let wanted = out.len().saturating_add(max.max(1));
+        // What this tree or a newer one has is not given out again meanwhile.
+        let _version = self.shared.version();
         while out.len() < wanted {
             let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
             let Some(no) = self.writer.lock().space.live.next(from) else {

@@ -15,7 +15,6 @@ pub(super) const FIRST_PAGE: u32 = 2;
 pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
-    #[cfg(test)]
     pub(super) fn get(&self, no: u32) -> bool {
         self.0.get(no as usize / 64).is_some_and(|word| word >> (no % 64) & 1 == 1)
     }
@@ -95,11 +94,14 @@ pub(super) struct Space {
     pub(super) held: Bits,
     /// All words before this have no free page.
     full: usize,
+    /// Words that were looked at for nothing.
+    #[cfg(test)]
+    pub(super) walked: u64,
 }
 
 impl Space {
     pub(super) fn new(live: Bits, durable: Bits) -> Space {
-        Space { live, durable, held: Bits::default(), full: 0 }
+        Space { live, durable, ..Space::default() }
     }
 
     /// Takes a free page for the newest tree. `None` if all numbers are taken (at 16 TiB).
@@ -122,6 +124,10 @@ impl Space {
                 return u32::try_from(no).ok().filter(|no| *no < u32::MAX);
             }
             self.full += 1;
+            #[cfg(test)]
+            {
+                self.walked += 1;
+            }
         }
     }
 
@@ -134,13 +140,13 @@ impl Space {
     /// No reader is on a page any more.
     pub(super) fn release(&mut self, no: u32) {
         self.held.clear(no);
-        self.note_free(no);
+        self.note_let_go(no);
     }
 
     /// A page of a tree that was never shown.
     pub(super) fn untake(&mut self, no: u32) {
         self.live.clear(no);
-        self.note_free(no);
+        self.note_let_go(no);
     }
 
     /// The tree of a new checkpoint is the durable one.
@@ -158,7 +164,42 @@ impl Space {
         self.live.memory() + self.durable.memory() + self.held.memory()
     }
 
-    fn note_free(&mut self, no: u32) {
-        self.full = self.full.min(no as usize / 64);
+    /// One set less has this page. While the last checkpoint has it, it isn't free: to look there again at each change would be to walk the whole
+    /// file's sets for each.
+    fn note_let_go(&mut self, no: u32) {
+        if !self.durable.get(no) {
+            self.full = self.full.min(no as usize / 64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changing a large file's pages one by one doesn't walk its sets each time, and what the checkpoint has is not given out.
+    #[test]
+    fn pages_of_the_checkpoint_are_not_looked_for() {
+        let mut all = Bits::default();
+        (FIRST_PAGE..64_000).for_each(|no| all.set(no));
+        let mut space = Space::new(all.clone(), all.clone());
+        assert_eq!(space.take(), Some(64_000));
+        space.walked = 0;
+        for no in (100..10_100).step_by(10) {
+            // A page of the checkpoint's tree goes, a new one comes, and another is taken back at once.
+            let new = space.take().expect("a page");
+            assert!(new > 64_000, "page {new} is the checkpoint's");
+            space.hold(no);
+            space.release(no);
+            let other = space.take().expect("a page");
+            space.untake(other);
+        }
+        assert!(space.walked < 100, "{} words for 1000 changes", space.walked);
+        // With the next checkpoint the old pages are free, the lowest first.
+        space.set_durable(space.live.clone());
+        assert_eq!(space.take(), Some(100));
+        space.hold(100);
+        space.release(100);
+        assert_eq!(space.take(), Some(100), "it was nobody's");
     }
 }

@@ -26,6 +26,9 @@ use super::space::{Bits, FIRST_PAGE, Space};
 /// Dirty pages that are written at a time when there are too many.
 const PORTION: usize = 256;
 
+/// Entries of the queue of dirty pages that may be there for nothing, beside as many as there are dirty pages.
+const SPARE: usize = 1024;
+
 /// More stamps than pages are made from one checkpoint to the next.
 const BETWEEN_CHECKPOINTS: u64 = 1 << 24;
 
@@ -56,15 +59,15 @@ pub(super) struct Writer {
     stamp: u64,
     /// The last checkpoint, and whether this process brought it to stable storage.
     last: Option<(Meta, bool)>,
-    /// Dirty pages, the oldest first; with some that are none any more.
-    dirty: VecDeque<u32>,
+    /// Dirty pages, the oldest first, each once; with some that are none any more. Their stamps tell these from what came by their numbers since.
+    dirty: VecDeque<Ptr>,
     dirty_pages: usize,
     dirty_limit: usize,
     /// Older trees and the pages that the next one let go of, the oldest first.
     older: VecDeque<(Arc<Version>, Vec<u32>)>,
     /// Changes that wait for a tree to be built of them.
     pub(super) sorter: Option<Sorter>,
-    /// Pages that the next `apply` needs.
+    /// Pages that the calls of `apply` until the next `reserve` need.
     pins: ByNumber<Arc<Page>>,
     /// The tree is not the last checkpoint's.
     pub(super) changed: bool,
@@ -72,6 +75,9 @@ pub(super) struct Writer {
     given_up: Option<Error>,
     /// The last attempt to make room failed.
     is_full: bool,
+    /// Entries of `dirty` that compactions looked at.
+    #[cfg(test)]
+    pub(super) walked: u64,
 }
 
 impl Writer {
@@ -92,6 +98,8 @@ impl Writer {
             changed: true,
             given_up: None,
             is_full: false,
+            #[cfg(test)]
+            walked: 0,
         }
     }
 
@@ -110,7 +118,7 @@ impl Writer {
 
     pub(super) fn memory(&self) -> u64 {
         let sorter = self.sorter.as_ref().map_or(0, Sorter::memory);
-        (self.dirty.capacity() * 4 + self.pins.capacity() * 16) as u64 + self.space.memory() + sorter
+        (self.dirty.capacity() * size_of::<Ptr>() + self.pins.capacity() * 16) as u64 + self.space.memory() + sorter
     }
 
     /// The page of the tree that is being changed.
@@ -121,7 +129,7 @@ impl Writer {
         }
     }
 
-    /// Keeps a page for the next `apply`, up to a fraction of the budget.
+    /// Keeps a page for the next calls of `apply`, up to a fraction of the budget.
     pub(super) fn pin(&mut self, ptr: Ptr, page: Arc<Page>) {
         if self.pins.len() < self.dirty_limit / 4 {
             self.pins.insert(ptr.no(), page);
@@ -141,7 +149,7 @@ impl Writer {
         page.set_stamp(self.stamp);
         self.stamp += 1;
         shared.cache.add_dirty(no, Arc::new(page));
-        self.dirty.push_back(no);
+        self.dirty.push_back(ptr);
         self.dirty_pages += 1;
         if self.dirty_pages > self.dirty_limit && !self.is_full {
             // The log has the change already, so it must not fail: without room on the disk it takes memory, and the next write
@@ -179,15 +187,33 @@ impl Writer {
                 self.space.release(no);
             }
         }
-        if self.dirty.len() > 2 * self.dirty_pages + 1024 {
-            self.dirty.retain(|no| shared.cache.dirty(*no).is_some());
-            self.dirty.shrink_to_fit();
+        self.compact(shared);
+    }
+
+    /// Takes out of `dirty` what is not dirty any more, when that is more than the half: each entry that goes pays for one that stays.
+    fn compact(&mut self, shared: &Shared) {
+        if self.dirty.len() > 2 * self.dirty_pages + SPARE {
+            #[cfg(test)]
+            {
+                self.walked += self.dirty.len() as u64;
+            }
+            self.dirty.retain(|ptr| shared.cache.is_dirty(*ptr));
+            debug_assert_eq!(self.dirty.len(), self.dirty_pages, "each dirty page is known once");
+        }
+        // Far more than it grows to between two compactions.
+        if self.dirty.capacity() > 8 * self.dirty.len().max(SPARE) {
+            self.dirty.shrink_to(2 * self.dirty.len() + SPARE);
         }
     }
 
     /// Makes room for so many dirty pages. Fails if the disk does.
     pub(super) fn make_room(&mut self, shared: &Shared, pages: usize) -> Result<()> {
         self.is_full = false;
+        // What must be synced before the first page is written is synced here: an `apply` that writes pages waits for no sync, and none fails
+        // under it.
+        if self.given_up.is_none() && self.dirty_pages.saturating_add(pages) > self.dirty_limit / 4 * 3 {
+            self.ready(shared)?;
+        }
         while self.dirty_pages > 0 && self.dirty_pages.saturating_add(pages) > self.dirty_limit {
             self.write_out(shared, PORTION)?;
         }
@@ -200,10 +226,10 @@ impl Writer {
         let Some(file) = shared.file.get() else { return Ok(()) };
         let mut pages = Vec::with_capacity(max.min(self.dirty_pages));
         while pages.len() < max
-            && let Some(no) = self.dirty.pop_front()
+            && let Some(ptr) = self.dirty.pop_front()
         {
-            if let Some(page) = shared.cache.dirty(no) {
-                pages.push((no, page));
+            if let Some(page) = shared.cache.dirty(ptr) {
+                pages.push((ptr.no(), page));
             }
         }
         if pages.is_empty() {
@@ -211,14 +237,15 @@ impl Writer {
             self.dirty_pages = 0;
         }
         pages.sort_unstable_by_key(|(no, _)| *no);
-        pages.dedup_by_key(|(no, _)| *no);
         let mut done = 0;
         let outcome = file.write(&pages, |piece| {
             piece.iter().for_each(|(no, _)| shared.cache.mark_clean(*no));
             done += piece.len();
         });
         self.dirty_pages -= done;
-        self.dirty.extend(pages[done..].iter().map(|(no, _)| *no));
+        for (no, page) in pages[done..].iter().rev() {
+            self.dirty.push_front(Ptr::new(*no, page.stamp()));
+        }
         outcome
     }
 
@@ -245,6 +272,7 @@ impl Writer {
                 return Err(error);
             }
             *confirmed = true;
+            file.clear_other(meta);
         }
         Ok(())
     }
@@ -289,6 +317,7 @@ impl Writer {
             return Err(error);
         }
         self.sync(file)?;
+        file.clear_other(&meta);
         self.space.set_durable(durable);
         self.last = Some((meta, true));
         self.changed = false;
@@ -339,10 +368,14 @@ pub(super) fn discard(vfs: &dyn Vfs, dir: &Path, path: &Path) {
 
 #[cfg(test)]
 impl Writer {
-    /// Every dirty page is known, and their number is right.
+    /// Every dirty page is known once, and their number is right.
     pub(super) fn check_dirty(&self, shared: &Shared) {
-        let known: std::collections::HashSet<u32> =
-            self.dirty.iter().copied().filter(|no| shared.cache.dirty(*no).is_some()).collect();
-        assert_eq!(known.len(), self.dirty_pages, "dirty pages");
+        let known = self.dirty.iter().filter(|ptr| shared.cache.is_dirty(**ptr)).count();
+        assert_eq!(known, self.dirty_pages, "dirty pages");
+    }
+
+    /// Length of the queue of dirty pages, its capacity, and how many there are.
+    pub(super) fn queue(&self) -> (usize, usize, usize) {
+        (self.dirty.len(), self.dirty.capacity(), self.dirty_pages)
     }
 }

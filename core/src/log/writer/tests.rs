@@ -1,6 +1,7 @@
 //! What a failed append leaves behind: nothing.
 
 use super::*;
+use crate::types::Location;
 use crate::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use crate::vfs::op::OpKind;
 use crate::vfs::read_full_at;
@@ -70,4 +71,67 @@ fn a_failed_group_is_cut_back_wherever_its_write_stopped() {
         assert!(outcomes[0].as_ref().is_ok_and(|seq| seq.0 > 3), "cut at {cut}: {outcomes:?}");
         assert!(log.end > end);
     }
+}
+
+/// Whatever the log went through, it knows the record that ends where all is on stable storage.
+#[test]
+fn the_last_record_before_the_covered_place_is_known() {
+    let vfs = FaultVfs::over_sim(&SimVfs::new(7));
+    let (mut log, mut files) = (writer(&vfs), NewFiles::new());
+    let check = |log: &LogWriter, what: &str| {
+        let covered = log.covered();
+        assert_eq!(covered.position, log.synced, "{what}");
+        if covered.position.offset == DATA_START {
+            assert_eq!(covered.witness, 0, "{what}");
+            return;
+        }
+        let at = Location::new(covered.file.id(), covered.witness, 0).unwrap();
+        let header = covered.file.record_header(at).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(covered.witness + header.record_len(), covered.position.offset, "{what}");
+    };
+    let batch = |n: usize| {
+        let mut batch = Encoded::batch(n, 0);
+        (0..n).for_each(|i| batch.push(&[i as u8; 30], Some(&[0x55; 400])).unwrap());
+        batch
+    };
+    check(&log, "nothing");
+    let mut put = |log: &mut LogWriter, commits: &mut [Encoded]| {
+        let outcomes = log.append(commits, &mut files);
+        outcomes.into_iter().filter(std::result::Result::is_ok).count()
+    };
+    assert_eq!(put(&mut log, &mut puts(&[b"one", b"two"])), 2);
+    check(&log, "not synced yet");
+    log.sync().unwrap();
+    check(&log, "a group");
+    assert_eq!(put(&mut log, &mut [batch(2), Encoded::batch(0, 0)]), 2);
+    log.sync().unwrap();
+    check(&log, "a batch, and an empty one");
+    assert_eq!(put(&mut log, &mut puts(&[b"three"])), 1);
+    let sync = log.background_sync().unwrap();
+    assert_eq!(put(&mut log, &mut puts(&[b"four"])), 1);
+    log.synced_to(&sync, sync.run()).unwrap();
+    check(&log, "synced beside");
+    log.sync().unwrap();
+    check(&log, "a mark");
+    let before = log.position();
+    vfs.inject(Plan::once(Fault::Error(errno::ENOSPC), 0).of(Filter::any().kinds(&[OpKind::Write])));
+    assert_eq!(put(&mut log, &mut puts(&[b"five"])), 0);
+    assert_eq!(log.position(), before);
+    check(&log, "a failed append");
+    // The third write is in another file.
+    vfs.inject(Plan::once(Fault::Error(errno::ENOSPC), 3).of(Filter::any().kinds(&[OpKind::Write])));
+    assert_eq!(put(&mut log, &mut [batch(30)]), 0);
+    assert_eq!(log.position(), before);
+    assert!(log.covered().witness > 0);
+    check(&log, "a failed batch over several files");
+    assert_eq!(put(&mut log, &mut [batch(30)]), 1);
+    assert!(log.position().file > before.file);
+    log.sync().unwrap();
+    check(&log, "a batch over several files");
+    log.rotate(log.last_seq, &mut NewFiles::new()).unwrap();
+    check(&log, "a new file");
+    assert_eq!(put(&mut log, &mut puts(&[b"six"])), 1);
+    log.close().unwrap();
+    assert!(log.position() > log.synced, "a mark is behind");
+    check(&log, "closed");
 }

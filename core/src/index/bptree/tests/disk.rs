@@ -318,3 +318,80 @@ fn samples_are_even() {
     // 50 each on average, with a deviation of 7.
     assert!(seen.iter().all(|&n| (15..100).contains(&n)), "{:?} to {:?}", seen.iter().min(), seen.iter().max());
 }
+
+/// Puts one by one, each of which gives page numbers back and takes them again: the queue of dirty pages stays within what it is to be, and looking
+/// through it is paid for by what was put into it.
+#[test]
+fn the_queue_of_dirty_pages_stays_short() {
+    let key = |n: u64| [&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[..], &[7; 230]].concat();
+    for pages in [64, 8192] {
+        let disk = SimVfs::new(4);
+        let (tree, _) = open_on(Arc::new(disk.clone()), pages);
+        let mut map = Map::new();
+        for part in 0..10_u64 {
+            let batch: Vec<_> = (0..1000).map(|n| (key(part * 1000 + n), Some(n))).collect();
+            apply(&tree, &mut map, &batch);
+        }
+        tree.checkpoint(&covered(1)).expect("a checkpoint");
+        let height = u64::from(tree.shared.version().height);
+        assert!(height >= 3, "{height} levels");
+        tree.writer.lock().walked = 0;
+        let puts = 20_000;
+        for n in 0..puts {
+            apply(&tree, &mut map, &[(key(n * 37 % 300), Some(n))]);
+            let (len, capacity, dirty) = tree.writer.lock().queue();
+            assert!(len <= 2 * dirty + 1024, "{len} entries for {dirty} dirty pages after {n} puts");
+            assert!(capacity <= 8 * (dirty + 1024), "room for {capacity} entries for {dirty} dirty pages");
+        }
+        let walked = tree.writer.lock().walked;
+        assert!(walked <= 3 * puts * height, "{walked} entries in {puts} puts");
+        compare(&tree, &map);
+    }
+}
+
+/// Pages of the checkpoint before the last one were given out: with the last one damaged there is no tree any more, also if it was another
+/// process that wrote it.
+#[test]
+fn an_older_checkpoint_is_not_gone_back_to() {
+    let (disk, mut map) = small();
+    let newest = |disk: &SimVfs, slot: u64| {
+        disk.flip_bit(&path(), slot * 4096 + 50, 1);
+        open_on(Arc::new(disk.clone()), 64)
+    };
+    let (tree, why) = newest(&disk.copy(), 0);
+    assert!(tree.covered().is_none() && why.is_some_and(|why| why.contains("no valid checkpoint")));
+    // A crash lost the zeros, which nobody synced: who writes pages of the older tree sees to it first.
+    let disk = disk.crash(disk.op_count(), &CrashChoice::LoseUnsynced);
+    assert_eq!(newest(&disk.copy(), 0).0.covered(), Some(covered(1)), "it is still there");
+    let tree = open(&disk, 16);
+    for round in 0..4_u64 {
+        let batch: Vec<_> = (0..700_u64).map(|n| (format!("key{:05}", n * 7).into_bytes(), Some(n + round))).collect();
+        apply(&tree, &mut map, &batch);
+    }
+    drop(tree);
+    let (tree, why) = newest(&disk.copy(), 0);
+    assert!(tree.covered().is_none() && why.is_some_and(|why| why.contains("no valid checkpoint")));
+}
+
+/// A walk finds all that stays, and no page that was given back under it.
+#[test]
+fn a_walk_goes_beside_a_writer() {
+    let (tree, mut map) = (BPTree::in_memory(), Map::new());
+    let key = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().to_vec();
+    let first: Vec<_> = (0..3000_u64).map(|n| (key(n), Some(n))).collect();
+    apply(&tree, &mut map, &first);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let (mut position, mut found) = (WalkPosition::default(), Vec::new());
+                while tree.walk(&mut position, 1, &mut found).expect("a walk") {}
+            }
+        });
+        for n in 0..40_000_u64 {
+            apply(&tree, &mut map, &[(key(n % 3000), Some(n))]);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    compare(&tree, &map);
+}

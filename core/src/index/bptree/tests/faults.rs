@@ -157,3 +157,58 @@ fn a_full_disk_fails_the_write_and_nothing_else() {
     tree.checkpoint(&covered(1)).expect("a checkpoint");
     compare(&open(&disk, 24), &map);
 }
+
+/// Room was made for a group of commits: each is applied then although nothing can be read any more, however many there are and whatever
+/// readers made of the cache meanwhile.
+#[test]
+fn what_there_was_room_for_is_applied_without_reading() {
+    let disk = SimVfs::new(21);
+    let key = |n: u64| [&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[..], &[7; 120]].concat();
+    let mut map = Map::new();
+    let batch: Vec<_> = (0..8000_u64).map(|n| (key(n), Some(n))).collect();
+    let tree = open_on(Arc::new(disk.clone()), 256).0;
+    batch.chunks(500).for_each(|part| change(&tree, &mut map, part).expect("it applies"));
+    tree.checkpoint(&covered(1)).expect("a checkpoint");
+    drop(tree);
+    let vfs = FaultVfs::over_sim(&disk);
+    let (tree, _) = open_on(Arc::new(vfs.clone()), 256);
+    let group: Vec<_> = (0..8_u64).map(|n| (key(n * 900), n + 1)).collect();
+    tree.reserve(&mut group.iter().map(|(key, _)| &key[..])).expect("room");
+    assert_eq!(all(&tree, Direction::Forward, 5000).len(), 8000);
+    let reads = Filter::any().kinds(&[OpKind::Read]);
+    vfs.inject(Plan { fault: Fault::Error(errno::EIO), filter: reads, nth: 0, forever: true });
+    for (key, new) in group {
+        let mut one = [Change { key: &key, new: Some(location(new)), old: None }];
+        tree.apply(&mut one).expect("it reads nothing");
+        map.insert(key, new);
+    }
+    assert!(!vfs.fired(), "{:?}", vfs.fired_ops());
+    vfs.heal();
+    compare(&tree, &map);
+}
+
+/// An `apply` may write pages of a tree that an earlier process left, but doesn't wait for the sync that has to come first.
+#[test]
+fn an_apply_syncs_nothing() {
+    let disk = SimVfs::new(21);
+    let mut map = Map::new();
+    let tree = open_on(Arc::new(disk.clone()), 24).0;
+    for round in 0..10 {
+        change(&tree, &mut map, &batch(round)).expect("it applies");
+    }
+    tree.checkpoint(&covered(1)).expect("a checkpoint");
+    drop(tree);
+    let vfs = FaultVfs::over_sim(&disk);
+    let (tree, _) = open_on(Arc::new(vfs.clone()), 24);
+    let of = |kind| vfs.count(Fault::Error(errno::EIO), &Filter::any().kinds(&[kind]));
+    let batch: Vec<_> = (0..2500_u64).map(|n| (format!("some key {n:06}").into_bytes(), Some(n))).collect();
+    tree.reserve(&mut batch.iter().map(|(key, _)| &key[..])).expect("room");
+    let (syncs, writes) = (of(OpKind::SyncData), of(OpKind::Write));
+    let mut changes: Vec<Change<'_>> =
+        batch.iter().map(|(key, new)| Change { key, new: new.map(location), old: None }).collect();
+    tree.apply(&mut changes).expect("apply");
+    assert!(of(OpKind::Write) > writes, "it was to write");
+    assert_eq!(of(OpKind::SyncData), syncs);
+    map.extend(batch.into_iter().filter_map(|(key, new)| Some((key, new?))));
+    compare(&tree, &map);
+}
