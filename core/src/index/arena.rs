@@ -1,6 +1,6 @@
 //! Pages of memory addressed by number.
 //!
-//! Owns the pages' memory ([`Pages`], which readers and the writer share) and which of them are free ([`Arena`], the writer's
+//! Owns the pages' memory (`Pages`, which readers and the writer share) and which of them are free (`Arena`, the writer's
 //! alone); knows nothing of what is in a page beyond its first words. Numbers, not pointers, lead from page to page, so that
 //! the words of an arena mean the same wherever they lie (a checkpoint can map them).
 //!
@@ -8,10 +8,10 @@
 //! 1. Growing never moves a page: memory is taken by chunks of `CHUNK_BYTES`, and a chunk is published once, while
 //!    others read. It is given back, and the table of chunks made larger, only with the pages held exclusively.
 //! 2. Word 0 of a page is its version (`optimistic`), which goes on counting when the page is freed and taken again.
-//! 3. Word 1 of a free page is zero; whoever takes a page sets it to something else. [`Pages::page`] of a number
+//! 3. Word 1 of a free page is zero; whoever takes a page sets it to something else. `Pages::page` of a number
 //!    that was never taken, or whose chunk was given back, is a page of zeros.
 //! 4. One chunk without used pages is kept lest a store that sits on the edge of a chunk asks the allocator for
-//!    memory with each change; what is empty beyond that is [`Arena::surplus`] until the owner can give it back.
+//!    memory with each change; what is empty beyond that is `Arena::surplus` until the owner can give it back.
 //!
 //! Locking: none; the owner's. What takes `&Pages` may run beside readers, what takes `&mut Pages` may not.
 

@@ -18,7 +18,7 @@
 //!
 //! What differs from the paper, and why:
 //! - Nodes name each other by number, not by pointer: their bytes mean the same wherever they lie, so that a checkpoint can
-//!   map them. A [chunk](store) holds slots of one [class](class), so the number alone tells what it leads to: a step reads
+//!   map them. A chunk (`store`) holds slots of one `class`, so the number alone tells what it leads to: a step reads
 //!   the line with the child and nothing else of a node with 256 children, two lines of one with 48.
 //! - A leaf holds what is left of its key behind the bytes that led to it, and a prefix of any length is a node of
 //!   its own that holds all of it. Nothing is compared twice or fetched to be compared late, and keys that share
@@ -39,7 +39,7 @@
 //! 3. What a reader reached stays as it was, but for a leaf's location, an inner node's header and children, and a prefix's child,
 //!    each of which is one word.
 //! 4. A number that readers may hold is not given out again, nor its chunk given back.
-//! 5. A leaf's [mark](store) is set while it is in the tree: `walk` and `sample` go by marks.
+//! 5. A leaf's mark (`store`) is set while it is in the tree: `walk` and `sample` go by marks.
 //!
 //! The first, second and fifth are what the tests' `check` verifies.
 //!
@@ -49,7 +49,7 @@
 //! One writer at a time is inside `writer`. For a single change it holds the lock *shared* too, and changes the tree as
 //! Leis, Scheibner, Kemper and Neumann describe it ("The ART of Practical Synchronization", DaMoN 2016, section 3.2: readers
 //! never restart nor wait), with copies where the paper's node types would have them wait:
-//! - In [place](node), where one store makes it: a location, a new child at a free position, an entry's end.
+//! - In place (`node`), where one store makes it: a location, a new child at a free position, an entry's end.
 //! - Else new nodes are built aside, published with one store of a number in the node above (or the root), and what they replace
 //!   is retired. A reader inside a retired node sees the state of a moment ago, which was true during its call.
 //!
