@@ -168,6 +168,9 @@ impl Writer {
 
     /// Shows a new tree, which has no use for some pages of the one before it.
     pub(super) fn publish(&mut self, shared: &Shared, version: Version, let_go: Vec<u32>) {
+        for no in &let_go {
+            self.pins.remove(no);
+        }
         let old = shared.publish(version);
         self.older.push_back((old, let_go));
         self.changed = true;
@@ -372,6 +375,11 @@ impl Writer {
     pub(super) fn check_dirty(&self, shared: &Shared) {
         let known = self.dirty.iter().filter(|ptr| shared.cache.is_dirty(**ptr)).count();
         assert_eq!(known, self.dirty_pages, "dirty pages");
+    }
+
+    /// Pages that are kept for the next `apply`.
+    pub(super) fn pinned(&self) -> usize {
+        self.pins.len()
     }
 
     /// Length of the queue of dirty pages, its capacity, and how many there are.

@@ -183,6 +183,7 @@ fn what_there_was_room_for_is_applied_without_reading() {
         map.insert(key, new);
     }
     assert!(!vfs.fired(), "{:?}", vfs.fired_ops());
+    assert_eq!(tree.writer.lock().pinned(), 0, "no page is kept that no tree has");
     vfs.heal();
     compare(&tree, &map);
 }
