@@ -122,7 +122,7 @@ impl BTree {
     /// Gives back memory, if no reader is in the way; waits for readers only if there is much of it.
     fn tidy(&self, mut writer: MutexGuard<'_, Writer>) {
         let Writer { arena, patience, .. } = &mut *writer;
-        let state = if arena.surplus() > 1 + arena.in_use() / 4 {
+        let state = if arena.surplus() > arena.in_use() / 4 {
             Some(self.write())
         } else if *patience == 0 {
             *patience = PATIENCE;
