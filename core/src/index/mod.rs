@@ -161,6 +161,11 @@ pub(crate) fn below(random: u64, n: u64) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub struct WalkPosition(pub(crate) u64);
 
+impl WalkPosition {
+    /// Where every kind's walk is when it is over.
+    pub(crate) const OVER: u64 = u64::MAX;
+}
+
 /// Refuses changes of keys that are empty or too long: what every `apply` does before the first change.
 pub(crate) fn check_keys(changes: &[Change<'_>]) -> Result<()> {
     let bad = changes.iter().map(|change| change.key.len()).find(|len| !(1..=MAX_KEY_LEN).contains(len));

@@ -90,9 +90,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tree::{GROUP, Tree};
 use writer::Writer;
 
-/// Walk position behind the last chunk.
-const WALK_OVER: u64 = u64::MAX;
-
 /// See the module.
 pub struct Art {
     tree: ShardedLock<Tree<AtomicU64>>,
@@ -244,7 +241,7 @@ impl Index for Art {
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let next = self.read().walk(position.0, max, out);
-        position.0 = next.unwrap_or(WALK_OVER);
+        position.0 = next.unwrap_or(WalkPosition::OVER);
         Ok(next.is_some())
     }
 

@@ -96,8 +96,6 @@ const VERIFIED_PAGES: u32 = 2048;
 const MIN_PAGES: usize = 16;
 /// Changes that a replay hands over at once.
 const PACKET: usize = 16 << 10;
-/// Walk position behind the last page.
-const WALK_OVER: u64 = u64::MAX;
 
 /// Smallest budget, in bytes.
 pub const MIN_BUDGET: u64 = 1 << 20;
@@ -271,7 +269,7 @@ impl Index for BPTree {
         while out.len() < wanted {
             let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
             let Some(no) = self.writer.lock().space.live.next(from) else {
-                position.0 = WALK_OVER;
+                position.0 = WalkPosition::OVER;
                 return Ok(false);
             };
             let page = self.shared.by_number(no)?;

@@ -65,8 +65,6 @@ use std::fmt;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Walk position behind the last page.
-const WALK_OVER: u64 = u64::MAX;
 /// Changes between two attempts to give back memory that readers may be looking at.
 const PATIENCE: u32 = 64;
 
@@ -208,7 +206,7 @@ impl Index for BTree {
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
         let next = self.read().walk(from, max, out);
-        position.0 = next.map_or(WALK_OVER, u64::from);
+        position.0 = next.map_or(WalkPosition::OVER, u64::from);
         Ok(next.is_some())
     }
 

@@ -161,7 +161,7 @@ impl Index for HashIndex {
             match state.walk(position.0, max.max(1), out) {
                 Some(next) => position.0 = next,
                 None => {
-                    position.0 = u64::MAX;
+                    position.0 = WalkPosition::OVER;
                     return Ok(false);
                 }
             }

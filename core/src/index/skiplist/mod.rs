@@ -84,8 +84,6 @@ const RETIRED: (usize, u64) = (256, 1 << 14);
 const RETIRED_MOST: (usize, u64) = (4096, 1 << 18);
 /// A try is made with each so many removals.
 const TRY_EACH: usize = 32;
-/// Walk position behind the last node.
-const WALK_OVER: u64 = u64::MAX;
 /// Bytes of a sharded lock: eight locks, each in cache lines of its own.
 const LOCK_BYTES: usize = 8 * size_of::<CachePadded<[u64; 4]>>();
 
@@ -241,7 +239,7 @@ impl Index for SkipList {
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
         let next = self.read().walk(from, max.max(1), out);
-        position.0 = next.map_or(WALK_OVER, u64::from);
+        position.0 = next.map_or(WalkPosition::OVER, u64::from);
         Ok(next.is_some())
     }
 
