@@ -72,6 +72,12 @@
 // The store was opened for reading only.
 #define BITCASK_READ_ONLY 32
 
+// The callback that is told of an opening's progress stopped it.
+#define BITCASK_CANCELLED 33
+
+// A reader knows of a record that the writer in another process took back; bitcask_refresh forgets it.
+#define BITCASK_STALE 34
+
 // An operating-system call failed.
 #define BITCASK_IO 40
 

@@ -47,6 +47,10 @@ const (
 	ErrNoStore Status = 31
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly Status = 32
+	// ErrCancelled: the callback that is told of an opening's progress stopped it.
+	ErrCancelled Status = 33
+	// ErrStale: a reader knows of a record that the writer in another process took back; refresh forgets it.
+	ErrStale Status = 34
 	// ErrIO: an operating-system call failed; errors.Is also finds its [syscall.Errno].
 	ErrIO Status = 40
 	// ErrDiskFull: the disk or a quota is full.
@@ -83,6 +87,8 @@ var statusTable = map[Status]struct{ name, text string }{
 	ErrLocked:             {"LOCKED", "the store is open elsewhere"},
 	ErrNoStore:            {"NO_STORE", "no store there"},
 	ErrReadOnly:           {"READ_ONLY", "the store was opened for reading only"},
+	ErrCancelled:          {"CANCELLED", "opening was stopped by the caller"},
+	ErrStale:              {"STALE", "the writer took the record back; refresh"},
 	ErrIO:                 {"IO", "an operating-system call failed"},
 	ErrDiskFull:           {"DISK_FULL", "the disk is full"},
 	ErrWritesStopped:      {"WRITES_STOPPED", "the store takes no more writes"},

@@ -53,6 +53,17 @@ pub enum Error {
     },
     /// The store was opened for reading only.
     ReadOnly,
+    /// The callback that is told of an opening's progress stopped it. Nothing was changed that an opening would not change, and
+    /// nothing is locked.
+    Cancelled,
+    /// A store that is opened for reading only knows of a record that the writer in the other process took back, after an append
+    /// that failed: it was never acknowledged. [`Db::refresh`](crate::Db::refresh) forgets it.
+    Stale {
+        /// The file.
+        path: PathBuf,
+        /// Where the record was.
+        offset: u64,
+    },
     /// An operating-system call failed. Nothing that was acknowledged is lost.
     Io {
         /// The call: open, read, write, sync, ...
@@ -169,6 +180,10 @@ statuses! {
     NoStore = 31, "NO_STORE";
     /// The store was opened for reading only.
     ReadOnly = 32, "READ_ONLY";
+    /// The progress callback stopped the opening.
+    Cancelled = 33, "CANCELLED";
+    /// The writer took a record back that this reader knows of; refresh.
+    Stale = 34, "STALE";
     /// An operating-system call failed.
     Io = 40, "IO";
     /// The disk or a quota is full.
@@ -223,6 +238,8 @@ impl Error {
             Error::Locked { .. } => Status::Locked,
             Error::NoStore { .. } => Status::NoStore,
             Error::ReadOnly => Status::ReadOnly,
+            Error::Cancelled => Status::Cancelled,
+            Error::Stale { .. } => Status::Stale,
             Error::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                     Status::DiskFull
@@ -247,6 +264,7 @@ impl Error {
             | Error::NoStore { path }
             | Error::Io { path, .. }
             | Error::Corrupted { path, .. }
+            | Error::Stale { path, .. }
             | Error::UnsupportedVersion { path, .. }
             | Error::UnsupportedFeature { path, .. }
             | Error::ForeignFile { path } => Some(path),
@@ -260,7 +278,7 @@ impl Error {
     pub fn offset(&self) -> Option<u64> {
         match self {
             Error::Io { offset, .. } => *offset,
-            Error::Corrupted { offset, .. } => Some(*offset),
+            Error::Corrupted { offset, .. } | Error::Stale { offset, .. } => Some(*offset),
             Error::WritesStopped { cause } => cause.offset(),
             _ => None,
         }
@@ -300,6 +318,14 @@ impl fmt::Display for Error {
                 write!(f, "{}: no store there, and the options say not to create one", path.display())
             }
             Error::ReadOnly => f.write_str("the store was opened for reading only"),
+            Error::Cancelled => f.write_str("opening was stopped by the callback that is told of its progress"),
+            Error::Stale { path, offset } => {
+                write!(
+                    f,
+                    "{}: the writer took the record at offset {offset} back since this reader saw it; refresh and read again",
+                    path.display()
+                )
+            }
             Error::Io { op, path, offset, source } => {
                 write!(f, "{}: {op} failed", path.display())?;
                 if let Some(offset) = offset {

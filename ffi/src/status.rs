@@ -35,6 +35,10 @@ pub const BITCASK_LOCKED: i32 = 30;
 pub const BITCASK_NO_STORE: i32 = 31;
 /// The store was opened for reading only.
 pub const BITCASK_READ_ONLY: i32 = 32;
+/// The callback that is told of an opening's progress stopped it.
+pub const BITCASK_CANCELLED: i32 = 33;
+/// A reader knows of a record that the writer in another process took back; bitcask_refresh forgets it.
+pub const BITCASK_STALE: i32 = 34;
 /// An operating-system call failed.
 pub const BITCASK_IO: i32 = 40;
 /// The disk or a quota is full.
@@ -105,6 +109,8 @@ names! {
     LOCKED BITCASK_LOCKED,
     NO_STORE BITCASK_NO_STORE,
     READ_ONLY BITCASK_READ_ONLY,
+    CANCELLED BITCASK_CANCELLED,
+    STALE BITCASK_STALE,
     IO BITCASK_IO,
     DISK_FULL BITCASK_DISK_FULL,
     WRITES_STOPPED BITCASK_WRITES_STOPPED,

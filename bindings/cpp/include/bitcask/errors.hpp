@@ -34,6 +34,8 @@ enum class Status : std::int32_t {
     locked = BITCASK_LOCKED,
     no_store = BITCASK_NO_STORE,
     read_only = BITCASK_READ_ONLY,
+    cancelled = BITCASK_CANCELLED,
+    stale = BITCASK_STALE,
     io = BITCASK_IO,
     disk_full = BITCASK_DISK_FULL,
     writes_stopped = BITCASK_WRITES_STOPPED,
@@ -136,6 +138,10 @@ class LockedError : public Error { using Error::Error; };
 class NoStoreError : public Error { using Error::Error; };
 /// The store was opened for reading only.
 class ReadOnlyError : public Error { using Error::Error; };
+/// The callback that is told of an opening's progress stopped it.
+class CancelledError : public Error { using Error::Error; };
+/// A reader knows of a record that the writer in another process took back; refreshing forgets it.
+class StaleError : public Error { using Error::Error; };
 /// An operating-system call failed; os_error() tells how. Nothing that was acknowledged is lost.
 class IoError : public Error { using Error::Error; };
 /// The disk or a quota is full.
@@ -173,6 +179,8 @@ class InternalError : public Error { using Error::Error; };
     case Status::locked: throw LockedError(std::move(failure));
     case Status::no_store: throw NoStoreError(std::move(failure));
     case Status::read_only: throw ReadOnlyError(std::move(failure));
+    case Status::cancelled: throw CancelledError(std::move(failure));
+    case Status::stale: throw StaleError(std::move(failure));
     case Status::io: throw IoError(std::move(failure));
     case Status::disk_full: throw DiskFullError(std::move(failure));
     case Status::writes_stopped: throw WritesStoppedError(std::move(failure));

@@ -18,6 +18,7 @@ from collections.abc import MutableMapping as _MutableMapping
 from bitcask._bitcask import MAX_KEY_LEN, MAX_VALUE_LEN, Batch, Scan, Store, __version__, open
 from bitcask._errors import (
     BatchFinishedError,
+    CancelledError,
     ClosedError,
     CorruptedError,
     DiskFullError,
@@ -32,6 +33,7 @@ from bitcask._errors import (
     LockedError,
     NoStoreError,
     ReadOnlyError,
+    StaleError,
     UnsupportedError,
     UnsupportedFeatureError,
     UnsupportedVersionError,
@@ -48,6 +50,7 @@ __all__ = [
     "MAX_VALUE_LEN",
     "Batch",
     "BatchFinishedError",
+    "CancelledError",
     "ClosedError",
     "CorruptedError",
     "Damage",
@@ -65,6 +68,7 @@ __all__ = [
     "OpenReport",
     "ReadOnlyError",
     "Scan",
+    "StaleError",
     "Stats",
     "Store",
     "StoreItemsView",

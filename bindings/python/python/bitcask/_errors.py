@@ -94,6 +94,18 @@ class ReadOnlyError(Error):
     status = "READ_ONLY"
 
 
+class CancelledError(Error):
+    """The callback that is told of an opening's progress stopped it."""
+
+    status = "CANCELLED"
+
+
+class StaleError(Error):
+    """A reader knows of a record that the writer in another process took back; refreshing forgets it."""
+
+    status = "STALE"
+
+
 class IoError(Error, OSError):
     """An operating-system call failed. Nothing that was acknowledged is lost."""
 
@@ -170,6 +182,8 @@ _BY_STATUS: dict[str, type[Error]] = {
         LockedError,
         NoStoreError,
         ReadOnlyError,
+        CancelledError,
+        StaleError,
         IoError,
         DiskFullError,
         WritesStoppedError,
