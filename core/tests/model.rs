@@ -2,7 +2,8 @@
 //!
 //! Each combination of an index kind and an I/O kind has as many histories. Each runs under some set of options, with closings and kills, and keys that are made to be
 //! confused: prefixes of each other and runs of 0x00 and 0xFF. Checked: every answer; iterators over every kind of range, in
-//! both directions, by record and by page; iterators held open across writes show the moment of their creation (P8).
+//! both directions, by record and by page; iterators and snapshots held across writes show the moment of their creation (P8),
+//! and iterators made from a snapshot that of the snapshot.
 //!
 //! `BITCASK_MODEL_CASES=n` sets the number of histories a combination. A history that fails is shown at its shortest;
 //! `PROPTEST_RNG_SEED` repeats a run.
@@ -19,7 +20,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{
-    Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Value, ValuePage, WriteOptions,
+    Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Snapshot, Value, ValuePage,
+    WriteOptions,
 };
 
 use common::{Counter, Map, factor, number_from_env, open, report};
@@ -53,6 +55,10 @@ enum Step {
     Advance(Index, u8, bool),
     Seek(Index, Option<Key>),
     Release(Index),
+    TakeSnapshot,
+    /// Looks at a snapshot: at a key, and over a range by an iterator that is held from then on.
+    LookBack(Index, Key, usize, Range),
+    DropSnapshot(Index),
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -111,6 +117,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<Index>(), 1..9_u8, any::<bool>()).prop_map(|(i, n, p)| Step::Advance(i, n, p)),
         2 => (any::<Index>(), prop::option::weighted(0.7, edge())).prop_map(|(i, k)| Step::Seek(i, k)),
         1 => any::<Index>().prop_map(Step::Release),
+        3 => Just(Step::TakeSnapshot),
+        8 => (any::<Index>(), key(), 0..80_usize, range()).prop_map(|(i, k, l, r)| Step::LookBack(i, k, l, r)),
+        2 => any::<Index>().prop_map(Step::DropSnapshot),
     ]
 }
 
@@ -170,7 +179,10 @@ struct Held {
 
 impl Held {
     fn new(db: &Db, range: &Range, state: &Map) -> Held {
-        let iter = db.iter(&range.options()).expect("an iterator");
+        Held::over(db.iter(&range.options()).expect("an iterator"), range, state)
+    }
+
+    fn over(iter: Iter, range: &Range, state: &Map) -> Held {
         Held { iter, range: range.clone(), state: state.clone(), rest: range.of(state, None).into_iter() }
     }
 
@@ -212,6 +224,7 @@ struct World {
     options: Options,
     state: Map,
     held: Vec<Held>,
+    snapshots: Vec<(Snapshot, Map)>,
     writes: usize,
 }
 
@@ -219,7 +232,7 @@ impl World {
     fn new(options: Options) -> World {
         let disk = SimVfs::new(11);
         let db = open(disk.clone(), &options).expect("a new store");
-        World { disk, db, options, state: Map::new(), held: Vec::new(), writes: 0 }
+        World { disk, db, options, state: Map::new(), held: Vec::new(), snapshots: Vec::new(), writes: 0 }
     }
 
     fn value(&mut self, len: usize) -> Vec<u8> {
@@ -269,6 +282,11 @@ impl World {
             Step::Reopen => {
                 self.db.close().expect("close");
                 assert!(matches!(self.db.get(b"a"), Err(Error::Closed)));
+                for (snapshot, _) in &self.snapshots {
+                    assert!(matches!(snapshot.get(b"a"), Err(Error::Closed)));
+                    assert!(matches!(snapshot.len(), Err(Error::Closed)));
+                    assert!(matches!(snapshot.iter(&IterOptions::new()), Err(Error::Closed)));
+                }
                 self.reopen(self.disk.clone());
             }
             Step::Kill => self.reopen(self.disk.kill()),
@@ -303,7 +321,22 @@ impl World {
                 let mut held = self.held.swap_remove(which.index(self.held.len()));
                 while held.record() {}
             }
-            Step::Advance(..) | Step::Seek(..) | Step::Release(_) => {}
+            Step::TakeSnapshot => {
+                self.snapshots.push((self.db.snapshot().expect("a snapshot"), self.state.clone()));
+            }
+            Step::LookBack(which, key, len, range) if !self.snapshots.is_empty() => {
+                let (snapshot, state) = which.get(&self.snapshots);
+                look_back(snapshot, state, key, *len);
+                let held = Held::over(snapshot.iter(&range.options()).expect("an iterator"), range, state);
+                assert_eq!(snapshot.count(&range.options()).expect("count"), held.rest.len() as u64);
+                self.held.push(held);
+            }
+            Step::DropSnapshot(which) if !self.snapshots.is_empty() => {
+                let (snapshot, state) = self.snapshots.swap_remove(which.index(self.snapshots.len()));
+                let all: Map = records(snapshot.iter(&IterOptions::new()).expect("an iterator"));
+                assert_eq!(all, state);
+            }
+            Step::Advance(..) | Step::Seek(..) | Step::Release(_) | Step::LookBack(..) | Step::DropSnapshot(_) => {}
         }
         assert_eq!(self.db.len().expect("len"), self.state.len() as u64);
     }
@@ -337,6 +370,7 @@ impl World {
     /// Opens the disk of this store, which is closed or dead, under the other index now and then.
     fn reopen(&mut self, disk: SimVfs) {
         self.held.clear();
+        self.snapshots.clear();
         if self.writes.is_multiple_of(3) {
             self.options = self.options.clone().index(common::index(self.writes / 3));
         }
@@ -345,6 +379,37 @@ impl World {
         assert!(self.db.open_report().damage.is_empty() && self.db.open_report().torn.is_empty());
         assert_eq!(common::dump(&self.db).expect("it reads"), self.state);
     }
+}
+
+fn records(iter: Iter) -> Map {
+    iter.map(|record| record.expect("a record")).map(|(key, value)| (key, value.into_vec())).collect()
+}
+
+/// Everything that a snapshot says of a key and of the whole.
+fn look_back(snapshot: &Snapshot, state: &Map, key: &Key, len: usize) {
+    let want = state.get(key);
+    assert_eq!(snapshot.get(key).expect("get").as_deref(), want.map(Vec::as_slice));
+    assert_eq!(snapshot.contains(key).expect("contains"), want.is_some());
+    assert_eq!(snapshot.value_size(key).expect("value_size"), want.map(|value| value.len() as u64));
+    let mut buf = vec![0xEE; len];
+    assert_eq!(snapshot.get_into(key, &mut buf).expect("get_into"), want.map(Vec::len));
+    if let Some(value) = want.filter(|value| value.len() <= len) {
+        assert_eq!(buf[..value.len()], value[..]);
+    }
+    let keys: Vec<&[u8]> = state.keys().take(5).map(Vec::as_slice).chain([&key[..], &[0xFF], b"a", key]).collect();
+    let wanted: Vec<_> = keys.iter().map(|key| state.get(*key).map(Vec::as_slice)).collect();
+    let got = snapshot.multi_get(&keys).expect("multi_get");
+    assert_eq!(got.iter().map(Option::as_deref).collect::<Vec<_>>(), wanted);
+    let mut page = ValuePage::new();
+    snapshot.multi_get_into(&keys[..1], &mut page).expect("multi_get_into");
+    assert_eq!(page.get(0), wanted[0]);
+    assert_eq!(snapshot.len().expect("len"), state.len() as u64);
+    assert_eq!(snapshot.is_empty().expect("is_empty"), state.is_empty());
+    let of = |found: Option<(Key, Value)>| found.map(|(key, value)| (key, value.into_vec()));
+    let end = |found: Option<(&Key, &Vec<u8>)>| found.map(|(key, value)| (key.clone(), value.clone()));
+    assert_eq!(of(snapshot.first().expect("first")), end(state.first_key_value()));
+    assert_eq!(of(snapshot.last().expect("last")), end(state.last_key_value()));
+    assert!(snapshot.list_keys().expect("list_keys").iter().eq(state.keys()));
 }
 
 fn random_histories(kind: IndexKind, io: IoKind) {

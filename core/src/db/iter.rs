@@ -81,7 +81,11 @@ pub struct Iter {
 
 impl Iter {
     pub(super) fn new(store: &Arc<Store>, options: &IterOptions) -> Result<Iter> {
-        Ok(Iter { cursor: Cursor::new(store, options.inner.clone())? })
+        Ok(Iter::over(Cursor::new(store, options.inner.clone())?))
+    }
+
+    pub(super) fn over(cursor: Cursor) -> Iter {
+        Iter { cursor }
     }
 
     /// Goes back to the beginning of the range (the end in reverse).

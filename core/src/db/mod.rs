@@ -5,14 +5,16 @@
 
 mod batch;
 mod iter;
+mod snapshot;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use batch::Batch;
 pub use iter::{EntryPage, Iter, IterOptions, ValuePage};
+pub use snapshot::Snapshot;
 
-use crate::engine::{self, Cursor, Store};
+use crate::engine::{self, Store};
 use crate::error::{Error, Result};
 use crate::options::{Options, WriteOptions};
 use crate::stats::{OpenReport, Stats};
@@ -122,7 +124,7 @@ impl Db {
     /// # Errors
     /// As [`Db::iter`].
     pub fn first(&self) -> Result<Option<(Vec<u8>, Value)>> {
-        Cursor::edge(&self.store, false)
+        engine::Snapshot::new(&self.store)?.edge(false)
     }
 
     /// The record with the greatest key, or `None` in an empty store. Without order (`hash`) this reads all keys.
@@ -130,7 +132,7 @@ impl Db {
     /// # Errors
     /// As [`Db::iter`].
     pub fn last(&self) -> Result<Option<(Vec<u8>, Value)>> {
-        Cursor::edge(&self.store, true)
+        engine::Snapshot::new(&self.store)?.edge(true)
     }
 
     /// Number of keys that an iterator with these options would give now. Reads no values, and no keys where the index keeps them;
@@ -139,7 +141,10 @@ impl Db {
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`]; and as [`Db::iter`] where the index keeps no keys.
     pub fn count(&self, options: &IterOptions) -> Result<u64> {
-        Cursor::count(&self.store, options.inner.clone())
+        if options.inner.is_all() {
+            return Ok(self.store.len()?.min(options.inner.limit));
+        }
+        engine::Snapshot::new(&self.store)?.count(options.inner.clone())
     }
 
     /// A key at random, each with the same chance, or `None` in an empty store.
@@ -200,6 +205,23 @@ impl Db {
     /// [`Options::sort_budget`].
     pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
         Iter::new(&self.store, options)
+    }
+
+    /// The store as it is now, to be read for as long as one wants, whatever is written meanwhile. In O(1), and at no cost to
+    /// writers but the memory that [`Snapshot`] tells of.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::new(&self.store)
+    }
+
+    /// All keys at one moment, in order. Takes the memory of all of them: [`Db::iter`] with [`IterOptions::keys_only`] does not.
+    ///
+    /// # Errors
+    /// As [`Db::iter`].
+    pub fn list_keys(&self) -> Result<Vec<Vec<u8>>> {
+        self.snapshot()?.list_keys()
     }
 
     /// Number of keys, in O(1).

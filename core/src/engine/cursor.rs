@@ -19,7 +19,7 @@ use super::files::{Table, TableGuard};
 use super::page::EntryPage;
 use super::range::{Changes, as_slice, merge, nearer, range, within};
 use super::store::Store;
-use super::unordered::{self, SortedKeys};
+use super::unordered::{self, Moment, SortedKeys};
 
 /// Entries of the first page of a walk through the index, doubled with each further one up to the last.
 const FIRST_PAGE: usize = 16;
@@ -91,20 +91,19 @@ enum Next {
 }
 
 impl Cursor {
+    /// Over the store as it is now.
     pub(crate) fn new(store: &Arc<Store>, options: CursorOptions) -> Result<Cursor> {
         store.check_usable()?;
+        Cursor::over(store, store.begin_snapshot(), store.vfs.now(), options)
+    }
+
+    /// Over a snapshot, of which it takes over one registration, whatever comes of it.
+    pub(super) fn over(store: &Arc<Store>, seq: SeqNo, now: Timestamp, options: CursorOptions) -> Result<Cursor> {
         let (low, high) = range(&options.prefix, options.start, options.end);
-        let (mut sorted, mut unreadable) = (None, Vec::new());
-        let seq = if store.index.capabilities().ordered {
-            store.begin_snapshot()
-        } else {
-            sorted = Some(unordered::sort(store, (&low, &high), options.reverse, &mut unreadable)?);
-            SeqNo::ZERO
-        };
-        Ok(Cursor {
+        let mut cursor = Cursor {
             store: Arc::clone(store),
             seq,
-            now: store.vfs.now(),
+            now,
             low,
             high,
             direction: if options.reverse { Direction::Reverse } else { Direction::Forward },
@@ -112,7 +111,7 @@ impl Cursor {
             limit: options.limit,
             given: 0,
             page: KeyPage::new(),
-            sorted,
+            sorted: None,
             at: 0,
             asked: 0,
             page_size: first_page(options.limit),
@@ -122,42 +121,26 @@ impl Cursor {
             changed: Vec::new(),
             scratch: Vec::new(),
             damaged: false,
-            unreadable,
-        })
-    }
-
-    /// Number of visible keys in the range, up to the limit.
-    pub(crate) fn count(store: &Arc<Store>, options: CursorOptions) -> Result<u64> {
-        let limit = options.limit;
-        let is_all = options.prefix.is_empty() && options.start == Bound::Unbounded && options.end == Bound::Unbounded;
-        if is_all {
-            return Ok(store.len()?.min(limit));
-        }
+            unreadable: Vec::new(),
+        };
         if !store.index.capabilities().ordered {
-            store.check_usable()?;
-            let (low, high) = range(&options.prefix, options.start, options.end);
-            return Ok(unordered::count(store, (&low, &high))?.min(limit));
+            let (range, mut unreadable) = ((&cursor.low, &cursor.high), Vec::new());
+            let sorted = unordered::sort(Moment { store, seq, now }, range, options.reverse, &mut unreadable)?;
+            (cursor.sorted, cursor.unreadable) = (Some(sorted), unreadable);
         }
-        let mut cursor = Cursor::new(store, options)?;
-        let mut count = 0;
-        cursor.page_size = LAST_PAGE;
-        while count < limit && cursor.has_entry()? {
-            count += (cursor.page.len() - cursor.at) as u64;
-            cursor.at = cursor.page.len();
-            store.check_usable()?;
-        }
-        Ok(count.min(limit))
+        Ok(cursor)
     }
 
-    /// The first record of the store, or the last.
-    pub(crate) fn edge(store: &Arc<Store>, last: bool) -> Result<Option<(Vec<u8>, Value)>> {
-        store.check_usable()?;
-        if store.index.capabilities().ordered {
-            return Cursor::new(store, CursorOptions { reverse: last, limit: 1, ..CursorOptions::all() })?
-                .next_record();
+    /// Number of visible keys from here on, up to the limit. Goes to the end.
+    pub(super) fn count_rest(&mut self) -> Result<u64> {
+        self.page_size = LAST_PAGE;
+        let mut count = 0;
+        while count < self.limit && self.has_entry()? {
+            count += (self.page.len() - self.at) as u64;
+            self.at = self.page.len();
+            self.store.check_usable()?;
         }
-        let Some((key, location)) = unordered::edge(store, last)? else { return Ok(None) };
-        Ok(store.value_at(location, &key, Vec::new())?.map(|value| (key, value)))
+        Ok(count.min(self.limit))
     }
 
     pub(crate) fn rewind(&mut self) {
@@ -372,7 +355,7 @@ impl Cursor {
 impl Drop for Cursor {
     fn drop(&mut self) {
         // In a forked child a thread that is not here may hold history's locks.
-        if self.sorted.is_none() && !self.store.is_foreign() {
+        if !self.store.is_foreign() {
             self.store.history.release(self.seq);
         }
     }

@@ -5,35 +5,54 @@
 //! and no writer waits for the lookups to end. Records never change, so that reading them needs no snapshot.
 
 use crate::error::{Error, Result};
-use crate::log::Value;
-use crate::types::{Location, SeqNo};
+use crate::log::{Value, View};
+use crate::types::{Location, SeqNo, Timestamp};
 
 use super::cursor::AHEAD;
 use super::page::{ValuePage, Work};
+use super::read::When;
 use super::store::Store;
+
+/// A snapshot and its time; `None` is now.
+type At = Option<(SeqNo, Timestamp)>;
+
+fn when(at: At) -> When {
+    at.map_or(When::Now, |(_, time)| When::At(time))
+}
 
 /// Keys that the index is asked for with one call.
 const TOGETHER: usize = 64;
 
 impl Store {
     pub(crate) fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
+        self.multi_get_at(keys, None)
+    }
+
+    /// As of a snapshot that lives, or of now.
+    pub(super) fn multi_get_at<K: AsRef<[u8]>>(&self, keys: &[K], at: At) -> Result<Vec<Option<Value>>> {
         let mut values = vec![None; keys.len()];
         let mut work = Work::default();
-        self.look_up(keys, &mut work)?;
+        self.look_up(keys, at, &mut work)?;
         self.read_in_order(keys, &work, &mut Vec::new(), |store, i, location, scratch| {
-            values[i] = store.value_at(location, keys[i].as_ref(), std::mem::take(scratch))?;
+            values[i] = store.value_at(location, keys[i].as_ref(), when(at), std::mem::take(scratch))?;
             Ok(())
         })?;
         Ok(values)
     }
 
     pub(crate) fn multi_get_into<K: AsRef<[u8]>>(&self, keys: &[K], page: &mut ValuePage) -> Result<()> {
+        self.multi_get_into_at(keys, None, page)
+    }
+
+    /// As of a snapshot that lives, or of now.
+    pub(super) fn multi_get_into_at<K: AsRef<[u8]>>(&self, keys: &[K], at: At, page: &mut ValuePage) -> Result<()> {
         let mut work = std::mem::take(&mut page.work);
         page.reset(keys.len());
-        let outcome = self.look_up(keys, &mut work).and_then(|()| {
+        let outcome = self.look_up(keys, at, &mut work).and_then(|()| {
             let mut scratch = Vec::new();
             self.read_in_order(keys, &work, &mut scratch, |store, i, location, scratch| {
-                store.with_record(location, keys[i].as_ref(), scratch, |view| page.set(i, view.value())).map(|_| ())
+                let set = |view: &View<'_>| page.set(i, view.value());
+                store.with_record(location, keys[i].as_ref(), when(at), scratch, set).map(|_| ())
             })
         });
         page.work = work;
@@ -44,12 +63,12 @@ impl Store {
     }
 
     /// Fills in where the keys were at one moment.
-    fn look_up<K: AsRef<[u8]>>(&self, keys: &[K], work: &mut Work) -> Result<()> {
+    fn look_up<K: AsRef<[u8]>>(&self, keys: &[K], at: At, work: &mut Work) -> Result<()> {
         self.check_usable()?;
         work.locations.clear();
         work.locations.resize(keys.len(), None);
         // A single lookup is of one moment by itself.
-        let moment = (keys.len() > 1).then(|| Moment::begin(self));
+        let moment = (keys.len() > 1 && at.is_none()).then(|| Moment::begin(self));
         for (keys, out) in keys.chunks(TOGETHER).zip(work.locations.chunks_mut(TOGETHER)) {
             let mut bytes: [&[u8]; TOGETHER] = [&[]; TOGETHER];
             for (bytes, key) in bytes.iter_mut().zip(keys) {
@@ -57,9 +76,10 @@ impl Store {
             }
             self.index.get_many(&bytes[..keys.len()], out)?;
         }
-        if let Some(moment) = moment {
-            self.history.lay_over(keys, moment.seq, &mut work.locations);
+        if let Some(seq) = at.map(|(seq, _)| seq).or(moment.as_ref().map(|moment| moment.seq)) {
+            self.history.lay_over(keys, seq, &mut work.locations);
         }
+        drop(moment);
         work.order.clear();
         let found = work.locations.iter().enumerate();
         work.order.extend(found.filter_map(|(i, location)| location.map(|location| (location, i))));

@@ -9,23 +9,24 @@ use crate::types::{Location, Timestamp};
 use super::files::Table;
 use super::store::Store;
 
+/// The time that decides whether a record has expired.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum When {
+    Now,
+    At(Timestamp),
+}
+
 impl Store {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         self.check_usable()?;
         let Some(location) = self.index.get(key)? else { return Ok(None) };
-        self.value_at(location, key, Vec::new())
+        self.value_at(location, key, When::Now, Vec::new())
     }
 
     pub(crate) fn get_into(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>> {
         self.check_usable()?;
         let Some(location) = self.index.get(key)? else { return Ok(None) };
-        self.with_record(location, key, &mut Vec::new(), |view| {
-            let value = view.value();
-            if let Some(target) = buf.get_mut(..value.len()) {
-                target.copy_from_slice(value);
-            }
-            value.len()
-        })
+        self.copy_at(location, key, When::Now, buf)
     }
 
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
@@ -37,6 +38,11 @@ impl Store {
     pub(crate) fn value_size(&self, key: &[u8]) -> Result<Option<u64>> {
         self.check_usable()?;
         let Some(location) = self.index.get(key)? else { return Ok(None) };
+        self.size_at(location, key, When::Now)
+    }
+
+    /// The same of the record at a location, if that is the key's.
+    pub(super) fn size_at(&self, location: Location, key: &[u8], when: When) -> Result<Option<u64>> {
         let files = self.files.load();
         let file = self.file(&files, location)?;
         let mut scratch = Vec::new();
@@ -45,9 +51,9 @@ impl Store {
         if head.key != key || !header.kind.is_put() {
             // Damage of the key, or another key that an index without keys took for this one: the whole record tells.
             let view = file.view(location, true, &mut scratch)?;
-            return Ok(self.holds_now(file, &view, key)?.then(|| view.value().len() as u64));
+            return Ok(self.holds_when(file, &view, key, when)?.then(|| view.value().len() as u64));
         }
-        let expired = header.expiry.is_some_and(|expiry| self.vfs.now() >= expiry);
+        let expired = header.expiry.is_some_and(|expiry| self.time(when) >= expiry);
         Ok((!expired).then_some(u64::from(header.value_len)))
     }
 
@@ -74,15 +80,32 @@ impl Store {
     }
 
     /// The value of the record at a location, if that is the key's. `scratch` becomes the value's where it has to be read.
-    pub(super) fn value_at(&self, location: Location, key: &[u8], mut scratch: Vec<u8>) -> Result<Option<Value>> {
+    pub(super) fn value_at(
+        &self,
+        location: Location,
+        key: &[u8],
+        when: When,
+        mut scratch: Vec<u8>,
+    ) -> Result<Option<Value>> {
         let files = self.files.load();
         let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
-        if !self.holds_now(file, &view, key)? {
+        if !self.holds_when(file, &view, key, when)? {
             return Ok(None);
         }
         let (lent, range) = (file.lend(&view), view.value_range());
         Ok(Some(lent.unwrap_or_else(|| Value::owned(scratch, range))))
+    }
+
+    /// Copies the value of the record at a location as far as it fits, if that is the key's, and gives its length.
+    pub(super) fn copy_at(&self, location: Location, key: &[u8], when: When, buf: &mut [u8]) -> Result<Option<usize>> {
+        self.with_record(location, key, when, &mut Vec::new(), |view| {
+            let value = view.value();
+            if let Some(target) = buf.get_mut(..value.len()) {
+                target.copy_from_slice(value);
+            }
+            value.len()
+        })
     }
 
     /// Gives the record at a location, if that is the key's, to `take`.
@@ -90,13 +113,14 @@ impl Store {
         &self,
         location: Location,
         key: &[u8],
+        when: When,
         scratch: &mut Vec<u8>,
         take: impl FnOnce(&View<'_>) -> R,
     ) -> Result<Option<R>> {
         let files = self.files.load();
         let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, scratch)?;
-        Ok(if self.holds_now(file, &view, key)? { Some(take(&view)) } else { None })
+        Ok(if self.holds_when(file, &view, key, when)? { Some(take(&view)) } else { None })
     }
 
     pub(super) fn file<'a>(&self, files: &'a Table, location: Location) -> Result<&'a Arc<DataFile>> {
@@ -107,10 +131,17 @@ impl Store {
     }
 
     /// Whether a record is what the index said of this key. One that has expired counts as absent.
-    fn holds_now(&self, file: &DataFile, view: &View<'_>, key: &[u8]) -> Result<bool> {
+    fn holds_when(&self, file: &DataFile, view: &View<'_>, key: &[u8], when: When) -> Result<bool> {
         // The clock is asked only where it matters.
-        let now = if view.header.expiry.is_some() { self.vfs.now() } else { Timestamp::default() };
+        let now = if view.header.expiry.is_some() { self.time(when) } else { Timestamp::default() };
         self.holds(file, view, key, now)
+    }
+
+    fn time(&self, when: When) -> Timestamp {
+        match when {
+            When::Now => self.vfs.now(),
+            When::At(time) => time,
+        }
     }
 
     /// The same as of a moment.

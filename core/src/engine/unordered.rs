@@ -1,22 +1,32 @@
 //! Iteration over an index without order: its keys are read from the records and sorted.
 //!
-//! All locations are taken at one moment, under the gate, and read in the order of the log. What that takes of memory is
-//! bounded by the sort budget, and looked at before it is taken: 8 bytes for each key of the store, and for each key in the
-//! range its length and [`ENTRY`] more.
+//! All locations are taken at once, under the gate, and read in the order of the log; for keys that changed since the
+//! snapshot history says what they were. What that takes of memory is bounded by the sort budget, and looked at before it is
+//! taken: 8 bytes for each key of the store, and for each key in the range its length and [`ENTRY`] more; twice the latter for
+//! keys that changed.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::error::{Error, Result};
 use crate::index::WalkPosition;
-use crate::types::Location;
+use crate::types::{Location, SeqNo, Timestamp};
 
 use super::cursor::AHEAD;
-use super::range::within;
+use super::range::{as_slice, within};
 use super::read::KEY_HINT;
 use super::store::Store;
 
 /// Bytes that a key in the range takes besides its own.
 const ENTRY: u64 = size_of::<(u64, Location)>() as u64;
+
+/// A snapshot that lives, and its time.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) store: &'a Store,
+    pub(super) seq: SeqNo,
+    pub(super) now: Timestamp,
+}
 
 /// A range of keys.
 pub(super) type Range<'a> = (&'a Bound<Vec<u8>>, &'a Bound<Vec<u8>>);
@@ -46,7 +56,13 @@ fn key_at(bytes: &[u8], place: u64) -> &[u8] {
 }
 
 /// Sorts the keys of a range. Records whose keys can't be read go to `unreadable`.
-pub(super) fn sort(store: &Store, range: Range<'_>, reverse: bool, unreadable: &mut Vec<Error>) -> Result<SortedKeys> {
+pub(super) fn sort(
+    moment: Moment<'_>,
+    range: Range<'_>,
+    reverse: bool,
+    unreadable: &mut Vec<Error>,
+) -> Result<SortedKeys> {
+    let store = moment.store;
     let budget = store.config.sort_budget;
     // Keys have at least a byte.
     let least = match range {
@@ -58,8 +74,11 @@ pub(super) fn sort(store: &Store, range: Range<'_>, reverse: bool, unreadable: &
         false => Ok(()),
     })?;
     let mut left = budget.saturating_sub(locations.len() as u64 * 8);
+    let changed = changed(moment, range);
+    let of_changed: u64 = changed.keys().map(|key| key.len() as u64 + ENTRY).sum();
+    left = left.checked_sub(of_changed).ok_or_else(|| over_budget(store))?;
     let mut sorted = SortedKeys::default();
-    for_each_key(store, locations, range, unreadable, |key, location| {
+    for_each_key(moment, locations, changed, range, unreadable, |key, location| {
         left = left.checked_sub(key.len() as u64 + ENTRY).ok_or_else(|| over_budget(store))?;
         sorted.entries.push((((sorted.bytes.len() as u64) << 16) | key.len() as u64, location));
         sorted.bytes.extend_from_slice(key);
@@ -74,10 +93,11 @@ pub(super) fn sort(store: &Store, range: Range<'_>, reverse: bool, unreadable: &
 }
 
 /// The first key of the store, or the last. Takes no memory for keys.
-pub(super) fn edge(store: &Store, last: bool) -> Result<Option<(Vec<u8>, Location)>> {
-    let locations = locations(store, |_| Ok(()))?;
+pub(super) fn edge(moment: Moment<'_>, last: bool) -> Result<Option<(Vec<u8>, Location)>> {
+    let locations = locations(moment.store, |_| Ok(()))?;
     let (mut best, mut unreadable) = (None::<(Vec<u8>, Location)>, Vec::new());
-    for_each_key(store, locations, (&Bound::Unbounded, &Bound::Unbounded), &mut unreadable, |key, location| {
+    let all = (&Bound::Unbounded, &Bound::Unbounded);
+    for_each_key(moment, locations, changed(moment, all), all, &mut unreadable, |key, location| {
         match &mut best {
             Some((best, _)) if (key < &best[..]) == last => {}
             Some((best, at)) => {
@@ -97,10 +117,10 @@ pub(super) fn edge(store: &Store, last: bool) -> Result<Option<(Vec<u8>, Locatio
 }
 
 /// Number of keys in a range. Takes no memory for keys.
-pub(super) fn count(store: &Store, range: Range<'_>) -> Result<u64> {
-    let locations = locations(store, |_| Ok(()))?;
+pub(super) fn count(moment: Moment<'_>, range: Range<'_>) -> Result<u64> {
+    let locations = locations(moment.store, |_| Ok(()))?;
     let (mut count, mut unreadable) = (0, Vec::new());
-    for_each_key(store, locations, range, &mut unreadable, |_, _| {
+    for_each_key(moment, locations, changed(moment, range), range, &mut unreadable, |_, _| {
         count += 1;
         Ok(())
     })?;
@@ -123,14 +143,26 @@ fn locations(store: &Store, allow: impl Fn(u64) -> Result<()>) -> Result<Vec<Loc
     Ok(locations)
 }
 
+/// What the keys were at the snapshot that changed since. The index is looked at first (see `history`).
+fn changed(moment: Moment<'_>, (low, high): Range<'_>) -> BTreeMap<Vec<u8>, Option<Location>> {
+    let mut changed = BTreeMap::new();
+    if moment.store.history.keeps_any() {
+        moment.store.history.for_each_in(as_slice(low), as_slice(high), moment.seq, |key, before| {
+            changed.insert(key.to_vec(), before);
+        });
+    }
+    changed
+}
+
 fn for_each_key(
-    store: &Store,
+    Moment { store, now, .. }: Moment<'_>,
     locations: Vec<Location>,
+    changed: BTreeMap<Vec<u8>, Option<Location>>,
     (low, high): Range<'_>,
     unreadable: &mut Vec<Error>,
     mut each: impl FnMut(&[u8], Location) -> Result<()>,
 ) -> Result<()> {
-    let (mut scratch, mut key, now) = (Vec::new(), Vec::new(), store.vfs.now());
+    let (mut scratch, mut key) = (Vec::new(), Vec::new());
     let files = store.files.load();
     for (i, &location) in locations.iter().enumerate() {
         if let Some(&later) = locations.get(i + AHEAD) {
@@ -152,10 +184,21 @@ fn for_each_key(
         match found {
             Ok(expiry) => {
                 let expired = expiry.is_some_and(|expiry| now >= expiry);
-                if !expired && within(&key, high, false) && within(&key, low, true) {
+                if !expired && within(&key, high, false) && within(&key, low, true) && !changed.contains_key(&key) {
                     each(&key, location)?;
                 }
             }
+            Err(error @ Error::Corrupted { .. }) => unreadable.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    for (key, location) in changed {
+        let Some(location) = location else { continue };
+        // Made since the table was taken, perhaps.
+        let files = store.files.load();
+        match store.file(&files, location)?.head(location, key.len(), &mut scratch) {
+            Ok(head) if head.header.expiry.is_some_and(|expiry| now >= expiry) => {}
+            Ok(_) => each(&key, location)?,
             Err(error @ Error::Corrupted { .. }) => unreadable.push(error),
             Err(error) => return Err(error),
         }
