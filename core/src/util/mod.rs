@@ -1,3 +1,5 @@
 //! Small tools that know nothing of the store.
 
+pub(crate) mod pieces;
 pub(crate) mod prefetch;
+mod system;

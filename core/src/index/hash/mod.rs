@@ -24,7 +24,10 @@
 //!
 //! Small segments are cheap to change: an insert touches half a block, five cache lines, which are asked for at once.
 //! Blocks are whole cache lines, in chunks by size (as slab.rs describes), named by number: nothing is a pointer and
-//! nothing is larger than a page of descriptors or a chunk, so growing copies some KiB at a time, at any size.
+//! nothing is larger than a page of descriptors or a chunk, so growing copies some KiB at a time, at any size. Beyond some
+//! megabytes chunks lie on huge pages (`util/pieces.rs`), without which translating the block's address takes a third of a lookup.
+//! What a lookup doesn't wait for is kept short, since the processor works on the next one while it waits for this one's
+//! block, as far as its window of instructions reaches.
 //!
 //! # Collisions
 //! Two keys with one fingerprint can't be told apart here: the later takes the earlier's entry. With `n` keys the
@@ -46,8 +49,6 @@
 //! so does what moves or frees memory under readers (tables made longer, chunks given back: the latter only
 //! when no reader is in the way, as long as they are few), and what is rare (the spill).
 
-use siphasher::sip128::SipHasher13;
-
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
 use crate::types::Location;
@@ -55,6 +56,7 @@ use crate::types::Location;
 mod directory;
 mod edit;
 mod segment;
+mod sip;
 mod slab;
 mod state;
 mod table;
@@ -66,6 +68,7 @@ mod stress;
 #[cfg(test)]
 mod tests;
 
+use sip::Sip;
 use table::Table;
 
 /// Keys of one call that are hashed before the first of them is looked up or changed.
@@ -73,7 +76,7 @@ const AHEAD: usize = 32;
 
 /// The index. All methods may be called from any thread; `apply` and `walk` as [`Index`] says.
 pub struct HashIndex {
-    hasher: SipHasher13,
+    hasher: Sip,
     table: Table,
 }
 
@@ -81,12 +84,12 @@ impl HashIndex {
     /// An empty index. `key` must be random and secret: 16 bytes from the system's generator.
     #[must_use]
     pub fn new(key: [u8; 16]) -> HashIndex {
-        HashIndex { hasher: SipHasher13::new_with_key(&key), table: Table::new() }
+        HashIndex { hasher: Sip::new(key), table: Table::new() }
     }
 
     #[inline]
     fn fingerprint(&self, key: &[u8]) -> u128 {
-        self.hasher.hash(key).as_u128()
+        self.hasher.hash(key)
     }
 
     /// The fingerprints of the first keys, of which there are at most [`AHEAD`].

@@ -31,6 +31,13 @@ const MAX_IMPLIED: usize = 4;
 /// Most entries that any segment can have.
 pub(super) const MOST: usize = (MAX_UNITS * UNIT - OWNER_BYTES) / (FINGERPRINT_BYTES - MAX_IMPLIED + LOCATION_BYTES);
 
+/// Words in which a group is searched without asking each time whether they are there: one more than a power of two ...
+const WINDOW: usize = 65;
+/// ... and how many entries surely lie in them.
+const WINDOW_ENTRIES: usize = (WINDOW - 2) * 8 / (FINGERPRINT_BYTES + LOCATION_BYTES);
+/// Number of no entry.
+const NOWHERE: usize = usize::MAX;
+
 /// A fingerprint and the bits of a location.
 pub(super) type Entry = (u128, u64);
 
@@ -159,6 +166,12 @@ impl Block<'_> {
         (pair >> (at % 8 * 8)) as u64
     }
 
+    /// The words from one on, if there are as many.
+    #[inline(always)]
+    fn window(&self, first: usize) -> Option<&[AtomicU64; WINDOW]> {
+        self.0.get(first..)?.first_chunk()
+    }
+
     /// The entry of `width` bytes (17 to 24) at `at`.
     #[inline]
     fn raw(self, at: usize, width: usize) -> Raw {
@@ -259,28 +272,47 @@ impl Shape {
     /// The group of a fingerprint.
     #[inline]
     pub(super) fn group(self, fingerprint: u128) -> usize {
-        (fingerprint >> self.depth) as usize % GROUPS
+        (fingerprint as u64 >> self.depth) as usize % GROUPS
     }
 
     /// The number of the entry with this fingerprint, among the `count` from number `start` on, which are its group.
     #[inline]
     pub(super) fn find(self, block: Block<'_>, start: usize, count: usize, fingerprint: u128) -> Option<usize> {
-        let low = (fingerprint >> (8 * self.implied)) as u64;
-        // No branch on what is compared: a wrong guess would wait for the cache miss and stop all later work with it.
-        let mut found = usize::MAX;
-        let mut at = self.at(start);
-        for i in start..start + count {
-            found = if block.bytes(at) == low { i } else { found };
-            at += self.width();
-        }
-        if found == usize::MAX {
+        let (low, at) = (self.low(fingerprint), self.at(start));
+        let found = match block.window(at / 8) {
+            Some(window) if count <= WINDOW_ENTRIES => self.find_low(window, at % 8, count, low),
+            _ => (0..count).rev().find(|&i| block.bytes(self.at(start + i)) == low).unwrap_or(NOWHERE),
+        };
+        if found == NOWHERE {
             return None;
         }
+        let found = start + found;
         // One that has these 64 bits is the one, unless somebody chose fingerprints.
         if self.has_high(block, found, fingerprint) {
             return Some(found);
         }
         (start..found).find(|&i| block.bytes(self.at(i)) == low && self.has_high(block, i, fingerprint))
+    }
+
+    /// The last of `count` entries from byte `at` of a window on whose first 64 bits are `low`, or [`NOWHERE`].
+    #[inline(always)]
+    fn find_low(self, window: &[AtomicU64; WINDOW], at: usize, count: usize, low: u64) -> usize {
+        // No branch on what is compared: a wrong guess would wait for the cache miss and stop all later work with it.
+        let (mut found, mut bit, width) = (NOWHERE, at * 8, self.width() * 8);
+        for i in 0..count {
+            let word = bit / 64 % (WINDOW - 1);
+            let pair = [&window[word], &window[word + 1]].map(|word| u128::from(word.load(Ordering::Relaxed)));
+            let bits = ((pair[0] | pair[1] << 64) >> (bit % 64)) as u64;
+            found = if bits == low { i } else { found };
+            bit += width;
+        }
+        found
+    }
+
+    /// The first 64 bits of an entry.
+    #[inline(always)]
+    fn low(self, fingerprint: u128) -> u64 {
+        (fingerprint >> (8 * self.implied)) as u64
     }
 
     /// Whether entry number `i` has the last 64 bits of a fingerprint. With the first 64 that are kept, these are all: 12 to

@@ -1,6 +1,6 @@
 //! Storage of segments: blocks of whole units, named by number, densely packed by size.
 //!
-//! A block of `u` units is one of many in a chunk of about [`CHUNK_UNITS`]. All chunks of a size form a stack, of which
+//! A block of `u` units is one of many in a chunk of about [`CHUNK_UNITS`] (32 KiB). All chunks of a size form a stack, of which
 //! only the last chunk has free blocks: freeing one moves the last block of that size into the hole. So nothing
 //! is ever lost to fragments, whatever sizes come and go. The first four bytes of a block name its owner, which the
 //! slab writes and the caller is told of when the block moves; the other bytes are the caller's.
@@ -17,6 +17,7 @@
 //!    before its size gets another.
 
 use super::segment::Block;
+use crate::util::pieces::{Piece, Pool};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
@@ -25,11 +26,11 @@ pub(super) const UNIT: usize = 64;
 /// Bytes at the start of a block that hold its owner's number.
 pub(super) const OWNER_BYTES: usize = 4;
 const UNIT_WORDS: usize = UNIT / 8;
-const UNIT_BITS: u32 = 8;
+const UNIT_BITS: u32 = 9;
 /// Most units a chunk.
 const CHUNK_UNITS: usize = 1 << UNIT_BITS;
 
-/// A block's name: chunk number and, in the low 8 bits, the block's first unit in the chunk.
+/// A block's name: chunk number and, in the low 9 bits, the block's first unit in the chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
 
@@ -61,7 +62,7 @@ impl Place {
     }
 }
 
-type Words = Box<[AtomicU64]>;
+type Words = Piece<AtomicU64>;
 
 /// The memory of chunks, by number.
 #[derive(Debug, Default)]
@@ -94,8 +95,14 @@ struct Chunk {
 }
 
 impl Chunk {
+    /// Of its memory. A chunk that is as long as can be is a full piece, in which less than a block is left over.
+    fn words(self) -> usize {
+        let (units, slots) = (self.units as usize, self.slots as usize);
+        (if slots > 0 && slots == CHUNK_UNITS / units { CHUNK_UNITS } else { units * slots }) * UNIT_WORDS
+    }
+
     fn bytes(self) -> usize {
-        self.units as usize * self.slots as usize * UNIT
+        self.words() * 8
     }
 }
 
@@ -112,8 +119,9 @@ struct Class {
 }
 
 /// Which blocks are used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Slab {
+    pool: Pool<AtomicU64>,
     chunks: Vec<Chunk>,
     free: Vec<u32>,
     /// By units - 1.
@@ -122,6 +130,13 @@ pub(super) struct Slab {
     bytes: usize,
     /// Bytes of the idle ones.
     idle: usize,
+}
+
+impl Default for Slab {
+    fn default() -> Slab {
+        let (chunks, free, classes) = (Vec::new(), Vec::new(), Vec::new());
+        Slab { pool: Pool::new(CHUNK_UNITS * UNIT_WORDS), chunks, free, classes, bytes: 0, idle: 0 }
+    }
 }
 
 impl Slab {
@@ -164,11 +179,12 @@ impl Slab {
                         }
                         None => return None,
                     };
-                    let words = slots * units * UNIT_WORDS;
-                    let fresh = || (0..words).map(|_| AtomicU64::new(0)).collect();
+                    let chunk = Chunk { units: units as u32, slots: slots as u32 };
+                    let words = chunk.words();
+                    let fresh = || self.pool.take(words, || AtomicU64::new(0));
                     memory.chunks.get(number as usize)?.get_or_init(fresh);
-                    self.chunks[number as usize] = Chunk { units: units as u32, slots: slots as u32 };
-                    self.bytes += self.chunks[number as usize].bytes();
+                    self.chunks[number as usize] = chunk;
+                    self.bytes += chunk.bytes();
                     number
                 }
             };
@@ -217,7 +233,9 @@ impl Slab {
     pub(super) fn give_back(&mut self, memory: &mut Memory) {
         for class in &mut self.classes {
             for number in class.idle.drain(..) {
-                memory.chunks[number as usize].take();
+                if let Some(words) = memory.chunks[number as usize].take() {
+                    self.pool.give(words);
+                }
                 self.bytes -= self.chunks[number as usize].bytes();
                 self.chunks[number as usize] = Chunk::default();
                 self.free.push(number);
@@ -242,7 +260,7 @@ impl Slab {
         let tables = self.chunks.capacity() * size_of::<Chunk>()
             + memory.chunks.capacity() * size_of::<OnceLock<Words>>()
             + self.classes.capacity() * size_of::<Class>();
-        self.bytes + numbers + tables
+        self.pool.memory() + numbers + tables
     }
 
     /// Verifies the invariants; returns the number of blocks used.

@@ -1,0 +1,295 @@
+//! Memory for large structures, handed out by pieces: of its own allocation each as long as there are few, cut from huge pages
+//! as soon as there are many.
+//!
+//! A structure of tens of megabytes that is read at random spends as long on address translation as on its data; on pages of
+//! 2 MiB the former all but goes. A [`Pool`] gives pieces of one size, its *full* one, from regions of that size once its
+//! pieces make up [`ENOUGH`] bytes, so that the rest of the last region is little beside them. Pieces of other
+//! sizes are allocations of their own. Owns the memory and its release; knows nothing of what is kept in it.
+//!
+//! Invariants:
+//! 1. A piece never moves, and is as long as it was asked for.
+//! 2. A region's bit is set if and only if no piece has that part of it.
+//! 3. A region lives as long as the pool names it or a piece lies in it.
+//!
+//! Locking: a pool is its owner's alone; pieces may outlive it, and be dropped by any thread.
+#![allow(unsafe_code)]
+
+use super::system::{HUGE_PAGE, prefer_huge_pages};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of a region: one huge page, aligned like one.
+const REGION: Layout = match Layout::from_size_align(HUGE_PAGE, HUGE_PAGE) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a power of two"),
+};
+/// Bytes of pieces from which on regions are used.
+const ENOUGH: usize = 8 << 20;
+/// Regions from which on an empty one is kept, for a structure that sits on the edge of one.
+const SPARE_FROM: usize = 8;
+/// Parts of a region at most: as many bits as [`Region::free`] has.
+const MOST_PARTS: usize = 128;
+
+/// A huge page and which parts of it are free.
+struct Region {
+    memory: NonNull<u8>,
+    free: [AtomicU64; MOST_PARTS / 64],
+}
+
+// SAFETY: the memory belongs to the region, and its parts to the pieces, of which no two have the same.
+unsafe impl Send for Region {}
+// SAFETY: as above; the bits are atomic.
+unsafe impl Sync for Region {}
+
+impl Region {
+    fn new(parts: usize) -> Region {
+        // SAFETY: the layout is not of size zero.
+        let Some(memory) = NonNull::new(unsafe { alloc(REGION) }) else { handle_alloc_error(REGION) };
+        prefer_huge_pages(memory.as_ptr(), REGION.size());
+        let bits = |first: usize| AtomicU64::new(low_bits(parts.saturating_sub(first)));
+        Region { memory, free: [bits(0), bits(64)] }
+    }
+
+    /// Takes the lowest free part. Only the pool's owner takes, others at most give back at the same time.
+    fn take(&self) -> Option<usize> {
+        let word = self.free.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
+        let bit = self.free[word].load(Ordering::Relaxed).trailing_zeros();
+        // Acquire: what the last piece there did to it comes before what the next one does.
+        self.free[word].fetch_and(!(1 << bit), Ordering::Acquire);
+        Some(word * 64 + bit as usize)
+    }
+
+    fn give(&self, part: usize) {
+        self.free[part / 64].fetch_or(1 << (part % 64), Ordering::Release);
+    }
+
+    fn free_parts(&self) -> usize {
+        self.free.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout; pieces hold an `Arc` of the region, so that there are none.
+        unsafe { dealloc(self.memory.as_ptr(), REGION) };
+    }
+}
+
+/// The lowest `n` bits, all 64 at most.
+fn low_bits(n: usize) -> u64 {
+    if n >= 64 { u64::MAX } else { (1 << n) - 1 }
+}
+
+/// Items side by side, somewhere.
+pub(crate) struct Piece<T> {
+    items: NonNull<[T]>,
+    /// The region that it is a part of; none if it is an allocation of its own.
+    home: Option<(Arc<Region>, usize)>,
+}
+
+// SAFETY: a piece owns its items as a box does.
+unsafe impl<T: Send> Send for Piece<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Piece<T> {}
+
+impl<T> Deref for Piece<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: the items were written when the piece was made, and live in memory that is its own till it is dropped.
+        unsafe { self.items.as_ref() }
+    }
+}
+
+impl<T> Drop for Piece<T> {
+    fn drop(&mut self) {
+        match self.home.take() {
+            // SAFETY: made by `Box::into_raw`, and dropped once.
+            None => drop(unsafe { Box::from_raw(self.items.as_ptr()) }),
+            Some((region, part)) => {
+                // SAFETY: the items were written in `Pool::take`, and nobody sees them from here on.
+                unsafe { self.items.as_ptr().drop_in_place() };
+                region.give(part);
+            }
+        }
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Piece<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Piece").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Pieces of items.
+pub(crate) struct Pool<T> {
+    /// Items of a full piece.
+    full: usize,
+    regions: Vec<Arc<Region>>,
+    /// Bytes of pieces outside of regions.
+    loose: usize,
+    _items: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T> Pool<T> {
+    /// Bytes of a full piece.
+    const fn bytes_of(len: usize) -> usize {
+        len * size_of::<T>()
+    }
+
+    /// A pool whose full pieces have so many items.
+    ///
+    /// REQUIRES: a huge page is a multiple of a full piece, and has [`MOST_PARTS`] of them at most.
+    pub(crate) fn new(full: usize) -> Pool<T> {
+        let bytes = Pool::<T>::bytes_of(full);
+        debug_assert!(HUGE_PAGE.is_multiple_of(bytes) && HUGE_PAGE / bytes <= MOST_PARTS, "parts of {bytes} bytes");
+        debug_assert!(bytes.is_multiple_of(align_of::<T>()), "each part as aligned as the first");
+        Pool { full, regions: Vec::new(), loose: 0, _items: std::marker::PhantomData }
+    }
+
+    /// A piece of `len` new items.
+    pub(crate) fn take(&mut self, len: usize, new: impl Fn() -> T) -> Piece<T> {
+        if len != self.full || self.loose + self.regions.len() * HUGE_PAGE < ENOUGH {
+            self.loose += Pool::<T>::bytes_of(len);
+            let items: Box<[T]> = (0..len).map(|_| new()).collect();
+            return Piece { items: NonNull::from(Box::leak(items)), home: None };
+        }
+        let parts = HUGE_PAGE / Pool::<T>::bytes_of(len);
+        // The latest first: the older are full, most often.
+        let taken = self.regions.iter().rev().find_map(|region| Some((region.take()?, region.clone())));
+        let (part, region) = taken.unwrap_or_else(|| {
+            let region = Arc::new(Region::new(parts));
+            self.regions.push(region.clone());
+            (region.take().unwrap_or(0), region)
+        });
+        // SAFETY: the part lies in the region, aligned as T demands (see `new`), and is this piece's alone since its bit is cleared.
+        let items = unsafe {
+            let first = region.memory.add(part * Pool::<T>::bytes_of(len)).cast::<T>();
+            for i in 0..len {
+                first.add(i).write(new());
+            }
+            NonNull::slice_from_raw_parts(first, len)
+        };
+        Piece { items, home: Some((region, part)) }
+    }
+
+    /// Takes a piece back. One that is dropped instead is free too, but goes on being counted.
+    pub(crate) fn give(&mut self, piece: Piece<T>) {
+        let Some(home) = piece.home.as_ref().map(|(region, _)| region.clone()) else {
+            self.loose -= Pool::<T>::bytes_of(piece.len());
+            return;
+        };
+        drop(piece);
+        let parts = HUGE_PAGE / Pool::<T>::bytes_of(self.full);
+        if home.free_parts() < parts {
+            return;
+        }
+        let is_empty = |region: &Arc<Region>| region.free_parts() == parts;
+        let spared = usize::from(self.regions.len() > SPARE_FROM);
+        if self.regions.iter().filter(|region| is_empty(region)).count() > spared {
+            self.regions.retain(|region| !Arc::ptr_eq(region, &home));
+        }
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn memory(&self) -> usize {
+        self.loose + self.regions.len() * HUGE_PAGE + self.regions.capacity() * size_of::<Arc<Region>>()
+    }
+}
+
+impl<T> std::fmt::Debug for Pool<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("regions", &self.regions.len()).field("loose", &self.loose).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: usize = 2048;
+
+    fn pool() -> Pool<AtomicU64> {
+        Pool::new(FULL)
+    }
+
+    fn many(pool: &mut Pool<AtomicU64>, n: usize) -> Vec<Piece<AtomicU64>> {
+        (0..n).map(|_| pool.take(FULL, || AtomicU64::new(7))).collect()
+    }
+
+    /// Beyond the threshold pieces come from regions; each is new, is no other's, and goes back to be had again.
+    #[test]
+    fn pieces_are_new_and_their_own() {
+        let (mut pool, loose) = (pool(), ENOUGH / (FULL * 8));
+        for round in 0..3 {
+            let pieces = many(&mut pool, loose + 300);
+            assert_eq!(pool.regions.len(), 3, "300 parts of 128 to a region");
+            for (i, piece) in pieces.iter().enumerate() {
+                assert_eq!(piece.len(), FULL);
+                assert!(piece.iter().all(|word| word.load(Ordering::Relaxed) == 7), "round {round}: {i} is used");
+                piece.iter().for_each(|word| word.store(i as u64, Ordering::Relaxed));
+            }
+            for (i, piece) in pieces.iter().enumerate() {
+                assert!(piece.iter().all(|word| word.load(Ordering::Relaxed) == i as u64), "{i} is shared");
+            }
+            let bytes = (loose + 3 * 128) * FULL * 8;
+            assert!((bytes..bytes + 1024).contains(&pool.memory()), "{}", pool.memory());
+            pieces.into_iter().for_each(|piece| pool.give(piece));
+            assert!(pool.memory() < 1024, "{} bytes are kept", pool.memory());
+        }
+    }
+
+    #[test]
+    fn a_part_given_back_is_the_next_to_be_had() {
+        let mut pool = pool();
+        let mut pieces = many(&mut pool, ENOUGH / (FULL * 8) + 128);
+        let regions = pool.regions.len();
+        let place = |piece: &Piece<AtomicU64>| piece.as_ptr().addr();
+        let gone = pieces.remove(ENOUGH / (FULL * 8) + 64);
+        let was = place(&gone);
+        pool.give(gone);
+        let again = pool.take(FULL, || AtomicU64::new(7));
+        assert_eq!((place(&again), pool.regions.len()), (was, regions));
+        assert_eq!(place(&pieces[ENOUGH / (FULL * 8)]) % HUGE_PAGE, 0, "a region is a huge page");
+    }
+
+    /// A piece holds its region, whether or not there is a pool.
+    #[test]
+    fn pieces_outlive_their_pool() {
+        let mut pool = pool();
+        let last = many(&mut pool, ENOUGH / (FULL * 8) + 1).pop().expect("many");
+        assert!(last.home.is_some());
+        drop(pool);
+        last[FULL - 1].store(9, Ordering::Relaxed);
+        assert_eq!(last[FULL - 1].load(Ordering::Relaxed), 9);
+    }
+
+    #[test]
+    fn an_empty_region_is_kept_by_a_large_pool_only() {
+        let mut pool = pool();
+        let mut pieces = many(&mut pool, ENOUGH / (FULL * 8) + 128 * (SPARE_FROM + 1));
+        for _ in 0..128 {
+            pool.give(pieces.pop().expect("many"));
+        }
+        assert_eq!(pool.regions.len(), SPARE_FROM + 1, "one is spared");
+        for _ in 0..128 {
+            pool.give(pieces.pop().expect("many"));
+        }
+        assert_eq!(pool.regions.len(), SPARE_FROM, "two are not");
+    }
+
+    /// Items that own something are dropped once, in a region or out of it.
+    #[test]
+    fn items_are_dropped() {
+        let (counted, mut pool) = (Arc::new(()), Pool::<(Arc<()>, [u64; 1023])>::new(4));
+        let item = || (counted.clone(), [0; 1023]);
+        let pieces: Vec<_> = (0..ENOUGH / (4 * 8192) + 3).map(|_| pool.take(4, item)).collect();
+        assert_eq!((pool.regions.len(), Arc::strong_count(&counted)), (1, pieces.len() * 4 + 1));
+        drop(pieces);
+        assert_eq!(Arc::strong_count(&counted), 1);
+    }
+}
