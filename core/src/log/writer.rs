@@ -1,7 +1,8 @@
 //! The end of the log: appends commits, rotates files, marks what is on stable storage.
 //!
 //! One thread at a time (the commit leader) uses this. It takes [`Encoded`] commits and gives places; what the records
-//! mean is not its business.
+//! mean is not its business. Batches that take several files: `over_files`. How bytes get into the active file, and the
+//! space that is reserved for them: `space`.
 //!
 //! Invariants:
 //! 1. Between calls the active file's records end at `end`, and nothing but zeros is behind it.
@@ -14,7 +15,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
@@ -22,20 +23,17 @@ use crate::format::hint::HintEntry;
 use crate::format::payload::{BatchDigest, Seal, SyncPoint};
 use crate::format::record::RecordKind;
 use crate::types::{FileId, SeqNo, Timestamp};
-use crate::vfs::{Vfs, Window, write_all_at};
+use crate::vfs::{Vfs, Window};
 
 use super::data_file::{DataFile, NewFile};
 use super::encoded::{Encoded, Place, marker};
 use super::hint_file::HintWriter;
 use super::sync_gate::{BackgroundSync, SyncGate};
 
+mod over_files;
+mod space;
 #[cfg(test)]
 mod tests;
-
-/// Space is reserved in steps of at most this.
-const ALLOCATION_STEP: u64 = 4 << 20;
-/// Longer writes are made by a call even where there is a window: it moves whole pages without a fault for each.
-const LONGEST_COPY: usize = 64 << 10;
 
 /// What stays the same as long as a store is open.
 #[derive(Clone, Debug)]
@@ -288,91 +286,6 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Writes a batch that no single file holds. On failure all of it is taken back, with the files made for it.
-    fn append_over_files(&mut self, commit: &mut Encoded, files: &mut NewFiles) -> Result<SeqNo> {
-        self.take_number()?;
-        let (seq, timestamp) = (self.used_seq, self.config.vfs.now());
-        let before = (Arc::clone(&self.active), self.end, self.seal, self.last_record);
-        let (mut digest, mut made, mut hints) = (BatchDigest::new(), NewFiles::new(), Vec::new());
-        let mut rest = commit.split_off(0);
-        let outcome = loop {
-            let room = self.config.max_file_size.saturating_sub(self.end);
-            let mut part = rest;
-            let mut fitting = part.count_fitting(room);
-            if fitting == 0 && self.end == DATA_START {
-                // A record that is larger than a file gets one for itself.
-                fitting = 1;
-            }
-            rest = part.split_off(fitting);
-            let last = rest.count() == 0;
-            if part.count() > 0 || last {
-                let place = self.place(self.end, seq, timestamp);
-                part.place(place, &mut digest, last);
-                if let Err(error) = self.write(part.bytes()) {
-                    break Err(error);
-                }
-                self.note(&part, self.end, seq, timestamp);
-                self.set_end(self.end + part.bytes().len() as u64);
-                // The caller tells the index.
-                commit.absorb(&part);
-            }
-            if last {
-                break Ok(());
-            }
-            // Hints must not cover an incomplete batch, so they wait.
-            hints.push((Arc::clone(&self.active), self.hint.take(), self.seal));
-            if let Err(error) = self.rotate_to(self.last_seq, &mut made) {
-                break Err(error);
-            }
-        };
-        match outcome {
-            Ok(()) => {
-                self.last_seq = seq;
-                files.append(&mut made);
-                if !hints.is_empty() {
-                    // A hint says of the batch that it is complete, so its end has to be there for good first.
-                    self.sync_active()?;
-                }
-                for (file, hint, seal) in hints {
-                    finish_hint(hint, &file, &seal);
-                }
-                Ok(seq)
-            }
-            Err(error) => {
-                for hint in hints.into_iter().filter_map(|(_, hint, _)| hint) {
-                    hint.discard();
-                }
-                Err(self.take_back(before, made, error))
-            }
-        }
-    }
-
-    fn take_back(&mut self, before: (Arc<DataFile>, u64, Seal, u64), made: NewFiles, error: Error) -> Error {
-        if self.stopped.is_some() {
-            return error;
-        }
-        if let Some(hint) = self.hint.take() {
-            hint.discard();
-        }
-        let (active, end, seal, last_record) = before;
-        // The newest first: what a crash leaves is then a log that ends in an incomplete batch.
-        for file in made.iter().rev() {
-            if let Err(e) = self.config.vfs.remove(file.path()) {
-                return self.stop(Error::io("remove", file.path(), None, e));
-            }
-        }
-        if !made.is_empty()
-            && let Err(e) = self.config.vfs.sync_dir(&self.config.dir)
-        {
-            return self.stop(Error::io("sync", &self.config.dir, None, e));
-        }
-        self.active = active;
-        self.last_record = last_record;
-        self.seal = seal;
-        self.synced = self.synced.min(LogPosition { file: self.active.id(), offset: end });
-        self.cut_back(end, error)
-    }
-
     /// Closes the active file with a seal and begins another.
     ///
     /// REQUIRES: `base_seq` is the number of the last complete commit.
@@ -551,61 +464,6 @@ impl LogWriter {
                 });
             }
         }
-    }
-
-    /// Writes at the end, reserving space ahead. Does not move the end.
-    ///
-    /// To the page cache, by copy or by call: which of the two makes no difference to what survives what.
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let need = self.end.saturating_add(bytes.len() as u64);
-        if need > self.allocated {
-            self.reserve(need);
-        }
-        if bytes.len() <= LONGEST_COPY && self.window.as_mut().is_some_and(|window| window.write(self.end, bytes)) {
-            return Ok(());
-        }
-        write_all_at(self.active.file().as_ref(), bytes, self.end)
-            .map_err(|e| self.active.io_error("write", self.end, e))
-    }
-
-    /// Reserves space for the file up to `need` and some more. Only saves the file system work later, so it may fail.
-    fn reserve(&mut self, need: u64) {
-        let step = (self.config.max_file_size / 16).clamp(4096, ALLOCATION_STEP);
-        let to = need.saturating_add(step).min(self.config.max_file_size).max(need);
-        match self.active.file().allocate(self.end, to - self.end) {
-            Ok(()) => {
-                self.allocated = to;
-                if self.config.copies {
-                    self.set_window(self.active.file().window(self.end, to - self.end).ok());
-                }
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => self.allocated = u64::MAX,
-            Err(_) => {}
-        }
-    }
-
-    fn set_window(&mut self, window: Option<Box<dyn Window>>) {
-        self.is_copying.store(window.is_some(), Ordering::Relaxed);
-        self.window = window;
-    }
-
-    /// Whether appends are copied into mapped space at the moment, for who doesn't hold the writer.
-    pub(crate) fn is_copying(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.is_copying)
-    }
-
-    /// Gives reserved space back.
-    fn trim(&mut self) -> Result<()> {
-        self.set_window(None);
-        let long = self.active.file().len().map_err(|e| self.active.io_error("stat", self.end, e))? > self.end;
-        if long {
-            self.active.file().set_len(self.end).map_err(|e| self.active.io_error("truncate", self.end, e))?;
-        }
-        self.allocated = self.allocated.max(self.end);
-        if self.allocated != u64::MAX {
-            self.allocated = self.end;
-        }
-        Ok(())
     }
 
     /// Takes the log back to `end` after `error`, for good: what was written of the failed append must not come back after a crash.
