@@ -190,9 +190,22 @@
 // Most keys of one bitcask_multi_get or bitcask_multi_get_packed.
 #define BITCASK_MAX_MULTI_GET 1073741824
 
+// A load that is atomic, with the store's own durability.
+#define BITCASK_BULK_DEFAULT 0
+
+// bitcask_bulk_finish returns when all is on stable storage, whatever the store's durability. An atomic load of more than 16 MiB is in
+// any case.
+#define BITCASK_BULK_SYNC 1
+
+// The load need not be atomic: it becomes visible in commits of about a MiB each as it goes.
+#define BITCASK_BULK_IN_PIECES 2
+
 // Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 // thread at a time.
 typedef struct bitcask_batch bitcask_batch;
+
+// A bulk load under way. Owned by the caller, who frees it with bitcask_bulk_free. For one thread at a time.
+typedef struct bitcask_bulk bitcask_bulk;
 
 // An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
 typedef struct bitcask_db bitcask_db;
@@ -592,6 +605,42 @@ int32_t bitcask_batch_commit(struct bitcask_batch *batch,
 
 // Frees a batch; one that was not committed is discarded. Does nothing for NULL, or if it was freed before.
 void bitcask_batch_free(struct bitcask_batch *batch);
+
+// Begins to load many pairs at once: faster than a batch, and in the memory of their keys only, whatever their values take. Pairs may
+// come in any order; ascending keys are the fastest. A key that comes twice keeps its last value. Others read and write meanwhile, and
+// several loads may be under way at once; an atomic load stands behind all that was committed before bitcask_bulk_finish.
+//
+// flags: BITCASK_BULK_DEFAULT, or BITCASK_BULK_SYNC and BITCASK_BULK_IN_PIECES or'ed.
+//
+// Errors: BITCASK_READ_ONLY, BITCASK_CLOSED, BITCASK_INVALID_ARGUMENT for other flags, BITCASK_NULL_ARGUMENT,
+// BITCASK_INVALID_HANDLE, BITCASK_FORKED.
+int32_t bitcask_bulk_new(struct bitcask_db *db,
+                         uint32_t flags,
+                         struct bitcask_bulk **bulk,
+                         struct bitcask_error **error);
+
+// Adds a pair. Key and value are copied. After BITCASK_IO or BITCASK_WRITES_STOPPED the load is abandoned, and each further call gives
+// the same error.
+//
+// Errors: BITCASK_BATCH_FINISHED after bitcask_bulk_finish, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE,
+// BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO, BITCASK_WRITES_STOPPED, BITCASK_INVALID_ARGUMENT if another thread is using the load.
+int32_t bitcask_bulk_put(struct bitcask_bulk *bulk,
+                         const uint8_t *key,
+                         size_t key_len,
+                         const uint8_t *value,
+                         size_t value_len,
+                         struct bitcask_error **error);
+
+// Makes all pairs visible; an atomic load at once, to readers and to whoever opens the store after a crash. The load can't be used again,
+// whatever comes of it; it must still be freed. After an error an atomic load did not happen.
+//
+// Errors: as bitcask_bulk_put.
+int32_t bitcask_bulk_finish(struct bitcask_bulk *bulk,
+                            struct bitcask_error **error);
+
+// Frees a load; one that was not finished is abandoned, and what it wrote is removed. What one in pieces has committed stays. Does nothing for
+// NULL, or if it was freed before.
+void bitcask_bulk_free(struct bitcask_bulk *bulk);
 
 // Options at their defaults: all keys with their values, ascending. NULL only if there are no handles left.
 struct bitcask_iter_options *bitcask_iter_options_new(void);

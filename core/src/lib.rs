@@ -39,7 +39,7 @@ mod types;
 mod util;
 pub mod vfs;
 
-pub use db::{Batch, Db, EntryPage, Iter, IterOptions, Snapshot, Value, ValuePage};
+pub use db::{Batch, BulkLoader, BulkOptions, Db, EntryPage, Iter, IterOptions, Snapshot, Value, ValuePage};
 pub use error::{Error, Result, Status};
 pub use index::IndexKind;
 pub use options::{Options, WriteOptions};

@@ -68,6 +68,9 @@ impl Location {
     /// Records begin below this offset (FORMAT 2).
     pub const OFFSET_LIMIT: u64 = 1 << 32;
 
+    /// Where the file's id begins in the packed form.
+    pub(crate) const FILE_SHIFT: u32 = 36;
+
     /// Packs a place. `len` is the record's whole length with header and padding.
     ///
     /// Returns `None` if the offset is no multiple of 4, or it or the id is beyond what the format allows.
@@ -76,7 +79,7 @@ impl Location {
         if file > FileId::MAX || offset >= Self::OFFSET_LIMIT || !offset.is_multiple_of(4) {
             return None;
         }
-        Some(Location((u64::from(file.0) << 36) | ((offset / 4) << 6) | size_class(len)))
+        Some(Location((u64::from(file.0) << Self::FILE_SHIFT) | ((offset / 4) << 6) | size_class(len)))
     }
 
     /// The packed form, for index entries and checkpoints.
@@ -94,7 +97,7 @@ impl Location {
     /// The file that holds the record.
     #[must_use]
     pub fn file(self) -> FileId {
-        FileId((self.0 >> 36) as u32)
+        FileId((self.0 >> Self::FILE_SHIFT) as u32)
     }
 
     /// Where in the file the record begins.

@@ -26,8 +26,8 @@ use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quie
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Workloads, and the three suites of their own below.
-const SHARES: usize = 13;
-const NORMAL: usize = 130_000;
+const SHARES: usize = 14;
+const NORMAL: usize = 140_000;
 
 fn share() -> usize {
     number_from_env("BITCASK_CRASH_STATES").unwrap_or(NORMAL * factor()) / SHARES
@@ -158,7 +158,10 @@ fn crash_in_recovery(disk: &SimVfs, n: usize, expected: &Expected<'_>, later_fro
             choices.push(CrashChoice::CutLastWrite(rng.below(len)));
         }
         for choice in choices {
-            let what = || format!("{}, then {choice:?} at {at} of {before}..{after} in recovery", (expected.what)());
+            let what = || {
+                let ops = last_ops(disk, at);
+                format!("{}, then {choice:?} at {at} of {before}..{after} in recovery\n{ops:#?}", (expected.what)())
+            };
             // What was seen after an opening stays.
             let (from, to) = if at == after { (seen, seen) } else { (later_from, expected.to) };
             let again = Expected { history: expected.history, from, to, what: &what };
@@ -339,4 +342,5 @@ workload_tests! {
     reopen = 7;
     mixed = 8;
     mixed_in_one_file = 9;
+    bulk_load = 10;
 }

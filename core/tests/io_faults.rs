@@ -323,6 +323,7 @@ workload_tests! {
     reopen = 7;
     mixed = 8;
     mixed_in_one_file = 9;
+    bulk_load = 10;
 }
 
 /// Faults at every operation of the recovery from a crash: it fails cleanly or succeeds, and the next one finds the same.

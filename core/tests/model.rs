@@ -20,8 +20,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{
-    Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Snapshot, Value, ValuePage,
-    WriteOptions,
+    BulkOptions, Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Snapshot, Value,
+    ValuePage, WriteOptions,
 };
 
 use common::{Counter, Map, factor, number_from_env, open, report};
@@ -45,6 +45,8 @@ enum Step {
     Batch(Vec<(Key, Option<usize>)>, bool),
     /// A batch that is filled, cleared and filled again, or never committed.
     LeaveBatch(Vec<(Key, Option<usize>)>),
+    /// A bulk load: atomic or not, with a sync or not; and, if it is atomic, left or not.
+    Load(Vec<(Key, usize)>, bool, bool, bool),
     Sync,
     Reopen,
     Kill,
@@ -108,6 +110,8 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (key(), prop::bool::weighted(0.1)).prop_map(|(k, s)| Step::Delete(k, s)),
         7 => (changes(), prop::bool::weighted(0.1)).prop_map(|(c, s)| Step::Batch(c, s)),
         1 => changes().prop_map(Step::LeaveBatch),
+        3 => (vec((key(), len()), 0..14), any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.1))
+            .prop_map(|(pairs, atomic, sync, leave)| Step::Load(pairs, atomic, sync, leave && atomic)),
         2 => Just(Step::Sync),
         2 => Just(Step::Reopen),
         1 => Just(Step::Kill),
@@ -277,6 +281,27 @@ impl World {
                     batch.clear().expect("clear");
                     batch.commit().expect("an empty batch");
                 }
+            }
+            Step::Load(pairs, atomic, sync, leave) => {
+                let mut load = self.db.bulk_load(BulkOptions::new().atomic(*atomic).sync(*sync)).expect("a load");
+                let mut loaded = Map::new();
+                for (key, len) in pairs {
+                    let value = self.value(*len);
+                    load.put(key, &value).expect("put");
+                    if *atomic {
+                        let before = self.db.get(key).expect("get");
+                        assert_eq!(before.as_deref(), self.state.get(key).map(Vec::as_slice), "seen too early");
+                    }
+                    if !leave {
+                        loaded.insert(key.clone(), value);
+                    }
+                }
+                if *leave {
+                    drop(load);
+                } else {
+                    load.finish().expect("finish");
+                }
+                self.state.extend(loaded);
             }
             Step::Sync => self.db.sync().expect("sync"),
             Step::Reopen => {

@@ -14,6 +14,7 @@
 
 mod args;
 pub mod batch;
+pub mod bulk;
 mod child;
 pub mod error;
 mod fork;

@@ -365,6 +365,81 @@ static void batches(void) {
     OK(bitcask_close(db, &error));
 }
 
+static void bulk_loads(void) {
+    bitcask_db *db = open_store("bulk");
+    bitcask_bulk *bulk = NULL, *left = NULL;
+    bitcask_iter *before = NULL;
+    bitcask_entry entry;
+    uint64_t number;
+    static uint8_t value[100000];
+    char key[32];
+    put(db, "old", "1");
+    put(db, "key 7", "1");
+    OK(bitcask_iter_new(db, NULL, &before, &error));
+    OK(bitcask_bulk_new(db, BITCASK_BULK_SYNC, &bulk, &error));
+    OK(bitcask_bulk_new(db, BITCASK_BULK_DEFAULT, &left, &error));
+    /* More than stays in memory: 25 MB. */
+    for (int i = 0; i < 250; i++) {
+        int len = snprintf(key, sizeof key, "key %d", i * 7 % 250);
+        memset(value, i, sizeof value);
+        OK(bitcask_bulk_put(bulk, (const uint8_t *)key, (size_t)len, value, sizeof value, &error));
+        OK(bitcask_bulk_put(left, (const uint8_t *)key, (size_t)len, S("left"), &error));
+    }
+    OK(bitcask_bulk_put(bulk, S("key 8"), S("last"), &error));
+    OUTCOME(bitcask_bulk_put(bulk, S(""), S("x"), &error), BITCASK_KEY_EMPTY);
+    OUTCOME(bitcask_bulk_put(bulk, NULL, 1, S("x"), &error), BITCASK_NULL_ARGUMENT);
+    put(db, "meanwhile", "2");
+    CHECK(has(db, "key 8", NULL) && has(db, "key 7", "1"));
+    OK(bitcask_bulk_finish(bulk, &error));
+    CHECK(has(db, "key 8", "last") && has(db, "old", "1") && has(db, "meanwhile", "2"));
+    memset(value, 1, sizeof value);
+    bitcask_value *found = NULL;
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    OK(bitcask_get(db, S("key 7"), &found, &error));
+    STATUS(bitcask_value_bytes(found, &data, &len), BITCASK_OK);
+    CHECK(len == sizeof value && memcmp(data, value, len) == 0);
+    bitcask_value_free(found);
+    OK(bitcask_len(db, &number, &error));
+    CHECK(number == 252);
+    OUTCOME(bitcask_bulk_finish(bulk, &error), BITCASK_BATCH_FINISHED);
+    OUTCOME(bitcask_bulk_put(bulk, S("late"), S("x"), &error), BITCASK_BATCH_FINISHED);
+    bitcask_bulk_free(bulk);
+    bitcask_bulk_free(left);
+    OUTCOME(bitcask_bulk_put(left, S("late"), S("x"), &error), BITCASK_INVALID_HANDLE);
+    CHECK(has(db, "key 8", "last"));
+    /* The iterator is of the moment before. */
+    OK(bitcask_iter_next(before, &entry, &error));
+    CHECK(entry.key_len == 5 && entry.value_len == 1);
+    OK(bitcask_iter_next(before, &entry, &error));
+    OUTCOME(bitcask_iter_next(before, &entry, &error), BITCASK_NOT_FOUND);
+    bitcask_iter_free(before);
+    OUTCOME(bitcask_bulk_new(db, 4, &bulk, &error), BITCASK_INVALID_ARGUMENT);
+    OUTCOME(bitcask_bulk_new(db, 0, NULL, &error), BITCASK_NULL_ARGUMENT);
+    OK(bitcask_bulk_new(db, BITCASK_BULK_IN_PIECES, &bulk, &error));
+    for (int i = 0; i < 20; i++) {
+        int n = snprintf(key, sizeof key, "piece %d", i);
+        OK(bitcask_bulk_put(bulk, (const uint8_t *)key, (size_t)n, value, sizeof value, &error));
+    }
+    OK(bitcask_contains(db, S("piece 3"), &error));
+    OUTCOME(bitcask_contains(db, S("piece 19"), &error), BITCASK_NOT_FOUND);
+    bitcask_bulk_free(bulk);
+    OK(bitcask_contains(db, S("piece 3"), &error));
+    OUTCOME(bitcask_contains(db, S("piece 19"), &error), BITCASK_NOT_FOUND);
+    /* The store is closed under a load. */
+    OK(bitcask_bulk_new(db, 0, &bulk, &error));
+    for (int i = 0; i < 250; i++) {
+        OK(bitcask_bulk_put(bulk, S("k"), value, sizeof value, &error));
+    }
+    OK(bitcask_close(db, &error));
+    OUTCOME(bitcask_bulk_put(bulk, S("k"), S("v"), &error), BITCASK_CLOSED);
+    OUTCOME(bitcask_bulk_finish(bulk, &error), BITCASK_CLOSED);
+    bitcask_bulk_free(bulk);
+    db = open_store("bulk");
+    CHECK(has(db, "k", NULL) && has(db, "key 8", "last"));
+    OK(bitcask_close(db, &error));
+}
+
 static void opening(void) {
     bitcask_options *options = bitcask_options_new();
     bitcask_db *db = NULL, *reader = NULL;
@@ -414,6 +489,7 @@ int main(void) {
     every_kind();
     sort_budget();
     batches();
+    bulk_loads();
     opening();
     return end("basic");
 }

@@ -7,6 +7,7 @@
 static bitcask_db *db;
 static long owner;
 static bitcask_batch *batch;
+static bitcask_bulk *bulk;
 static bitcask_iter *iter;
 static bitcask_value *value;
 static bitcask_values *values;
@@ -40,6 +41,7 @@ static void locked(void) {
 static void forked_calls(void) {
     bitcask_value *other = NULL;
     bitcask_batch *new_batch = NULL;
+    bitcask_bulk *new_bulk = NULL;
     bitcask_iter *new_iter = NULL;
     const bitcask_entry *entries;
     bitcask_entry entry;
@@ -75,6 +77,9 @@ static void forked_calls(void) {
     F(bitcask_batch_clear(batch, &error));
     F(bitcask_batch_len(batch, &len, &error));
     F(bitcask_batch_commit(batch, 0, &error));
+    F(bitcask_bulk_new(db, 0, &new_bulk, &error));
+    F(bitcask_bulk_put(bulk, S("k"), S("child"), &error));
+    F(bitcask_bulk_finish(bulk, &error));
     F(bitcask_iter_next(iter, &entry, &error));
     F(bitcask_iter_next_page(iter, 1, 1, &entries, &len, &error));
     F(bitcask_iter_seek(iter, S("k"), &error));
@@ -92,6 +97,7 @@ static void frees_everything(void) {
     bitcask_values_free(values);
     bitcask_iter_free(iter);
     bitcask_batch_free(batch);
+    bitcask_bulk_free(bulk);
     OUTCOME(bitcask_close(db, &error), BITCASK_FORKED);
     OUTCOME(bitcask_close(db, &error), BITCASK_INVALID_HANDLE);
     OUTCOME(bitcask_put(db, S("k"), S("child"), 0, &error), BITCASK_INVALID_HANDLE);
@@ -245,6 +251,10 @@ int main(void) {
     OK(bitcask_get(db, S("k"), &value, &error));
     values = bitcask_values_new();
     OK(bitcask_multi_get_packed(db, S("k"), (const size_t[]){1}, 1, values, &lookups, &error));
+    /* Larger than what stays in memory: its files are the parent's. */
+    static uint8_t large[20 << 20];
+    OK(bitcask_bulk_new(db, BITCASK_BULK_SYNC, &bulk, &error));
+    OK(bitcask_bulk_put(bulk, S("large"), large, sizeof large, &error));
 
     void (*children[])(void) = {forked_calls, frees_everything, opens_its_own, grandchild, locked};
     for (int i = 0; i < 5; i++) {
@@ -255,13 +265,18 @@ int main(void) {
     busy_parent();
     parent_works();
     OK(bitcask_batch_commit(batch, BITCASK_WRITE_SYNC, &error));
+    OK(bitcask_bulk_put(bulk, S("loaded"), S("v"), &error));
+    OK(bitcask_bulk_finish(bulk, &error));
     OK(bitcask_close(db, &error));
     db = open_store("fork");
     CHECK(has(db, "k", "v") && has(db, "b", "1") && has(db, "after", "fork"));
+    CHECK(has(db, "loaded", "v"));
+    OK(bitcask_contains(db, S("large"), &error));
     OK(bitcask_close(db, &error));
     bitcask_value_free(value);
     bitcask_iter_free(iter);
     bitcask_batch_free(batch);
+    bitcask_bulk_free(bulk);
     bitcask_values_free(values);
     closed_beside_a_child();
     killed_beside_a_child();

@@ -1,13 +1,16 @@
 //! libbitcask, under any of its index kinds.
 //!
 //! Durability `None`, and a sync where a phase asks for one: what the peers do too. A single write is a put, which is
-//! atomic by itself. Whatever takes several writes is one batch. The library has no operations of its own for retain,
+//! atomic by itself. Whatever takes several writes is one batch, and what
+//! loads is an atomic bulk load. The library has no operations of its own for retain,
 //! extract and pop: they are an iterator, and a batch of what it found.
 
 use std::ops::Bound;
 use std::path::Path;
 
-use bitcask::{Batch, Db, Durability, EntryPage, IndexKind, Iter, IterOptions, Options, WriteOptions};
+use bitcask::{
+    Batch, BulkLoader, BulkOptions, Db, Durability, EntryPage, IndexKind, Iter, IterOptions, Options, WriteOptions,
+};
 
 use super::{End, Engine, Reader, Writer};
 use crate::Result;
@@ -46,9 +49,17 @@ impl Engine for Bitcask {
     }
 
     fn write<R>(&self, sync: bool, work: impl FnOnce(&mut BitcaskWriter<'_>) -> Result<R>) -> Result<R> {
-        let mut writer = BitcaskWriter { db: &self.db, batch: self.db.batch(), ends: None };
+        let mut writer = BitcaskWriter { db: &self.db, batch: self.db.batch(), bulk: None, ends: None };
         let result = work(&mut writer)?;
         writer.batch.commit_with(WriteOptions::new().sync(sync))?;
+        Ok(result)
+    }
+
+    fn load<R>(&self, work: impl FnOnce(&mut BitcaskWriter<'_>) -> Result<R>) -> Result<R> {
+        let bulk = self.db.bulk_load(BulkOptions::new().sync(true))?;
+        let mut writer = BitcaskWriter { db: &self.db, batch: self.db.batch(), bulk: Some(bulk), ends: None };
+        let result = work(&mut writer)?;
+        writer.bulk.map_or(Ok(()), BulkLoader::finish)?;
         Ok(result)
     }
 
@@ -72,6 +83,7 @@ impl Engine for Bitcask {
 pub(super) struct BitcaskWriter<'a> {
     db: &'a Db,
     batch: Batch,
+    bulk: Option<BulkLoader>,
     ends: Option<Ends>,
 }
 
@@ -112,7 +124,10 @@ impl BitcaskWriter<'_> {
 
 impl Writer for BitcaskWriter<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        Ok(self.batch.put(key, value)?)
+        Ok(match &mut self.bulk {
+            Some(bulk) => bulk.put(key, value)?,
+            None => self.batch.put(key, value)?,
+        })
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {

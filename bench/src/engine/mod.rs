@@ -44,6 +44,11 @@ pub trait Engine: Sized + Sync {
     /// Makes the writes of `work` atomically; on stable storage at return if `sync`.
     fn write<R>(&self, sync: bool, work: impl FnOnce(&mut Self::Writer<'_>) -> Result<R>) -> Result<R>;
 
+    /// As [`Engine::write`] with `sync`, for puts only and many of them: the store's own way to load, where it has one.
+    fn load<R>(&self, work: impl FnOnce(&mut Self::Writer<'_>) -> Result<R>) -> Result<R> {
+        self.write(true, work)
+    }
+
     /// Makes one write.
     fn put_one(&self, sync: bool, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(sync, |writer| writer.put(key, value))

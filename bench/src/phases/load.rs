@@ -12,7 +12,7 @@ impl Run {
         let pairs = &mut self.pairs;
         // Drawn within the time, as in redb's benchmark: all of them would be a gigabyte.
         let (seconds, ()) = timed(|| {
-            engine.write(true, |writer| {
+            engine.load(|writer| {
                 for _ in 0..scale.bulk {
                     let (key, value) = pairs.pair();
                     writer.put(&key, &value)?;

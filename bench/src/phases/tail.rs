@@ -109,7 +109,7 @@ impl Run {
 }
 
 fn load_sorted(engine: &impl Engine, pairs: &[(LongKey, Value)]) -> Result<()> {
-    engine.write(true, |writer| writer.put_sorted(pairs.iter().map(|(key, value)| (&key[..], &value[..]))))
+    engine.load(|writer| writer.put_sorted(pairs.iter().map(|(key, value)| (&key[..], &value[..]))))
 }
 
 /// Length of all files in a directory and below.

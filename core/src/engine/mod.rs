@@ -2,6 +2,7 @@
 //!
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
+mod bulk;
 mod cursor;
 mod files;
 mod history;
@@ -19,6 +20,7 @@ mod unordered;
 mod write;
 
 pub use crate::log::Value;
+pub(crate) use bulk::Bulk;
 pub(crate) use cursor::{Cursor, CursorOptions};
 pub use page::{EntryPage, ValuePage};
 pub(crate) use pending::Pending;

@@ -62,12 +62,12 @@ impl Store {
         self.submit(Encoded::batch(0, 0), true).map(|_| ())
     }
 
-    fn check_writable(&self) -> Result<()> {
+    pub(super) fn check_writable(&self) -> Result<()> {
         self.check_usable()?;
         if self.config.read_only { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
-    fn submit(&self, commit: Encoded, sync: bool) -> Outcome {
+    pub(super) fn submit(&self, commit: Encoded, sync: bool) -> Outcome {
         let sync = sync || self.config.durability == Durability::Always;
         let cost = commit.log_len();
         let answer = self.queue.submit(Job { commit, sync }, cost, |jobs| self.commit_group(jobs));
@@ -187,7 +187,7 @@ impl Store {
 }
 
 /// A writer that a panic leaves in the midst of something takes no more writes: log and index may disagree.
-struct StopOnPanic<'a>(MutexGuard<'a, LogWriter>);
+pub(super) struct StopOnPanic<'a>(pub(super) MutexGuard<'a, LogWriter>);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
@@ -198,7 +198,7 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-fn too_large() -> Error {
+pub(super) fn too_large() -> Error {
     // The facade checks both lengths; this is what remains on machines with small address spaces.
     Error::ValueTooLarge { len: MAX_VALUE_LEN }
 }

@@ -18,6 +18,7 @@ pub mod bptree;
 pub mod btree;
 pub mod hash;
 mod optimistic;
+pub(crate) mod order;
 pub mod skiplist;
 
 /// The kinds of index. All work over the same files; a directory may be opened with another kind each time.
@@ -284,6 +285,15 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     /// Does what was put off.
     fn end_build(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Makes these its entries, at once for every reader, where that is faster than [`Index::apply`]; `false`, and nothing is done, where it is not.
+    /// `len` is their number. An error leaves it empty, or as it was.
+    ///
+    /// REQUIRES: it is empty; keys ascend strictly, and are of a length that keys may have; one caller at a time, and no `apply` beside it.
+    fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
+        let _ = (len, entries);
+        Ok(false)
     }
 
     /// Changes that a replay of the log hands over at once, so that they are worth sorting.

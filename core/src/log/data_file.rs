@@ -141,6 +141,17 @@ impl DataFile {
         })
     }
 
+    /// A file that was written under another name and has been given its own. Its header is the one that it has now.
+    pub(super) fn renamed(
+        header: DataHeader,
+        path: PathBuf,
+        file: Arc<dyn VfsFile>,
+        end: u64,
+        map_len: u64,
+    ) -> DataFile {
+        Self::with(header, path, file, end, map_len)
+    }
+
     fn with(header: DataHeader, path: PathBuf, file: Arc<dyn VfsFile>, end: u64, map_len: u64) -> DataFile {
         // Reading works without a mapping, so a failure to map is none.
         let map = if map_len == 0 { None } else { file.map(map_len.max(end)).ok().map(Pins::new) };

@@ -111,6 +111,15 @@ impl Encoded {
         self.spans.iter().map(|span| (self.key(span), span.location.filter(|_| span.is_put)))
     }
 
+    /// Key and value of each record; no value for deletes.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().map(|span| {
+            let key = self.key(span);
+            let start = span.start + HEADER_LEN + key.len();
+            (key, &self.bytes[start..start + span.body.value_len as usize])
+        })
+    }
+
     /// Drops the records at which `keep` is false.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
         let mut kept = Encoded { is_batch: self.is_batch, has_deletes: self.has_deletes, ..Encoded::default() };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::format::header::DATA_START;
+use crate::format::header::{DATA_START, DataHeader};
 use crate::format::hint::{
     BLOCK_HEADER_LEN, HINT_HEADER_LEN, HintBlock, HintBlockBuilder, HintEntry, HintHeader, block_len,
 };
@@ -43,6 +43,21 @@ impl HintWriter {
         Self::with(vfs, dir, file, HintBlockBuilder::new(file.header()), HINT_HEADER_LEN as u64, false)
     }
 
+    /// For a data file that is not under its name yet: [`HintWriter::rebind`] is to follow. `number` is one that nobody else
+    /// has a temporary file with.
+    pub(super) fn unnamed(vfs: &Arc<dyn Vfs>, dir: &Path, header: &DataHeader, number: FileId) -> HintWriter {
+        let mut writer =
+            Self::with_name(vfs, dir, number, HintBlockBuilder::new(header), HINT_HEADER_LEN as u64, false);
+        writer.path.clear();
+        writer
+    }
+
+    /// The data file has got its name and this header.
+    pub(super) fn rebind(&mut self, dir: &Path, header: &DataHeader) {
+        self.builder.rebind(header);
+        self.path = dir.join(names::hint(header.file_id));
+    }
+
     /// Goes on where a hint that was read to its end stopped.
     pub(crate) fn resume(vfs: &Arc<dyn Vfs>, dir: &Path, file: &DataFile, read: &HintReader) -> HintWriter {
         let builder = HintBlockBuilder::resume(&read.header, read.end);
@@ -57,7 +72,18 @@ impl HintWriter {
         end: u64,
         older: bool,
     ) -> HintWriter {
-        let name = names::hint(file.id());
+        Self::with_name(vfs, dir, file.id(), builder, end, older)
+    }
+
+    fn with_name(
+        vfs: &Arc<dyn Vfs>,
+        dir: &Path,
+        id: FileId,
+        builder: HintBlockBuilder,
+        end: u64,
+        older: bool,
+    ) -> HintWriter {
+        let name = names::hint(id);
         HintWriter {
             vfs: Arc::clone(vfs),
             temp: dir.join(names::temp(&name)),
@@ -112,6 +138,11 @@ impl HintWriter {
 
     /// Removes what was written so far.
     pub(crate) fn discard(self) {}
+
+    /// Leaves what was written so far where it is.
+    pub(super) fn leave(mut self) {
+        self.file = None;
+    }
 
     fn flush(&mut self) -> Result<Arc<dyn VfsFile>> {
         let failed = |op, e| Error::io(op, &self.temp, None, e);

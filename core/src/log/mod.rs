@@ -4,6 +4,7 @@
 mod data_file;
 mod encoded;
 mod hint_file;
+mod load;
 mod scan;
 mod sync_gate;
 mod value;
@@ -12,6 +13,7 @@ mod writer;
 pub(crate) use data_file::{DataFile, NewFile, Unusable, View};
 pub(crate) use encoded::Encoded;
 pub(crate) use hint_file::{HintReader, HintWriter};
+pub(crate) use load::Load;
 pub(crate) use scan::{Item, Scanner, damage_error};
 pub use value::Value;
 pub(crate) use writer::{LogConfig, LogCovered, LogEnd, LogPosition, LogWriter, NewFiles};

@@ -1,7 +1,7 @@
 //! The end of the log: appends commits, rotates files, marks what is on stable storage.
 //!
 //! One thread at a time (the commit leader) uses this. It takes [`Encoded`] commits and gives places; what the records
-//! mean is not its business. Batches that take several files: `over_files`. How bytes get into the active file, and the
+//! mean is not its business. Batches that take several files: `over_files`; loads that bring files of their own: `install`. How bytes get into the active file, and the
 //! space that is reserved for them: `space`.
 //!
 //! Invariants:
@@ -30,6 +30,7 @@ use super::encoded::{Encoded, Place, marker};
 use super::hint_file::HintWriter;
 use super::sync_gate::{BackgroundSync, SyncGate};
 
+mod install;
 mod over_files;
 mod space;
 #[cfg(test)]
@@ -98,6 +99,7 @@ pub(crate) struct LogWriter {
     /// The same of the one that ends at `synced`.
     witness: u64,
     stopped: Option<Arc<Error>>,
+    claims: install::Claims,
     gate: Arc<SyncGate>,
     buf: Vec<u8>,
 }
@@ -140,6 +142,7 @@ impl LogWriter {
             witness: end.witness,
             config,
             stopped: None,
+            claims: install::Claims::default(),
             gate: Arc::new(SyncGate::default()),
             buf: Vec::new(),
         }
@@ -303,13 +306,9 @@ impl LogWriter {
         }
     }
 
-    fn rotate_to(&mut self, base_seq: SeqNo, files: &mut NewFiles) -> Result<()> {
-        self.check()?;
+    /// Ends the active file with a seal, gives reserved space back and syncs it; gives where the seal begins.
+    fn seal_active(&mut self, base_seq: SeqNo) -> Result<u64> {
         let unsealed = self.end;
-        let id = FileId(self.last_id.0.saturating_add(1));
-        if id > FileId::MAX {
-            return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
-        }
         let seal = Seal { length: self.end, ..self.seal };
         let mut bytes = Vec::new();
         // The number of the last record before it, which in the midst of a batch is not a complete commit's.
@@ -323,6 +322,16 @@ impl LogWriter {
             return Err(self.cut_back(unsealed, error));
         }
         self.sync_active()?;
+        Ok(unsealed)
+    }
+
+    fn rotate_to(&mut self, base_seq: SeqNo, files: &mut NewFiles) -> Result<()> {
+        self.check()?;
+        let id = FileId(self.last_id.0.saturating_add(1));
+        if id > FileId::MAX {
+            return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
+        }
+        let unsealed = self.seal_active(base_seq)?;
         // A number is not used twice, also if creating the file fails half-way.
         self.last_id = id;
         let new = NewFile { id, kind: FileKind::Log, store_id: self.config.store_id, base_seq, earlier_synced: true };

@@ -6,7 +6,7 @@
 
 use bitcask::vfs::Vfs;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Options, WriteOptions};
+use bitcask::{BulkOptions, Db, Options, WriteOptions};
 
 use super::workload::{Change, Step, Workload};
 use super::{Map, dump, open};
@@ -161,7 +161,7 @@ pub(crate) fn step_on(
                 assert_eq!(got, *value, "what was just written");
             }
             history.push(changes, started, disk.op_count());
-            always || matches!(step, Step::PutSync(..) | Step::BatchSync(_))
+            always || syncs(step)
         }
     };
     if durable {
@@ -174,14 +174,16 @@ pub(crate) fn changes_of(step: &Step) -> Vec<Change> {
     match step {
         Step::Put(key, value) | Step::PutSync(key, value) => vec![(key.clone(), Some(value.clone()))],
         Step::Delete(key) => vec![(key.clone(), None)],
-        Step::Batch(changes) | Step::BatchSync(changes) => changes.clone(),
+        Step::Batch(changes) | Step::BatchSync(changes) | Step::Load(changes) | Step::LoadSync(changes) => {
+            changes.clone()
+        }
         Step::Sync | Step::Reopen | Step::Tick(_) => Vec::new(),
     }
 }
 
 /// Whether a step asks for its own durability.
 pub(crate) fn syncs(step: &Step) -> bool {
-    matches!(step, Step::PutSync(..) | Step::BatchSync(_) | Step::Sync)
+    matches!(step, Step::PutSync(..) | Step::BatchSync(_) | Step::LoadSync(_) | Step::Sync)
 }
 
 /// Does a step that writes or syncs; gives what a delete says.
@@ -199,6 +201,13 @@ pub(crate) fn write(db: &Db, step: &Step) -> bitcask::Result<bool> {
                 }
             }
             batch.commit_with(options).map(|()| true)
+        }
+        Step::Load(changes) | Step::LoadSync(changes) => {
+            let mut load = db.bulk_load(BulkOptions::new().sync(syncs(step)))?;
+            for (key, value) in changes {
+                load.put(key, value.as_deref().unwrap_or_default())?;
+            }
+            load.finish().map(|()| true)
         }
         Step::Sync => db.sync().map(|()| true),
         Step::Reopen | Step::Tick(_) => Ok(true),

@@ -18,6 +18,9 @@ pub(crate) enum Step {
     Delete(Vec<u8>),
     Batch(Vec<Change>),
     BatchSync(Vec<Change>),
+    /// An atomic bulk load, of puts only.
+    Load(Vec<Change>),
+    LoadSync(Vec<Change>),
     Sync,
     /// Closes the store and opens it again.
     Reopen,
@@ -87,6 +90,7 @@ pub(crate) fn all(small: bool) -> Vec<Workload> {
         reopen(n(40)),
         mixed("mixed", n(100), 4096, 3),
         mixed("mixed in one file", n(100), 1 << 20, 9),
+        bulk_load(n(14)),
     ]
 }
 
@@ -157,6 +161,31 @@ fn batch_over_files(n: usize) -> Workload {
         }
     }
     Workload { name: "batch over files", max_file_size: 4096, steps }
+}
+
+/// Loads that stay small, take a file, several, and one that a record is too large for; of keys that ascend and do not, over others
+/// and, the first, into nothing.
+fn bulk_load(n: usize) -> Workload {
+    let puts = |i: usize, len: usize, value_len: usize| -> Vec<Change> {
+        let put = |j: usize| (key(j * 5 % 23), Some(value(&key(j * 5 % 23), i * 100 + j, value_len)));
+        (0..len).map(put).collect()
+    };
+    let mut first = puts(0, 12, 500);
+    first.sort();
+    let mut steps = vec![Step::Load(first)];
+    for i in 1..n {
+        let mut load = puts(i, 4 + i % 5, 80 + i % 4 * 400);
+        if i % 5 == 2 {
+            load[1].1 = Some(value(&load[1].0, 7000 + i, 5000));
+        }
+        steps.push(if i % 4 == 1 { Step::LoadSync(load) } else { Step::Load(load) });
+        match i % 3 {
+            0 => steps.push(Step::Put(key(i % 23), value(&key(i % 23), 9000 + i, 300))),
+            1 => steps.push(Step::Delete(key(5))),
+            _ => steps.push(Step::Reopen),
+        }
+    }
+    Workload { name: "bulk load", max_file_size: 4096, steps }
 }
 
 fn rotate(n: usize) -> Workload {

@@ -56,6 +56,33 @@ fn live_and_die(kind: &'static str, new: fn() -> Box<dyn Index>, set: &str, mut 
 }
 
 #[test]
+fn an_index_that_is_built_at_once() {
+    each_kind(|kind, new| {
+        for family in 0..FAMILIES {
+            let mut keys: Vec<Key> = (0..700 * factor() as u32).map(|n| key(family, n)).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let mut subject = Subject::new(kind, new());
+            let (now, later): (Vec<_>, Vec<_>) = keys.into_iter().enumerate().partition(|(n, _)| n % 3 > 0);
+            let (now, later): (Vec<_>, Vec<_>) =
+                (now.into_iter().map(|n| n.1).collect(), later.into_iter().map(|n| n.1).collect());
+            subject.build(&now);
+            subject.check();
+            // Out of order and twice in one call, both puts and deletes.
+            let changes =
+                later.iter().rev().chain(now.iter().step_by(3)).chain(&later).map(|k| (&k[..], k.len() % 5 > 0));
+            subject.apply(&changes.collect::<Vec<_>>());
+            subject.check();
+            let all: Vec<Key> = subject.model.keys().cloned().collect();
+            subject.apply(&all.iter().map(|key| (&key[..], false)).collect::<Vec<_>>());
+            assert!(subject.index.is_empty());
+            subject.build(&later);
+            subject.check();
+        }
+    });
+}
+
+#[test]
 fn keys_of_every_family_in_every_order() {
     each_kind(|kind, new| {
         for family in 0..FAMILIES {

@@ -42,6 +42,21 @@ impl Subject {
         assert_eq!(self.index.is_empty(), self.model.is_empty(), "{}: is_empty", self.name);
     }
 
+    /// Builds it, which is empty, of these keys if its kind can, else puts them.
+    pub(crate) fn build(&mut self, keys: &[Key]) {
+        let first = self.clock + 1;
+        self.clock += keys.len() as u64;
+        let entries = || keys.iter().zip(first..).map(|(key, n)| (&key[..], location(n)));
+        let built =
+            self.index.build(keys.len(), &mut entries()).unwrap_or_else(|e| panic!("{}: build: {e}", self.name));
+        if !built {
+            let mut puts: Vec<_> = entries().map(|(key, new)| Change { key, new: Some(new), old: None }).collect();
+            self.index.apply(&mut puts).unwrap_or_else(|e| panic!("{}: apply: {e}", self.name));
+        }
+        self.model = entries().map(|(key, location)| (key.to_vec(), location)).collect();
+        assert_eq!(self.index.len(), self.model.len() as u64, "{}: len", self.name);
+    }
+
     pub(crate) fn put(&mut self, key: &[u8]) {
         self.apply(&[(key, true)]);
     }

@@ -70,6 +70,12 @@ impl HintBlockBuilder {
         }
     }
 
+    /// The data file has got this header. Its nonce must be the one that it had: blocks are bound to that alone.
+    pub fn rebind(&mut self, data: &DataHeader) {
+        debug_assert_eq!(self.data.nonce, data.nonce, "the same file");
+        self.data = *data;
+    }
+
     /// Adds the next entry in file order. Batch kinds are written as puts and deletes.
     ///
     /// Gives false, and adds nothing, if the entry is not behind the last one or no record can be like it: then the

@@ -79,7 +79,7 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
-use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
+use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition, order};
 use crate::error::{Error, Result};
 use crate::types::{Location, MAX_KEY_LEN};
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
@@ -149,7 +149,8 @@ impl Art {
         writer.slots.free_retired(&tree.store);
         writer.slots.alone = true;
         let mut result = Ok(());
-        for change in changes {
+        let order = order::by_key(changes);
+        order::for_each(changes, order.as_deref(), |change| {
             while let Err(need) = tree.change(writer, change) {
                 if !writer.make_room(&mut tree, need, change, for_puts) {
                     debug_assert!(false, "what was reckoned with was not enough");
@@ -157,7 +158,7 @@ impl Art {
                     break;
                 }
             }
-        }
+        });
         writer.slots.alone = false;
         self.len.store(writer.len, Ordering::Release);
         self.give_back(writer, &mut tree);

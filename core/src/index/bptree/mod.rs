@@ -335,6 +335,25 @@ impl Index for BPTree {
         }
     }
 
+    fn build(&self, _: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
+        self.begin_build();
+        if self.writer.lock().sorter.is_none() {
+            return Ok(false);
+        }
+        let mut packet = Vec::with_capacity(PACKET);
+        loop {
+            packet.extend(entries.take(PACKET).map(|(key, location)| Change { key, new: Some(location), old: None }));
+            if packet.is_empty() {
+                return self.end_build().map(|()| true);
+            }
+            if let Err(error) = self.apply(&mut packet) {
+                self.writer.lock().sorter = None;
+                return Err(error);
+            }
+            packet.clear();
+        }
+    }
+
     fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         let mut writer = self.writer.lock();
         if self.is_damaged() {

@@ -205,7 +205,7 @@ impl Editor<'_> {
 }
 
 /// The shortest key above `left` and not above `right` (suffix truncation: Bayer and Unterauer 1977).
-fn shortest_separator(left: &[u8], right: &[u8]) -> Vec<u8> {
+pub(super) fn shortest_separator(left: &[u8], right: &[u8]) -> Vec<u8> {
     let shared = left.iter().zip(right).take_while(|(a, b)| a == b).count();
     right[..right.len().min(shared + 1)].to_vec()
 }

@@ -14,7 +14,7 @@
 //!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
 //! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
-//! Changes: `insert` and `remove`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
+//! Changes: `insert`, `remove` and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
 //! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`.
 //!
 //! Invariants (1 to 6 are what the tests' `check` verifies after each step):
@@ -36,6 +36,7 @@
 //! any; a longer table of chunks (each time twice as long); and giving chunks back, which waits for readers only if more than
 //! a fifth of the memory is empty. `len` is stored under the lock and read without.
 
+mod build;
 mod change;
 mod edit;
 mod insert;
@@ -54,7 +55,7 @@ mod stress;
 #[cfg(test)]
 mod tests;
 
-use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
+use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition, order};
 use crate::error::{Error, Result};
 use crate::types::Location;
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
@@ -105,13 +106,14 @@ impl BTree {
     fn apply_exclusive(&self, writer: &mut Writer, changes: &mut [Change<'_>]) {
         let mut state = self.write();
         writer.budget.refill();
-        for change in changes {
+        let order = order::by_key(changes);
+        order::for_each(changes, order.as_deref(), |change| {
             if !writer.arena.is_ready(PAGES_PER_CHANGE) {
                 writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
             }
             let made = make(Editor::exclusive(&mut state, writer), change);
             debug_assert!(made.is_ok(), "nothing is forbidden");
-        }
+        });
         writer.arena.give_back(&mut state.pages);
         // Inside the lock: who sees the number sees the keys.
         self.len.store(writer.len, Ordering::Release);
@@ -196,6 +198,19 @@ impl Index for BTree {
             _ => self.apply_exclusive(&mut writer, changes),
         }
         Ok(())
+    }
+
+    fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
+        let mut writer = self.writer.lock();
+        let pages = build::most_pages(len as u64);
+        if writer.len > 0 || !writer.arena.has_room(pages) {
+            return Ok(false);
+        }
+        let mut state = self.write();
+        writer.arena.grow_table(&mut state.pages, pages);
+        Editor::exclusive(&mut state, &mut writer).build(entries);
+        self.len.store(writer.len, Ordering::Release);
+        Ok(true)
     }
 
     fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()> {

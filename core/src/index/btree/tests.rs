@@ -31,6 +31,47 @@ fn apply(tree: &BTree, model: &mut Model, changes: &[(Vec<u8>, Option<Location>)
     assert_eq!(tree.len(), model.len() as u64);
 }
 
+/// Built from the bottom up, a tree keeps all invariants, and goes on as any other.
+#[test]
+fn a_built_tree_is_like_a_grown_one() {
+    let key = |family: usize, i: u64| match family {
+        0 => i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().to_vec(),
+        1 => format!("a/long/prefix/that/all/share/{i:09}").into_bytes(),
+        // Prefixes that change from page to page, and lengths around those that are kept in words of their own.
+        2 => [vec![b'a'; (i % 130) as usize], i.to_be_bytes().to_vec()].concat(),
+        3 => [vec![(i % 3) as u8; 500 + (i % 40) as usize], i.to_be_bytes().to_vec()].concat(),
+        _ => [vec![7; MAX_KEY_LEN - 8], i.to_be_bytes().to_vec()].concat(),
+    };
+    for (family, sizes) in [(0, 3000), (1, 3000), (2, 3000), (3, 900), (4, 40)].into_iter().enumerate() {
+        for n in [0, 1, 2, 5, 6, 7, 90, 91, 92, sizes.1 / 2, sizes.1] {
+            let mut model: Model = (0..n).map(|i| (key(family, i), location(i))).collect();
+            let tree = BTree::new();
+            let built = tree.build(model.len(), &mut model.iter().map(|(key, at)| (&key[..], *at))).unwrap();
+            assert!(built, "family {family}, {n} keys");
+            check(&tree);
+            assert_eq!(tree.len(), model.len() as u64);
+            assert_eq!(
+                scan(&tree, Start::Edge, Direction::Forward, usize::MAX),
+                scan_model(&model, Start::Edge, Direction::Forward, usize::MAX)
+            );
+            let again = !tree.is_empty() && tree.build(0, &mut std::iter::empty()).unwrap();
+            assert!(!again, "what has keys is not built over");
+            // More keys between the others and at both ends, in one call that is sorted and one that is not; and others away.
+            let more: Vec<_> =
+                (0..n + 100).map(|i| (key(family, i * 7 % (2 * n + 100)), Some(location(n + i)))).collect();
+            apply(&tree, &mut model, &more);
+            check(&tree);
+            let fewer: Vec<_> = (0..n).rev().map(|i| (key(family, i), (i % 5 == 0).then(|| location(i)))).collect();
+            apply(&tree, &mut model, &fewer);
+            check(&tree);
+            assert_eq!(
+                scan(&tree, Start::Edge, Direction::Reverse, usize::MAX),
+                scan_model(&model, Start::Edge, Direction::Reverse, usize::MAX)
+            );
+        }
+    }
+}
+
 fn put(tree: &BTree, key: &[u8], n: u64) {
     tree.apply(&mut [Change { key, new: Some(location(n)), old: None }]).unwrap();
 }

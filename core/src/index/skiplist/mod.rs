@@ -75,7 +75,7 @@ use parking_lot::Mutex;
 use self::arena::{Chunk, Word};
 use self::list::{List, Writer};
 use self::node::{HIGH, MAX_HEIGHT, node_words};
-use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
+use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition, order};
 use crate::error::{Error, Result};
 use crate::types::Location;
 
@@ -136,7 +136,8 @@ impl SkipList {
     fn apply_many(&self, writer: &mut Writer, changes: &mut [Change<'_>]) {
         let mut list = self.write();
         writer.reclaim(&list);
-        for change in changes {
+        let order = order::by_key(changes);
+        order::for_each(changes, order.as_deref(), |change| {
             let old = match change.new {
                 Some(location) => {
                     let height = writer.draw_height(&list);
@@ -155,7 +156,7 @@ impl SkipList {
                 }
             };
             change.old = old.map(Location::from_bits);
-        }
+        });
         let surplus = give_back(writer, &mut list);
         drop(list);
         drop(surplus);

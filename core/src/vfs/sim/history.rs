@@ -103,7 +103,10 @@ impl Cursor {
                 }
                 _ => {
                     // The inode is there even if its name gets lost: a later rename may be what survives.
-                    if let Op::Create { ino, kind, .. } = op {
+                    // After a kill its bytes may be durable although its name is not yet.
+                    if let Op::Create { ino, kind, .. } = op
+                        && matches!(self.durable.node(*ino), Node::Free)
+                    {
                         self.durable.set_node(*ino, Node::empty(*kind));
                     }
                     self.pending.push(index);

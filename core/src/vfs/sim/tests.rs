@@ -267,6 +267,19 @@ fn pages_that_a_failed_sync_gave_up_are_lost_unless_written_again() {
 }
 
 #[test]
+fn bytes_that_were_synced_before_a_kill_are_there_when_their_name_is() {
+    let sim = SimVfs::new(7);
+    let f = create(&sim, "f");
+    f.write_at(b"synced", 0).unwrap();
+    f.sync_data().unwrap();
+    let next = sim.kill();
+    assert_eq!(names(&now(&next, LoseUnsynced)), [""; 0]);
+    assert_eq!(bytes(&now(&next, KeepAll), "f"), b"synced");
+    next.sync_dir(&p("")).unwrap();
+    assert_eq!(bytes(&now(&next, LoseUnsynced), "f"), b"synced");
+}
+
+#[test]
 fn a_kill_keeps_everything_and_makes_nothing_durable() {
     let (sim, f) = durable(b"");
     f.write_at(b"synced", 0).unwrap();

@@ -1,0 +1,116 @@
+//! What the index is to be told of a load: keys and places, kept aside till it is done.
+//!
+//! 16 bytes and the key for each pair, and while they are sorted 16 more.
+
+use crate::index::order::head;
+use crate::types::{FileId, Location};
+
+/// Bits of an entry's first word that are the key's length; the others say where it begins.
+const LEN_BITS: u32 = 16;
+
+/// Keys with their places, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    keys: Vec<u8>,
+    /// Place and length of the key, and the location.
+    entries: Vec<(u64, Location)>,
+    /// They did not come in strictly ascending order.
+    is_unsorted: bool,
+    /// Bytes that all keys begin with, while they are unsorted.
+    shared: usize,
+}
+
+impl Entries {
+    /// Adds one.
+    pub(super) fn push(&mut self, key: &[u8], location: Location) {
+        match self.entries.last() {
+            None => self.shared = key.len(),
+            Some(&last) => {
+                self.is_unsorted |= self.key(last) >= key;
+                let first = self.key(self.entries[0]);
+                let alike = first.iter().zip(key).take(self.shared).take_while(|(a, b)| a == b).count();
+                self.shared = alike;
+            }
+        }
+        let start = self.keys.len() as u64;
+        self.keys.extend_from_slice(key);
+        self.entries.push((start << LEN_BITS | key.len() as u64, location));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Turns files numbered within the load, from 1, into those that they have become, from `first` on.
+    pub(super) fn settle(&mut self, first: FileId) {
+        let shift = u64::from(first.0 - 1) << Location::FILE_SHIFT;
+        for (_, location) in &mut self.entries {
+            *location = Location::from_bits(location.to_bits() + shift);
+        }
+    }
+
+    /// Brings them into the order of their keys and leaves the last of each key.
+    pub(super) fn sort(&mut self) {
+        if !self.is_unsorted {
+            return;
+        }
+        // Most comparisons are of the first eight bytes in which keys may differ; those lie with what is moved.
+        let mut order: Vec<(u64, usize)> =
+            self.entries.iter().enumerate().map(|(i, &entry)| (head(self.key(entry), self.shared), i)).collect();
+        order.sort_unstable_by(|a, b| {
+            let rest = |i: usize| &self.key(self.entries[i])[self.shared..];
+            a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(rest(b.1))).then(a.1.cmp(&b.1))
+        });
+        let mut sorted: Vec<(u64, Location)> = Vec::with_capacity(order.len());
+        for (_, i) in order {
+            let entry = self.entries[i];
+            match sorted.last_mut() {
+                Some(last) if self.key(*last) == self.key(entry) => *last = entry,
+                _ => sorted.push(entry),
+            }
+        }
+        (self.entries, self.is_unsorted) = (sorted, false);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Location)> {
+        self.entries.iter().map(|&entry| (self.key(entry), entry.1))
+    }
+
+    fn key(&self, entry: (u64, Location)) -> &[u8] {
+        let start = (entry.0 >> LEN_BITS) as usize;
+        &self.keys[start..start + (entry.0 & ((1 << LEN_BITS) - 1)) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sorted_they_are_what_a_map_would_be(
+            keys in proptest::collection::vec(("[ab]{0,3}", "[\u{0}ab]{0,10}"), 0..60),
+            ascending: bool,
+        ) {
+            let mut keys: Vec<Vec<u8>> = keys.into_iter().map(|(a, b)| ["pre", &a, &b].concat().into_bytes()).collect();
+            if ascending {
+                keys.sort();
+                keys.dedup();
+            }
+            let mut entries = Entries::default();
+            let mut map = std::collections::BTreeMap::new();
+            for (i, key) in keys.iter().enumerate() {
+                let offset = 128 + 4 * i as u64;
+                entries.push(key, Location::new(FileId(1 + i as u32 % 3), offset, 64).unwrap());
+                map.insert(key.clone(), Location::new(FileId(7 + i as u32 % 3), offset, 64).unwrap());
+            }
+            prop_assert!(!ascending || !entries.is_unsorted);
+            entries.settle(FileId(7));
+            entries.sort();
+            let found: Vec<_> = entries.iter().map(|(key, location)| (key.to_vec(), location)).collect();
+            prop_assert_eq!(found, map.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
