@@ -200,6 +200,12 @@
 // The load need not be atomic: it becomes visible in commits of about a MiB each as it goes.
 #define BITCASK_BULK_IN_PIECES 2
 
+// Hints and data files are read into the index.
+#define BITCASK_OPEN_READ 0
+
+// All was read; what is left is short.
+#define BITCASK_OPEN_FINISH 1
+
 // Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 // thread at a time.
 typedef struct bitcask_batch bitcask_batch;
@@ -258,6 +264,15 @@ typedef struct bitcask_entry {
   // Its length in bytes.
   size_t value_len;
 } bitcask_entry;
+
+// Is told how far an opening is. phase is BITCASK_OPEN_READ or BITCASK_OPEN_FINISH, or one that a later library knows; bytes_done of
+// bytes_total bytes of data files are in the index by now; records is the number of records read so far. Returns 0 to go on, anything
+// else to stop the opening, which then gives BITCASK_CANCELLED. It must not throw or jump out.
+typedef int32_t (*bitcask_progress_fn)(void *user_data,
+                                       int32_t phase,
+                                       uint64_t bytes_done,
+                                       uint64_t bytes_total,
+                                       uint64_t records);
 
 #ifdef __cplusplus
 extern "C" {
@@ -782,6 +797,34 @@ int32_t bitcask_count(struct bitcask_db *db,
 int32_t bitcask_random_key(struct bitcask_db *db,
                            struct bitcask_value **key,
                            struct bitcask_error **error);
+
+// Has callback told of the progress of each opening with these options: when it begins, once in 8 MiB of data files, and when all was
+// read. NULL tells nobody, which is the default.
+//
+// It is called inside of bitcask_open, by its thread. An opening that it stops has changed nothing that an opening would not change, and
+// leaves nothing locked. user_data is handed to it as it is, and must be good for as long as stores are opened with these options; if
+// several threads open with them at once, so must callback be for several threads. It may use other stores, and not these options.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_progress(struct bitcask_options *options,
+                                     bitcask_progress_fn callback,
+                                     void *user_data,
+                                     struct bitcask_error **error);
+
+// Catches up with the writer in another process, if the store was opened for reading only
+// (bitcask_options_set_read_only): what was acknowledged there before this call is shown from now on, each commit whole.
+// *changed tells whether anything new is shown; changed may be NULL.
+//
+// What is new is read and nothing else; only where the writer took something back, or files came or went, all is loaded
+// anew, beside what is shown until that is done. Iterators and values go on showing what they showed. With nothing new it
+// costs a few system calls. In a store that is open for writing it does nothing. Threads that refresh at once wait for each
+// other; reads go on meanwhile.
+//
+// Errors: BITCASK_CORRUPTED where the log is damaged (what was shown before still is), BITCASK_NO_STORE if the directory has
+// no data files any more, BITCASK_IO, BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_refresh(struct bitcask_db *db,
+                        bool *changed,
+                        struct bitcask_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

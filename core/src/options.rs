@@ -1,14 +1,18 @@
 //! What a caller may choose at open, and its validation. The facade splits [`Options`] into narrow configurations for
 //! the layers below; no layer sees the whole of it.
 
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::index::IndexKind;
+use crate::stats::OpenProgress;
 use crate::types::{Durability, IoKind, OnDamage};
 
 /// How to open a store. Values are checked at open, not in the setters.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     pub(crate) index: IndexKind,
     pub(crate) durability: Durability,
@@ -20,6 +24,28 @@ pub struct Options {
     pub(crate) io: IoKind,
     pub(crate) sort_budget: u64,
     pub(crate) index_budget: u64,
+    pub(crate) progress: Option<Arc<ProgressCallback>>,
+}
+
+/// What is told of an opening's progress.
+type ProgressCallback = dyn Fn(&OpenProgress) -> ControlFlow<()> + Send + Sync;
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("index", &self.index)
+            .field("durability", &self.durability)
+            .field("max_file_size", &self.max_file_size)
+            .field("create_if_missing", &self.create_if_missing)
+            .field("read_only", &self.read_only)
+            .field("verify_checksums", &self.verify_checksums)
+            .field("on_damage", &self.on_damage)
+            .field("io", &self.io)
+            .field("sort_budget", &self.sort_budget)
+            .field("index_budget", &self.index_budget)
+            .field("on_progress", &self.progress.is_some())
+            .finish()
+    }
 }
 
 impl Default for Options {
@@ -35,6 +61,7 @@ impl Default for Options {
             io: IoKind::default(),
             sort_budget: Options::DEFAULT_SORT_BUDGET,
             index_budget: Options::DEFAULT_INDEX_BUDGET,
+            progress: None,
         }
     }
 }
@@ -96,8 +123,8 @@ impl Options {
         self
     }
 
-    /// Opens without a lock and without changing anything, also beside a writer in another process; shows what was
-    /// there at open (default no).
+    /// Opens without a lock and without changing anything, also beside a writer in another process and where nothing may be written;
+    /// shows what was there at open, or when it was last refreshed ([`Db::refresh`](crate::Db::refresh)) (default no).
     #[must_use]
     pub fn read_only(mut self, yes: bool) -> Options {
         self.read_only = yes;
@@ -132,6 +159,25 @@ impl Options {
     #[must_use]
     pub fn sort_budget(mut self, bytes: u64) -> Options {
         self.sort_budget = bytes;
+        self
+    }
+
+    /// Has `callback` told how far an opening is: when it begins, once in 8 MiB of data files, and when all was read. It is called
+    /// by the thread that opens; [`ControlFlow::Break`] stops the opening with [`Error::Cancelled`], and so does a panic, which goes on to
+    /// the caller of open: nothing is locked then, and nothing was changed that an opening would not change.
+    #[must_use]
+    pub fn on_progress(
+        mut self,
+        callback: impl Fn(&OpenProgress) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Options {
+        self.progress = Some(Arc::new(callback));
+        self
+    }
+
+    /// Tells nobody of the progress, the default.
+    #[must_use]
+    pub fn no_progress(mut self) -> Options {
+        self.progress = None;
         self
     }
 

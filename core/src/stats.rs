@@ -59,6 +59,50 @@ pub struct TornTail {
     pub kept_as: Option<PathBuf>,
 }
 
+/// What [`Db::refresh`](crate::Db::refresh) came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refreshed {
+    /// Records that are shown now and were not before: puts and deletes. Where all was loaded anew, all that were read for it.
+    pub records: u64,
+    /// All was loaded anew, because files came or went or the writer took something back.
+    pub reloaded: bool,
+    /// Sequence number of the last commit that is shown.
+    pub last_seq: SeqNo,
+}
+
+impl Refreshed {
+    /// Whether anything changed.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.records > 0 || self.reloaded
+    }
+}
+
+/// What an opening is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenPhase {
+    /// Hints and data files are read into the index.
+    Read,
+    /// All was read. What is left depends on little but what the last process was in the midst of.
+    Finish,
+}
+
+/// How far an opening is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenProgress {
+    /// What it is at.
+    pub phase: OpenPhase,
+    /// Bytes of data files that the index has by now, whether from the files themselves, from their hints or because it had them before.
+    pub bytes_done: u64,
+    /// Bytes of all data files, preallocated space included.
+    pub bytes_total: u64,
+    /// Records read so far.
+    pub records: u64,
+}
+
 /// What opening found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -26,6 +26,8 @@ pub mod keys;
 pub mod options;
 #[cfg(test)]
 mod overhead;
+pub mod progress;
+pub mod refresh;
 pub mod status;
 pub mod store;
 mod stripes;

@@ -75,7 +75,7 @@ impl Chosen {
         })
     }
 
-    fn update(&mut self, change: impl FnOnce(Options) -> Options) {
+    pub(crate) fn update(&mut self, change: impl FnOnce(Options) -> Options) {
         self.options = change(std::mem::take(&mut self.options));
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn to_core(options: *const bitcask_options) -> Result<Options, Failur
 ///
 /// # Safety
 /// `error` is NULL or may be written.
-unsafe fn set(
+pub(crate) unsafe fn set(
     options: *mut bitcask_options,
     error: *mut *mut bitcask_error,
     change: impl FnOnce(&mut Chosen) -> Result<(), Failure>,

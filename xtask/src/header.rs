@@ -50,8 +50,21 @@ fn generate(root: &Path) -> Result<String, String> {
         ..Config::default()
     };
     // In the order in which the header is to be read.
-    let sources =
-        ["status", "error", "options", "store", "value", "values", "batch", "bulk", "iter_options", "iter", "keys"];
+    let sources = [
+        "status",
+        "error",
+        "options",
+        "store",
+        "value",
+        "values",
+        "batch",
+        "bulk",
+        "iter_options",
+        "iter",
+        "keys",
+        "progress",
+        "refresh",
+    ];
     let builder = sources.iter().fold(Builder::new().with_config(config), |builder, name| {
         builder.with_src(root.join("ffi/src").join(name).with_extension("rs"))
     });

@@ -16,10 +16,10 @@ pub use bulk::{BulkLoader, BulkOptions};
 pub use iter::{EntryPage, Iter, IterOptions, ValuePage};
 pub use snapshot::Snapshot;
 
-use crate::engine::{self, Store};
+use crate::engine::{self, Handle, State};
 use crate::error::{Error, Result};
 use crate::options::{Options, WriteOptions};
-use crate::stats::{OpenReport, Stats};
+use crate::stats::{OpenReport, Refreshed, Stats};
 use crate::types::{MAX_KEY_LEN, MAX_VALUE_LEN};
 use crate::vfs::{OsVfs, Vfs};
 
@@ -31,7 +31,7 @@ pub use crate::engine::Value;
 /// [`Db::close`].
 #[derive(Clone, Debug)]
 pub struct Db {
-    store: Arc<Store>,
+    handle: Handle,
 }
 
 impl Db {
@@ -60,7 +60,26 @@ impl Db {
             sort_budget: options.sort_budget,
             index_budget: options.index_budget,
         };
-        Ok(Db { store: Store::open(path.as_ref(), config, vfs)? })
+        Ok(Db { handle: Handle::open(path.as_ref(), config, vfs, options.progress.clone())? })
+    }
+
+    #[inline]
+    fn store(&self) -> State<'_> {
+        self.handle.store()
+    }
+
+    /// Catches up with the writer in another process, if the store was opened for reading only: what was written and acknowledged there before this
+    /// call is shown from now on, each commit whole. What is new is read and nothing else; only where the writer took something back, or
+    /// files came or went (a merge), all is loaded anew, beside what is shown until that is done. Iterators, snapshots and values go on
+    /// showing what they showed. With nothing new it costs a few system calls. In a store that is open for writing it does nothing.
+    ///
+    /// Threads that refresh at once wait for each other; reads go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Corrupted`] where the log is damaged (the state before stays, and can be read), [`Error::Closed`], [`Error::Forked`],
+    /// [`Error::Io`], [`Error::NoStore`] if the directory has no data files any more.
+    pub fn refresh(&self) -> Result<Refreshed> {
+        self.handle.refresh()
     }
 
     /// The value of a key, or `None`. The value does not keep anybody from writing.
@@ -70,7 +89,7 @@ impl Db {
     /// [`Error::Forked`], [`Error::Io`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         check_key(key)?;
-        self.store.get(key)
+        self.store().get(key)
     }
 
     /// Copies a key's value into `buf` as far as it fits, and gives the value's whole length; `None` if there is no such key. If the length exceeds
@@ -80,7 +99,7 @@ impl Db {
     /// As [`Db::get`].
     pub fn get_into(&self, key: &[u8], buf: &mut [u8]) -> Result<Option<usize>> {
         check_key(key)?;
-        self.store.get_into(key, buf)
+        self.store().get_into(key, buf)
     }
 
     /// Whether a key is there. Reads no value.
@@ -89,7 +108,7 @@ impl Db {
     /// As [`Db::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
         check_key(key)?;
-        self.store.contains(key)
+        self.store().contains(key)
     }
 
     /// Length of a key's value in bytes, or `None` if there is no such key. Reads no value, and so finds no damage in it.
@@ -98,7 +117,7 @@ impl Db {
     /// As [`Db::get`].
     pub fn value_size(&self, key: &[u8]) -> Result<Option<u64>> {
         check_key(key)?;
-        self.store.value_size(key)
+        self.store().value_size(key)
     }
 
     /// The values of many keys as of one moment, in the order of the keys. A key may be given twice. The records are read in the order
@@ -108,7 +127,7 @@ impl Db {
     /// As [`Db::get`], of the first key that fails: then there are no values at all.
     pub fn multi_get<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
         keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
-        self.store.multi_get(keys)
+        self.store().multi_get(keys)
     }
 
     /// As [`Db::multi_get`], copying the values into one buffer: with a page that is used again nothing is allocated.
@@ -118,7 +137,7 @@ impl Db {
     pub fn multi_get_into<K: AsRef<[u8]>>(&self, keys: &[K], page: &mut ValuePage) -> Result<()> {
         page.clear();
         keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
-        self.store.multi_get_into(keys, page)
+        self.store().multi_get_into(keys, page)
     }
 
     /// The record with the least key, or `None` in an empty store. Without order (`hash`) this reads all keys.
@@ -126,7 +145,7 @@ impl Db {
     /// # Errors
     /// As [`Db::iter`].
     pub fn first(&self) -> Result<Option<(Vec<u8>, Value)>> {
-        engine::Snapshot::new(&self.store)?.edge(false)
+        engine::Snapshot::new(&self.store())?.edge(false)
     }
 
     /// The record with the greatest key, or `None` in an empty store. Without order (`hash`) this reads all keys.
@@ -134,7 +153,7 @@ impl Db {
     /// # Errors
     /// As [`Db::iter`].
     pub fn last(&self) -> Result<Option<(Vec<u8>, Value)>> {
-        engine::Snapshot::new(&self.store)?.edge(true)
+        engine::Snapshot::new(&self.store())?.edge(true)
     }
 
     /// Number of keys that an iterator with these options would give now. Reads no values, and no keys where the index keeps them;
@@ -144,9 +163,9 @@ impl Db {
     /// [`Error::Closed`], [`Error::Forked`]; and as [`Db::iter`] where the index keeps no keys.
     pub fn count(&self, options: &IterOptions) -> Result<u64> {
         if options.inner.is_all() {
-            return Ok(self.store.len()?.min(options.inner.limit));
+            return Ok(self.store().len()?.min(options.inner.limit));
         }
-        engine::Snapshot::new(&self.store)?.count(options.inner.clone())
+        engine::Snapshot::new(&self.store())?.count(options.inner.clone())
     }
 
     /// A key at random, each with the same chance, or `None` in an empty store.
@@ -154,7 +173,7 @@ impl Db {
     /// # Errors
     /// As [`Db::get`], where the record that was picked is damaged.
     pub fn random_key(&self) -> Result<Option<Vec<u8>>> {
-        self.store.random_key()
+        self.store().random_key()
     }
 
     /// Stores a value under a key, replacing any other. Key and value are copied before this returns.
@@ -173,7 +192,7 @@ impl Db {
     pub fn put_with(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.store.put(key, value, options.sync)
+        self.store().put(key, value, options.sync)
     }
 
     /// Removes a key and tells whether it was there. Removing a missing key writes nothing.
@@ -190,13 +209,13 @@ impl Db {
     /// As [`Db::put`].
     pub fn delete_with(&self, key: &[u8], options: WriteOptions) -> Result<bool> {
         check_key(key)?;
-        self.store.delete(key, options.sync)
+        self.store().delete(key, options.sync)
     }
 
     /// An empty batch: writes that take effect together or not at all.
     #[must_use]
     pub fn batch(&self) -> Batch {
-        Batch::new(Arc::clone(&self.store))
+        Batch::new(Arc::clone(&self.store()))
     }
 
     /// Begins to load many pairs at once: in the memory of their keys only, whatever their values take, and faster than a batch.
@@ -204,7 +223,7 @@ impl Db {
     /// # Errors
     /// [`Error::ReadOnly`], [`Error::Closed`], [`Error::Forked`].
     pub fn bulk_load(&self, options: BulkOptions) -> Result<BulkLoader> {
-        BulkLoader::new(&self.store, options)
+        BulkLoader::new(&self.store(), options)
     }
 
     /// An iterator over the store as it is now, whatever is written meanwhile.
@@ -214,7 +233,7 @@ impl Db {
     /// read from the log, and [`Error::Unsupported`] if sorting them takes more than
     /// [`Options::sort_budget`].
     pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
-        Iter::new(&self.store, options)
+        Iter::new(&self.store(), options)
     }
 
     /// The store as it is now, to be read for as long as one wants, whatever is written meanwhile. In O(1), and at no cost to
@@ -223,7 +242,7 @@ impl Db {
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].
     pub fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::new(&self.store)
+        Snapshot::new(&self.store())
     }
 
     /// All keys at one moment, in order. Takes the memory of all of them: [`Db::iter`] with [`IterOptions::keys_only`] does not.
@@ -239,7 +258,7 @@ impl Db {
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].
     pub fn len(&self) -> Result<u64> {
-        self.store.len()
+        self.store().len()
     }
 
     /// Whether there are no keys.
@@ -255,7 +274,7 @@ impl Db {
     /// # Errors
     /// [`Error::WritesStopped`] after a sync that failed, now or earlier; [`Error::Closed`], [`Error::Forked`], [`Error::ReadOnly`].
     pub fn sync(&self) -> Result<()> {
-        self.store.sync()
+        self.store().sync()
     }
 
     /// Figures of the store as it is now.
@@ -263,19 +282,19 @@ impl Db {
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].
     pub fn stats(&self) -> Result<Stats> {
-        self.store.stats()
+        self.store().stats()
     }
 
     /// What opening found and did.
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {
-        self.store.open_report()
+        self.handle.open_report()
     }
 
     /// The directory, as the file system names it.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.store.path()
+        self.handle.path()
     }
 
     /// Syncs, closes and unlocks. Every later call on any clone gives [`Error::Closed`], a second close too. Calls
@@ -284,7 +303,7 @@ impl Db {
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`], or the failure of the last sync; the store is closed in any case but `Forked`.
     pub fn close(&self) -> Result<()> {
-        self.store.close()
+        self.store().close()
     }
 }
 

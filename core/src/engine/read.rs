@@ -151,7 +151,7 @@ impl Store {
             if !self.index.capabilities().keeps_keys && view.header.kind.is_put() {
                 return Ok(false);
             }
-            return Err(Error::corrupted(file.path(), view.offset, "the record holds another key than the index says"));
+            return Err(file.not_as_written(view.offset, "the record holds another key than the index says"));
         }
         Ok(view.header.expiry.is_none_or(|expiry| now < expiry))
     }

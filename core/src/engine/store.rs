@@ -32,7 +32,8 @@ use super::files::Files;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
 use super::queue::CommitQueue;
-use super::recovery::{self, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
+use super::recovery::{self, Callback, Progress, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
+use super::refresh::Tail;
 use super::write::{Job, Outcome};
 
 /// A group of commits has at most so many, and after the first at most so many bytes.
@@ -59,6 +60,15 @@ pub(crate) struct Config {
     pub(crate) index_budget: u64,
 }
 
+/// What an opening is given beyond the configuration.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    /// Is told how far it is.
+    pub(crate) progress: Option<Arc<Callback>>,
+    /// Whether the store was closed.
+    pub(crate) closed: Arc<AtomicBool>,
+}
+
 /// An open store.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -76,7 +86,10 @@ pub(crate) struct Store {
     pub(super) history: History,
     /// Number of the last commit that readers see.
     pub(super) visible: AtomicU64,
-    closed: AtomicBool,
+    /// How far in the log a reader is.
+    pub(super) tail: Option<Mutex<Tail>>,
+    /// Shared by all states that a reader loads.
+    closed: Arc<AtomicBool>,
     generation: u64,
     report: OpenReport,
     store_id: u64,
@@ -107,7 +120,7 @@ impl Random {
 
 impl Store {
     /// Opens, recovers, and starts what runs in the background.
-    pub(crate) fn open(path: &Path, config: Config, vfs: Arc<dyn Vfs>) -> Result<Arc<Store>> {
+    pub(crate) fn open(path: &Path, config: Config, vfs: Arc<dyn Vfs>, hooks: &Hooks) -> Result<Arc<Store>> {
         let dir = directory(path, config, vfs.as_ref())?;
         let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
         // A reader beside a writer must not touch a page that the writer may cut off.
@@ -118,7 +131,9 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
-        let (index, replayed) = recover(&survey, &vfs, &dir, config)?;
+        let (index, replayed) = recover(&survey, &vfs, &dir, config, hooks)?;
+        let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
+        let applied = replayed.applied;
         let mut store_id = survey.store_id.unwrap_or_default();
         let (log, report) = if config.read_only {
             (None, replayed.into_report(&survey))
@@ -148,8 +163,9 @@ impl Store {
             queue: CommitQueue::new(MAX_GROUP, MAX_GROUP_BYTES),
             gate: RwLock::new(()),
             history: History::default(),
-            visible: AtomicU64::new(report.last_seq.0),
-            closed: AtomicBool::new(false),
+            visible: AtomicU64::new(if config.read_only { applied.0 } else { report.last_seq.0 }),
+            tail,
+            closed: Arc::clone(&hooks.closed),
             interval: Mutex::new(None),
             pressure: OnceLock::new(),
             random: OnceLock::new(),
@@ -264,6 +280,12 @@ impl Store {
         Ok(self.random.get_or_init(|| Random(AtomicU64::new(seed))))
     }
 
+    /// The state that the directory has now, for a reader that can't catch up.
+    pub(super) fn load_anew(&self) -> Result<Arc<Store>> {
+        let hooks = Hooks { progress: None, closed: Arc::clone(&self.closed) };
+        Store::open(&self.dir, self.config, Arc::clone(&self.vfs), &hooks)
+    }
+
     pub(crate) fn open_report(&self) -> &OpenReport {
         &self.report
     }
@@ -306,7 +328,7 @@ impl Drop for Store {
             }
             // Its hint's temporary file is the parent's too.
             std::mem::forget(self.log.take());
-        } else if !*self.closed.get_mut() {
+        } else if !self.closed.load(Ordering::Acquire) {
             // Nobody is left to be told; `close` tells.
             let _ = self.shut_down();
         }
@@ -380,10 +402,19 @@ fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
 }
 
 /// Reads the files into an index: one that is there already as far as it can be believed, else a new one.
-fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config) -> Result<(Box<dyn Index>, Replayed)> {
+fn recover(
+    survey: &Survey,
+    vfs: &Arc<dyn Vfs>,
+    dir: &Path,
+    config: Config,
+    hooks: &Hooks,
+) -> Result<(Box<dyn Index>, Replayed)> {
     let replay = |index: &dyn Index, start: Option<Start>| {
         let (on_damage, collect_hints) = (config.on_damage, !config.read_only);
-        recovery::replay(survey, index, ReplayConfig { vfs, dir, on_damage, collect_hints, start })
+        let (beside, progress) = (config.read_only, Progress::new(hooks.progress.clone()));
+        let config =
+            ReplayConfig { vfs, dir, on_damage, collect_hints, start, beside, last: None, live: None, progress };
+        recovery::replay(survey, index, config)
     };
     let mut unusable = None;
     if config.index == IndexKind::BPTree && !config.read_only {

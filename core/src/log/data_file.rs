@@ -10,9 +10,10 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::seen::Seen;
 use super::value::{Pins, Value};
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
@@ -37,6 +38,8 @@ pub(crate) struct DataFile {
     file: Arc<dyn VfsFile>,
     map: Option<Pins>,
     end: AtomicU64,
+    /// What a reader beside a writer knows of the log.
+    seen: OnceLock<Arc<Seen>>,
 }
 
 /// What a new data file's header says.
@@ -156,7 +159,7 @@ impl DataFile {
         // Reading works without a mapping, so a failure to map is none.
         let map = if map_len == 0 { None } else { file.map(map_len.max(end)).ok().map(Pins::new) };
         let placer = Placer::new(header.nonce);
-        DataFile { header, placer, path, file, map, end: AtomicU64::new(end) }
+        DataFile { header, placer, path, file, map, end: AtomicU64::new(end), seen: OnceLock::new() }
     }
 
     pub(crate) fn id(&self) -> FileId {
@@ -235,7 +238,7 @@ impl DataFile {
         mapped: bool,
     ) -> Result<View<'a>> {
         if verify {
-            record::check_body(&header, bytes).map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))?;
+            record::check_body(&header, bytes).map_err(|e| self.not_as_written(offset, e.to_string()))?;
         }
         let len = usize::try_from(header.record_len()).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..len) else {
@@ -303,7 +306,26 @@ impl DataFile {
 
     /// The file is shorter than it was when it was opened.
     fn cut_off(&self, offset: u64) -> Error {
-        Error::corrupted(&self.path, offset, "the record is cut off by the end of the file")
+        self.not_as_written(offset, "the record is cut off by the end of the file")
+    }
+
+    /// A record that is not what it was when it was put into the index: damage, or the writer in another process took it back.
+    #[cold]
+    pub(crate) fn not_as_written(&self, offset: u64, what: impl Into<String>) -> Error {
+        match self.seen.get() {
+            Some(seen) if seen.is_cut() => self.stale(offset),
+            _ => Error::corrupted(&self.path, offset, what),
+        }
+    }
+
+    #[cold]
+    fn stale(&self, offset: u64) -> Error {
+        Error::Stale { path: self.path.clone(), offset }
+    }
+
+    /// From now on a record that this does not know of is an error: the file is read beside a writer in another process.
+    pub(crate) fn read_beside(&self, seen: &Arc<Seen>) {
+        let _ = self.seen.set(Arc::clone(seen));
     }
 
     /// Whether records are read through a mapping.
@@ -328,8 +350,11 @@ impl DataFile {
 
     #[inline]
     fn peek(&self, bytes: &[u8], offset: u64, left: u64) -> Result<RecordHeader> {
-        record::peek_header(bytes, self.placer, offset, left)
-            .map_err(|e| Error::corrupted(&self.path, offset, e.to_string()))
+        match record::peek_header(bytes, self.placer, offset, left) {
+            Ok(header) if self.seen.get().is_none_or(|seen| seen.knows(header.seq)) => Ok(header),
+            Ok(_) => Err(self.stale(offset)),
+            Err(e) => Err(self.not_as_written(offset, e.to_string())),
+        }
     }
 }
 

@@ -234,6 +234,11 @@ impl HintReader {
         &self.header
     }
 
+    /// Up to where in the data file the blocks read so far speak.
+    pub(crate) fn reached(&self) -> u64 {
+        self.end
+    }
+
     /// Passes over all blocks unread, so that what follows can be collected behind them.
     pub(crate) fn skip(&mut self) -> Result<(), String> {
         self.at = self.file.len().map_err(|e| e.to_string())?;

@@ -64,6 +64,11 @@ impl<'a> Scanner<'a> {
         &self.key
     }
 
+    /// Where the bytes begin that were last read from the file.
+    pub(crate) fn window(&self) -> u64 {
+        self.window_at
+    }
+
     /// The next item. After `End` it is given again and again.
     pub(crate) fn next(&mut self) -> Result<Item> {
         let offset = self.at;

@@ -12,14 +12,25 @@ use crate::types::{FileId, Location, SeqNo};
 /// Bytes of key for each change of a packet, on average; a packet with longer keys is handed over earlier.
 const KEY_BYTES: usize = 64;
 
+/// An index that is read meanwhile: it takes what the log did commit by commit.
+pub(crate) trait Live: std::fmt::Debug {
+    /// Takes whole commits, in the order of the log, with the number of each change.
+    fn publish(&self, changes: &mut [Change<'_>], seqs: &[SeqNo]) -> Result<()>;
+}
+
 /// Collects changes for the index.
 #[derive(Debug)]
 pub(super) struct Applier<'a> {
     index: &'a dyn Index,
+    live: Option<&'a dyn Live>,
     /// Changes are handed to the index when so many have come together.
     packet: usize,
     keys: Vec<u8>,
     changes: Vec<(Range<usize>, Option<Location>)>,
+    /// The number of each, for a live index.
+    seqs: Vec<SeqNo>,
+    /// The greatest number of a change.
+    applied: SeqNo,
     /// The merged files, whose records may be newer than one that is read later.
     merged: HashMap<FileId, Arc<DataFile>>,
     /// Deletes met in merged files, whose puts may come later, from merged files and from the log.
@@ -28,10 +39,28 @@ pub(super) struct Applier<'a> {
 }
 
 impl<'a> Applier<'a> {
-    pub(super) fn new(index: &'a dyn Index, merged: HashMap<FileId, Arc<DataFile>>) -> Applier<'a> {
-        let tombstones = HashMap::new();
-        let packet = index.packet();
-        Applier { index, packet, keys: Vec::new(), changes: Vec::new(), merged, tombstones, reading_merged: true }
+    pub(super) fn new(
+        index: &'a dyn Index,
+        live: Option<&'a dyn Live>,
+        merged: HashMap<FileId, Arc<DataFile>>,
+    ) -> Applier<'a> {
+        Applier {
+            index,
+            live,
+            packet: index.packet(),
+            keys: Vec::new(),
+            changes: Vec::new(),
+            seqs: Vec::new(),
+            applied: SeqNo::ZERO,
+            merged,
+            tombstones: HashMap::new(),
+            reading_merged: true,
+        }
+    }
+
+    /// The greatest number of a change that was handed in.
+    pub(super) fn applied(&self) -> SeqNo {
+        self.applied
     }
 
     /// From now on records come in the order of their numbers.
@@ -44,11 +73,24 @@ impl<'a> Applier<'a> {
         if !self.merged.is_empty() && !self.is_newest(key, new.is_some(), seq, file)? {
             return Ok(());
         }
+        // A live index takes whole commits.
+        if self.live.is_some() && self.is_full() && self.seqs.last() != Some(&seq) {
+            self.flush()?;
+        }
         let start = self.keys.len();
         self.keys.extend_from_slice(key);
         self.changes.push((start..self.keys.len(), new));
-        let is_full = self.changes.len() >= self.packet || self.keys.len() >= self.packet * KEY_BYTES;
-        if is_full { self.flush() } else { Ok(()) }
+        self.applied = self.applied.max(seq);
+        if self.live.is_some() {
+            self.seqs.push(seq);
+        } else if self.is_full() {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.changes.len() >= self.packet || self.keys.len() >= self.packet * KEY_BYTES
     }
 
     /// Hands over what was collected.
@@ -58,10 +100,16 @@ impl<'a> Applier<'a> {
             .iter()
             .map(|(key, new)| Change { key: self.keys.get(key.clone()).unwrap_or_default(), new: *new, old: None })
             .collect();
-        // A full disk is to be told before it takes memory beyond all budgets.
-        self.index.reserve(&mut std::iter::empty())?;
-        self.index.apply(&mut changes)?;
+        match self.live {
+            Some(live) => live.publish(&mut changes, &self.seqs)?,
+            None => {
+                // A full disk is to be told before it takes memory beyond all budgets.
+                self.index.reserve(&mut std::iter::empty())?;
+                self.index.apply(&mut changes)?;
+            }
+        }
         drop(changes);
+        self.seqs.clear();
         self.keys.clear();
         self.changes.clear();
         Ok(())

@@ -11,12 +11,21 @@
 
 mod apply;
 mod batch;
+mod beside;
+mod hints;
+mod merged;
+mod progress;
+mod records;
 mod repair;
 mod replay;
+mod stable;
 mod start;
 mod survey;
 
+pub(super) use apply::Live;
+
+pub(super) use progress::{Callback, Progress};
 pub(super) use repair::repair;
-pub(super) use replay::{ReplayConfig, Replayed, replay};
+pub(super) use replay::{LogEndFound, ReplayConfig, Replayed, replay};
 pub(super) use start::{Start, covered, start};
-pub(super) use survey::{Survey, SurveyConfig, remove_temps, survey};
+pub(super) use survey::{Survey, SurveyConfig, data_files, remove_temps, survey};

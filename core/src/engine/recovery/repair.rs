@@ -26,7 +26,7 @@ const COPY_LEN: usize = 1 << 20;
 
 /// Repairs the directory and gives the end of the log, ready to be appended to, and the report.
 pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig) -> Result<(LogEnd, OpenReport)> {
-    let Replayed { mut report, end, stable, hints } = replayed;
+    let Replayed { mut report, end, stable, hints, .. } = replayed;
     let repair = Repair { vfs: config.vfs.as_ref(), dir: &config.dir };
     if let Some(path) = &survey.unfinished {
         repair.remove(path)?;

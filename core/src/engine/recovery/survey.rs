@@ -36,8 +36,45 @@ pub(crate) struct SurveyConfig {
     pub(crate) on_damage: OnDamage,
 }
 
+/// A reader looks so often at most for a moment in which no file comes or goes.
+const MAX_TRIES: usize = 1000;
+
 /// Lists the directory and opens its data files.
 pub(crate) fn survey(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<Survey> {
+    if config.mode != OpenMode::Read {
+        return look(vfs, dir, config);
+    }
+    // A writer in another process may add and remove names meanwhile. A listing may then miss a file that was added and another that it
+    // replaced; two that are the same don't.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let before = data_files(vfs, dir)?;
+        match look(vfs, dir, config) {
+            Ok(found) if tries >= MAX_TRIES || before == data_files(vfs, dir)? => return Ok(found),
+            Err(Error::Io { op: "open", source, .. })
+                if tries < MAX_TRIES && source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The ids of the data files that the directory names, ascending.
+pub(crate) fn data_files(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<FileId>> {
+    let entries = vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))?;
+    let mut ids: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| match FileName::parse(entry.name.as_ref()?) {
+            Some(FileName::Data(id)) => Some(id),
+            _ => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+fn look(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<Survey> {
     let mut found = Survey::default();
     let (mut ids, mut hints) = (Vec::new(), Vec::new());
     for entry in vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))? {
@@ -65,12 +102,6 @@ impl Survey {
         let path = DataFile::path_of(dir, id);
         let (file, damaged_copy) = match DataFile::open(vfs, dir, id, config.mode, config.map_len) {
             Ok(opened) => opened,
-            // A writer in another process took it away again.
-            Err(Unusable::Bad(Error::Io { op: "open", source, .. }))
-                if config.mode == OpenMode::Read && source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                return Ok(());
-            }
             Err(Unusable::Unfinished) if may_be_new => {
                 self.unfinished = Some(path);
                 return Ok(());

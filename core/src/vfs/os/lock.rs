@@ -8,6 +8,7 @@
 use std::fs::{OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use super::fork::NotInherited;
 use super::{OPEN_FLAGS, open_regular};
@@ -15,6 +16,8 @@ use crate::vfs::{LockError, LockGuard};
 
 /// What a refused locker is told of the lock file at most, in bytes.
 const NOTE_LIMIT: usize = 64;
+/// So many milliseconds a refused locker waits for the holder's note.
+const NOTE_TRIES: usize = 20;
 
 /// See [`Vfs::lock`](crate::vfs::Vfs::lock).
 pub(super) fn lock(path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError> {
@@ -31,7 +34,15 @@ pub(super) fn lock(path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockEr
         }
         Err(TryLockError::WouldBlock) => {
             let mut buf = [0; NOTE_LIMIT];
-            let n = file.read_at(&mut buf, 0).unwrap_or(0);
+            let mut n = file.read_at(&mut buf, 0).unwrap_or(0);
+            // The holder writes it when it has the lock.
+            for _ in 0..NOTE_TRIES {
+                if n > 0 {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+                n = file.read_at(&mut buf, 0).unwrap_or(0);
+            }
             Err(LockError::Held(String::from_utf8_lossy(&buf[..n]).into_owned()))
         }
         Err(TryLockError::Error(e)) => Err(LockError::Io(e)),
@@ -48,6 +59,8 @@ impl LockGuard for OsLock {}
 impl Drop for OsLock {
     fn drop(&mut self) {
         if let Some(file) = self.held.file() {
+            // So that the next holder is not taken for this one before it has written its own.
+            let _ = file.set_len(0);
             // If this fails the closing of the descriptor, which follows, does it.
             let _ = file.unlock();
         }

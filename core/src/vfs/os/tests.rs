@@ -123,8 +123,10 @@ fn a_second_holder_is_refused_and_told_the_note_until_the_first_lets_go() {
     fs::write(&path, [0xff]).unwrap();
     assert!(matches!(OsVfs.lock(&path, ""), Err(LockError::Held(note)) if note == "\u{fffd}"));
     drop(first);
-    drop(OsVfs.lock(&path, "pid 18").unwrap());
+    let second = OsVfs.lock(&path, "pid 18").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"pid 18");
+    drop(second);
+    assert_eq!(fs::read(&path).unwrap(), b"", "nobody is taken for the next holder");
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! Hints: what a file's hint tells is taken as if the file had been read up to there. Advisory: one that can't be used costs time only.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::format::header::{DATA_START, FileKind};
+use crate::format::hint::HintHeader;
+use crate::format::payload::Seal;
+use crate::log::{DataFile, HintReader, HintWriter};
+use crate::types::{Location, SeqNo};
+
+use super::replay::{InFile, Replay};
+use super::start::Start;
+
+impl Replay<'_> {
+    /// Uses a file's hint as far as it goes, and says from where the file itself is to be read.
+    pub(super) fn read_hint(&mut self, file: &Arc<DataFile>) -> Result<InFile> {
+        let mut progress = InFile {
+            seal: Seal::default(),
+            hint: None,
+            sealed: false,
+            is_marked: false,
+            hinted_to: 0,
+            at: DATA_START,
+            witness: 0,
+        };
+        match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
+            Ok(Some(reader)) => self.use_hint(file, reader, &mut progress)?,
+            Ok(None) => {}
+            Err(reason) => self.unusable_hint(file, reason),
+        }
+        if progress.at == DATA_START && self.config.collect_hints {
+            progress.hint = Some(HintWriter::new(self.config.vfs, self.config.dir, file));
+        }
+        Ok(progress)
+    }
+
+    /// The file in which reading begins, behind its hint if that does not go further than the index: the hint's entries need not be read for
+    /// it to be continued.
+    pub(super) fn begin_in(&mut self, file: &Arc<DataFile>, start: Start) -> InFile {
+        let mut progress = InFile {
+            seal: start.seal,
+            hint: None,
+            sealed: false,
+            is_marked: false,
+            hinted_to: 0,
+            at: start.position.offset,
+            witness: start.witness,
+        };
+        if !self.config.collect_hints {
+            self.saw(start.seq);
+            return progress;
+        }
+        match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
+            Ok(Some(mut reader)) => {
+                let header = *reader.header();
+                progress.hinted_to = header.covered;
+                if !header.sealed && header.covered <= progress.at {
+                    progress.at = header.covered;
+                    progress.seal = summary(&header);
+                    self.saw(header.max_seq);
+                    if self.config.collect_hints && reader.skip().is_ok() {
+                        progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, &reader));
+                    }
+                    return progress;
+                }
+            }
+            Ok(None) if progress.at == DATA_START && self.config.collect_hints => {
+                progress.hint = Some(HintWriter::new(self.config.vfs, self.config.dir, file));
+            }
+            Ok(None) => {}
+            Err(reason) => self.unusable_hint(file, reason),
+        }
+        self.saw(start.seq);
+        progress
+    }
+
+    pub(super) fn use_hint(
+        &mut self,
+        file: &Arc<DataFile>,
+        mut reader: HintReader,
+        progress: &mut InFile,
+    ) -> Result<()> {
+        let header = *reader.header();
+        if file.header().kind == FileKind::Log {
+            // A hint never covers an incomplete batch: those of earlier files that reach into it are complete too.
+            self.proves(header.max_seq)?;
+            self.complete_seq = self.complete_seq.max(header.max_seq);
+        }
+        progress.hinted_to = header.covered;
+        let mut entries = 0;
+        loop {
+            let block = match reader.next_block() {
+                Ok(Some(block)) => block,
+                Ok(None) => break,
+                Err(reason) => {
+                    // What it told so far is true and is read once more from the file, to the same effect.
+                    self.unusable_hint(file, reason);
+                    return Ok(());
+                }
+            };
+            for entry in block.entries().map_while(Result::ok) {
+                let new =
+                    if entry.kind.is_put() { Location::new(file.id(), entry.offset, entry.record_len()) } else { None };
+                self.applier.change(entry.key, new, entry.seq, file.id())?;
+                entries += 1;
+            }
+            self.config.progress.at(reader.reached(), self.records() + entries)?;
+        }
+        if entries != header.entries {
+            let reason = format!("it says that it has {} entries and has {entries}", header.entries);
+            self.unusable_hint(file, reason);
+            return Ok(());
+        }
+        self.report.files_from_hint += 1;
+        self.report.hint_records += entries;
+        match file.header().kind {
+            FileKind::Log => self.saw(header.max_seq),
+            FileKind::Merged => self.last_seq = self.last_seq.max(header.max_seq),
+        }
+        progress.at = header.covered;
+        progress.sealed = header.sealed;
+        progress.seal = summary(&header);
+        if self.config.collect_hints && !header.sealed {
+            progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, &reader));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unusable_hint(&mut self, file: &DataFile, reason: String) {
+        let path = HintReader::path_of(self.config.dir, file.id());
+        self.report.unusable_hints.push((path, reason));
+    }
+}
+
+/// What a hint says of the records that it covers.
+fn summary(header: &HintHeader) -> Seal {
+    Seal {
+        count: header.entries,
+        min_seq: header.min_seq,
+        max_seq: if header.entries == 0 { SeqNo::ZERO } else { header.max_seq },
+        min_time: header.min_time,
+        max_time: header.max_time,
+        length: 0,
+    }
+}
