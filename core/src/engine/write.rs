@@ -126,9 +126,13 @@ impl Store {
         let mut put: HashSet<Box<[u8]>> = HashSet::new();
         let track = jobs.len() > 1;
         for job in jobs {
-            let mut keep = Vec::with_capacity(job.commit.count());
-            for (key, is_put) in job.commit.writes() {
-                keep.push(is_put || put.contains(key) || self.index.get(key)?.is_some());
+            let mut keep: Vec<bool> = job.commit.writes().map(|(key, is_put)| is_put || put.contains(key)).collect();
+            // Looked up together, so that the index's cache misses overlap.
+            let asked: Vec<_> = job.commit.writes().zip(&keep).filter(|(_, keep)| !**keep).map(|(w, _)| w.0).collect();
+            let mut found = vec![None; asked.len()];
+            self.index.get_many(&asked, &mut found)?;
+            for (keep, found) in keep.iter_mut().filter(|keep| !**keep).zip(found) {
+                *keep = found.is_some();
             }
             if track {
                 put.extend(job.commit.writes().filter(|(_, is_put)| *is_put).map(|(key, _)| key.into()));

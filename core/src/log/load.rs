@@ -28,6 +28,9 @@ use super::hint_file::HintWriter;
 /// Bytes are written when so many have come together.
 const WRITE_LEN: usize = 1 << 20;
 
+/// And the disk begins with them when so many have been written: what a sync waits for in the end is short then.
+const START_LEN: u64 = 8 << 20;
+
 /// One file of a load.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -43,6 +46,8 @@ pub(super) struct Part {
     pub(super) seal: Seal,
     /// Where its last record begins.
     pub(super) last_record: u64,
+    /// The disk has begun with what is before this.
+    started: u64,
     placer: Placer,
 }
 
@@ -55,6 +60,7 @@ impl Part {
             end: DATA_START,
             seal: Seal::default(),
             last_record: 0,
+            started: DATA_START,
             placer: Placer::new(header.nonce),
             header,
         }
@@ -175,10 +181,14 @@ impl Load {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let Some(part) = self.parts.last() else { return Ok(()) };
+        let Some(part) = self.parts.last_mut() else { return Ok(()) };
         let at = part.end - self.buf.len() as u64;
         write_all_at(part.file.as_ref(), &self.buf, at).map_err(|e| part.failed("write", Some(at), e))?;
         self.buf.clear();
+        if part.end - part.started >= START_LEN {
+            part.file.start_writing(part.started, part.end - part.started);
+            part.started = part.end;
+        }
         Ok(())
     }
 

@@ -130,6 +130,12 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
     /// synced may be lost even if a later call succeeds.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Has the system begin to bring a range of written bytes to the disk, so that a later [`VfsFile::sync_data`] has less to wait for. Promises
+    /// nothing, and does nothing where the system has no such call.
+    fn start_writing(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
+
     /// A read-only view of the first `len` bytes, which may go beyond the file's present end. It shows later writes to the file. Bytes
     /// beyond the end must not be touched. `Unsupported` where there is none; callers then read.
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>>;

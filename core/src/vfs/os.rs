@@ -156,6 +156,10 @@ impl VfsFile for OsFile {
         self.file.sync_data()
     }
 
+    fn start_writing(&self, offset: u64, len: u64) {
+        start_writing(&self.file, offset, len);
+    }
+
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         map(&self.file, len)
     }
@@ -239,6 +243,20 @@ fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
 fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// An error of the disk is kept by the kernel for the next sync of the file.
+#[cfg(target_os = "linux")]
+fn start_writing(file: &File, offset: u64, len: u64) {
+    use std::os::fd::AsRawFd;
+
+    if let (Ok(offset), Ok(len)) = (libc::off64_t::try_from(offset), libc::off64_t::try_from(len)) {
+        // SAFETY: the descriptor is open for the whole call because `file` is borrowed; no memory is passed.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_writing(_: &File, _: u64, _: u64) {}
 
 /// A shared, read-only mapping.
 #[derive(Debug)]
