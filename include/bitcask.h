@@ -200,6 +200,13 @@
 // The load need not be atomic: it becomes visible in commits of about a MiB each as it goes.
 #define BITCASK_BULK_IN_PIECES 2
 
+// For timeout_ms: as long as it takes.
+#define BITCASK_NO_TIMEOUT -1
+
+// Bytes of log (and 256 for each write) that may be queued and unanswered. Who brings more waits in the call until there
+// is room; an event loop that must never wait keeps count of what it has under way.
+#define BITCASK_ASYNC_BYTES 67108864
+
 // Hints and data files are read into the index.
 #define BITCASK_OPEN_READ 0
 
@@ -251,6 +258,21 @@ typedef struct bitcask_lookup {
   // BITCASK_OK, or BITCASK_NOT_FOUND if the key is not there.
   int32_t status;
 } bitcask_lookup;
+
+// Gets the outcome of a queued write, exactly once.
+//
+// status is what the call that waits would have returned, seq the commit's sequence number (see bitcask_put_seq), existed whether the
+// key was there before (false for a batch). On errors seq is 0, and error tells more; it is lent until the callback
+// returns and must not be freed. On success it is NULL.
+//
+// It is called from a thread of the store, which is started by the first such write and ends with the store; one after the other, so it
+// should be short: hand the outcome to the event loop. It may call anything of this library, bitcask_close of its own store and
+// further writes included, and then never waits for room. It must not throw or jump out.
+typedef void (*bitcask_write_callback)(void *user_data,
+                                       int32_t status,
+                                       uint64_t seq,
+                                       bool existed,
+                                       const struct bitcask_error *error);
 
 // One record. The bytes belong to the iterator, or the value (bitcask_first), that it came from. Neither pointer is ever
 // NULL in an entry that a call has filled.
@@ -656,6 +678,112 @@ int32_t bitcask_bulk_finish(struct bitcask_bulk *bulk,
 // Frees a load; one that was not finished is abandoned, and what it wrote is removed. What one in pieces has committed stays. Does nothing for
 // NULL, or if it was freed before.
 void bitcask_bulk_free(struct bitcask_bulk *bulk);
+
+// As bitcask_put, and tells the commit's sequence number in *seq, for bitcask_wait_durable.
+//
+// Errors: as bitcask_put.
+int32_t bitcask_put_seq(struct bitcask_db *db,
+                        const uint8_t *key,
+                        size_t key_len,
+                        const uint8_t *value,
+                        size_t value_len,
+                        uint32_t flags,
+                        uint64_t *seq,
+                        struct bitcask_error **error);
+
+// As bitcask_delete, and tells the commit's sequence number in *seq, for bitcask_wait_durable. If the key was not there,
+// nothing is written, and the number is that of the last commit before, on which that rests. existed may be NULL.
+//
+// Errors: as bitcask_put.
+int32_t bitcask_delete_seq(struct bitcask_db *db,
+                           const uint8_t *key,
+                           size_t key_len,
+                           uint32_t flags,
+                           bool *existed,
+                           uint64_t *seq,
+                           struct bitcask_error **error);
+
+// As bitcask_batch_commit, and tells the commit's sequence number in *seq, for bitcask_wait_durable; of an empty batch
+// that of the last commit before.
+//
+// Errors: as bitcask_batch_commit.
+int32_t bitcask_batch_commit_seq(struct bitcask_batch *batch,
+                                 uint32_t flags,
+                                 uint64_t *seq,
+                                 struct bitcask_error **error);
+
+// The sequence number of the last commit that readers see, in *seq; 0 if there was none yet.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_last_seq(struct bitcask_db *db, uint64_t *seq, struct bitcask_error **error);
+
+// All commits up to *seq are on stable storage, whatever the store's durability. Never above bitcask_last_seq, and
+// never falls. Causes no I/O.
+//
+// Errors: BITCASK_READ_ONLY (what a writer in another process has synced is not known), BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_durable_seq(struct bitcask_db *db,
+                            uint64_t *seq,
+                            struct bitcask_error **error);
+
+// Waits until a commit, and all before it, is on stable storage, and syncs if nobody does: so a caller can write
+// without sync, go on, and wait later. Any number of threads that wait share syncs, and writers go on meanwhile.
+//
+// timeout_ms: BITCASK_NO_TIMEOUT, or how many milliseconds to wait at most. *durable tells whether the commit is there; without a
+// timeout it always is, and durable may be NULL. When the time is up the sync goes on, in another thread, which the
+// store starts when it is first needed. In a callback of this store there is no limit.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for a number that no commit has yet, or another negative timeout; BITCASK_WRITES_STOPPED if
+// the sync failed, or one before it; BITCASK_READ_ONLY, BITCASK_CLOSED, BITCASK_FORKED; BITCASK_NULL_ARGUMENT if
+// durable is NULL with a timeout.
+int32_t bitcask_wait_durable(struct bitcask_db *db,
+                             uint64_t seq,
+                             int64_t timeout_ms,
+                             bool *durable,
+                             struct bitcask_error **error);
+
+// As bitcask_put, without waiting: callback gets the outcome when the write is made, and is as durable as flags and the store's
+// durability say. Key and value are copied before this returns.
+//
+// What one thread queues takes effect in that order, and writes share appends and syncs. A write that another call makes
+// meanwhile may come before what is queued.
+//
+// Returns BITCASK_OK if the write was queued: then the callback is called exactly once, with BITCASK_CLOSED if the store is closed
+// before the write was made. After an error it is never called, and user_data is still the caller's. bitcask_close returns
+// after the last callback did, so don't hold a lock over it that a callback takes. In a forked child no callback of the parent's is
+// called.
+//
+// Errors: those of bitcask_put that are known at once; BITCASK_NULL_ARGUMENT without callback; BITCASK_UNSUPPORTED if the
+// thread can't be started. The callback gets the others.
+int32_t bitcask_put_async(struct bitcask_db *db,
+                          const uint8_t *key,
+                          size_t key_len,
+                          const uint8_t *value,
+                          size_t value_len,
+                          uint32_t flags,
+                          bitcask_write_callback callback,
+                          void *user_data,
+                          struct bitcask_error **error);
+
+// As bitcask_delete, without waiting: see bitcask_put_async.
+//
+// Errors: as bitcask_put_async.
+int32_t bitcask_delete_async(struct bitcask_db *db,
+                             const uint8_t *key,
+                             size_t key_len,
+                             uint32_t flags,
+                             bitcask_write_callback callback,
+                             void *user_data,
+                             struct bitcask_error **error);
+
+// As bitcask_batch_commit, without waiting: see bitcask_put_async. If the commit was queued, the batch is finished, whatever the
+// callback gets; it must still be freed, which may be done at once.
+//
+// Errors: BITCASK_BATCH_FINISHED the second time; else as bitcask_put_async.
+int32_t bitcask_batch_commit_async(struct bitcask_batch *batch,
+                                   uint32_t flags,
+                                   bitcask_write_callback callback,
+                                   void *user_data,
+                                   struct bitcask_error **error);
 
 // Options at their defaults: all keys with their values, ascending. NULL only if there are no handles left.
 struct bitcask_iter_options *bitcask_iter_options_new(void);

@@ -39,9 +39,13 @@ mod types;
 mod util;
 pub mod vfs;
 
-pub use db::{Batch, BulkLoader, BulkOptions, Db, EntryPage, Iter, IterOptions, Snapshot, Value, ValuePage};
+pub use db::{
+    Batch, BulkLoader, BulkOptions, Db, EntryPage, Iter, IterOptions, Snapshot, Value, ValuePage, WriteFuture,
+};
 pub use error::{Error, Result, Status};
 pub use index::IndexKind;
 pub use options::{Options, WriteOptions};
 pub use stats::{Damage, OpenPhase, OpenProgress, OpenReport, Refreshed, Stats, TornTail};
-pub use types::{Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp};
+pub use types::{
+    Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp, Written,
+};

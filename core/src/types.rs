@@ -48,6 +48,17 @@ impl fmt::Display for SeqNo {
     }
 }
 
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The commit's number. Of one that wrote nothing (the removal of a missing key, an empty batch) that of the last commit before
+    /// it, on which it rests.
+    pub seq: SeqNo,
+    /// Of a single put or removal: whether the key was there before. `false` for a batch.
+    pub existed: bool,
+}
+
 /// Milliseconds since 1970-01-01T00:00:00Z. Decides expiry and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);

@@ -16,6 +16,7 @@ mod args;
 pub mod batch;
 pub mod bulk;
 mod child;
+pub mod durable;
 pub mod error;
 mod fork;
 mod guard;
@@ -23,6 +24,7 @@ mod handles;
 pub mod iter;
 pub mod iter_options;
 pub mod keys;
+pub mod later;
 pub mod options;
 #[cfg(test)]
 mod overhead;

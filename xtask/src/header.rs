@@ -59,6 +59,8 @@ fn generate(root: &Path) -> Result<String, String> {
         "values",
         "batch",
         "bulk",
+        "durable",
+        "later",
         "iter_options",
         "iter",
         "keys",

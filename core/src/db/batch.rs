@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Pending, Store};
+use crate::engine::{Answer, Pending, Store};
 use crate::error::{Error, Result};
 use crate::options::WriteOptions;
+use crate::types::Written;
 
 use super::{check_key, check_value};
 
@@ -83,11 +84,26 @@ impl Batch {
     /// # Errors
     /// As [`Batch::commit`].
     pub fn commit_with(&mut self, options: WriteOptions) -> Result<()> {
+        self.commit_seq(options).map(|_| ())
+    }
+
+    pub(super) fn commit_now(&mut self, options: WriteOptions) -> Result<Written> {
         self.check_open()?;
-        self.store.commit(&self.pending, options.sync)?;
+        let written = self.store.commit(&self.pending, options.sync)?;
+        self.finish();
+        Ok(written)
+    }
+
+    pub(super) fn commit_later(&mut self, options: WriteOptions, answer: Answer) -> Result<()> {
+        self.check_open()?;
+        self.store.commit_later(&self.pending, options.sync, answer)?;
+        self.finish();
+        Ok(())
+    }
+
+    fn finish(&mut self) {
         self.finished = true;
         self.pending = Pending::default();
-        Ok(())
     }
 
     fn check_open(&self) -> Result<()> {

@@ -5,7 +5,10 @@
 
 mod batch;
 mod bulk;
+mod durable;
+mod future;
 mod iter;
+mod later;
 mod snapshot;
 
 use std::path::Path;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 
 pub use batch::Batch;
 pub use bulk::{BulkLoader, BulkOptions};
+pub use future::WriteFuture;
 pub use iter::{EntryPage, Iter, IterOptions, ValuePage};
 pub use snapshot::Snapshot;
 
@@ -192,7 +196,7 @@ impl Db {
     pub fn put_with(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.store().put(key, value, options.sync)
+        self.store().put(key, value, options.sync).map(|_| ())
     }
 
     /// Removes a key and tells whether it was there. Removing a missing key writes nothing.
@@ -209,7 +213,7 @@ impl Db {
     /// As [`Db::put`].
     pub fn delete_with(&self, key: &[u8], options: WriteOptions) -> Result<bool> {
         check_key(key)?;
-        self.store().delete(key, options.sync)
+        self.store().delete(key, options.sync).map(|written| written.existed)
     }
 
     /// An empty batch: writes that take effect together or not at all.

@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
-
 use crate::log::DataFile;
 use crate::types::{FileId, Location};
+use crate::util::lock::Mutex;
+use arc_swap::{ArcSwap, Guard};
 
 /// The table.
 #[derive(Debug, Default)]

@@ -18,9 +18,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::types::{Location, SeqNo};
+use crate::util::lock::{Mutex, RwLock};
 
 /// What a key was before a commit: its location, or `None` for absent.
 type Before = Option<Location>;

@@ -3,14 +3,20 @@
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
 mod bulk;
+mod committer;
 mod cursor;
+mod durable;
 mod files;
 mod history;
 mod interval;
+#[cfg(test)]
+mod model_tests;
 mod multi;
 mod page;
 mod pending;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod range;
 mod read;
 mod reader;
@@ -19,10 +25,15 @@ mod refresh;
 mod snapshot;
 mod store;
 mod unordered;
+mod wait;
 mod write;
+
+// By this name for the files that `model_tests` compiles over other locks.
+use crate::util::lock;
 
 pub use crate::log::Value;
 pub(crate) use bulk::Bulk;
+pub(crate) use committer::{Answer, MAX_IN_FLIGHT};
 pub(crate) use cursor::{Cursor, CursorOptions};
 pub use page::{EntryPage, ValuePage};
 pub(crate) use pending::Pending;

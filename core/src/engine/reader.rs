@@ -8,12 +8,11 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
 use crate::stats::{OpenReport, Refreshed};
+use crate::util::lock::Mutex;
 use crate::vfs::Vfs;
+use arc_swap::{ArcSwap, Guard};
 
 use super::recovery::Callback;
 use super::refresh::CaughtUp;

@@ -1,19 +1,18 @@
 //! The open store: ties index, log, commit queue and history together.
 //!
 //! Locking, from the outside in:
-//! 1. The commit queue's leader is the one writer.
+//! 1. The commit queue's leader is the one writer. (The thread that commits for others, `committer`, is a caller like any other, and holds no
+//!    lock of its own meanwhile.)
 //! 2. `log`, the writer's state: held by the leader, across I/O, and by whoever marks a sync or closes. Never by readers.
 //! 3. `gate`: held for writing while a group of commits goes into history and index, and for reading while a snapshot
 //!    is registered. Never across I/O.
-//! 4. The index's own locks.
+//! 4. The index's own locks; and that of `durable`, under which nothing else is taken.
 //!
 //! Readers take 4, for moments only, and the table of files (`files`), which is no lock.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-
-use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
@@ -26,19 +25,24 @@ use crate::index::{Index, IndexKind};
 use crate::log::{LogConfig, LogWriter};
 use crate::stats::{OpenReport, Stats};
 use crate::types::{Durability, IoKind, OnDamage, SeqNo};
+use crate::util::lock::{Mutex, RwLock};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
+use super::committer::Committer;
+use super::durable::Durable;
 use super::files::Files;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
-use super::queue::CommitQueue;
+use super::queue::{CommitQueue, Limits};
 use super::recovery::{self, Callback, Progress, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
 use super::refresh::Tail;
 use super::write::{Job, Outcome};
 
 /// A group of commits has at most so many, and after the first at most so many bytes.
-const MAX_GROUP: usize = 1024;
-const MAX_GROUP_BYTES: u64 = 4 << 20;
+pub(super) const MAX_GROUP: usize = 1024;
+pub(super) const MAX_GROUP_BYTES: u64 = 4 << 20;
+/// A leader with no more bytes than this takes no more than this of others: what it does with them takes little longer. LevelDB's figure.
+const SMALL_GROUP_BYTES: u64 = 128 << 10;
 /// An index that outlives the process is written down when so many bytes of log have come since the last time, which an opening
 /// after a crash reads in less than a second; and with each new file.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
@@ -78,6 +82,9 @@ pub(crate) struct Store {
     pub(super) index: Box<dyn Index>,
     pub(super) files: Files,
     pub(super) queue: CommitQueue<Job, Outcome>,
+    pub(super) committer: Committer,
+    /// What is on stable storage.
+    pub(super) durable: Arc<Durable>,
     /// `None` if opened for reading only.
     pub(super) log: Option<Arc<Mutex<LogWriter>>>,
     /// The writer's, to be read without its lock.
@@ -160,7 +167,10 @@ impl Store {
         files.add(survey.files);
         let store = Arc::new(Store {
             generation: vfs.process_generation(),
-            queue: CommitQueue::new(MAX_GROUP, MAX_GROUP_BYTES),
+            queue: CommitQueue::new(Limits { jobs: MAX_GROUP, cost: MAX_GROUP_BYTES, small: SMALL_GROUP_BYTES }),
+            committer: Committer::default(),
+            // Opening brought all that it found there.
+            durable: Arc::new(Durable::new(report.last_seq)),
             gate: RwLock::new(()),
             history: History::default(),
             visible: AtomicU64::new(if config.read_only { applied.0 } else { report.last_seq.0 }),
@@ -188,7 +198,7 @@ impl Store {
             store.keep_index(&log.lock());
         }
         if let (Durability::Interval { every, bytes }, Some(log)) = (config.durability, &store.log) {
-            let interval = IntervalSync::start(log, every, bytes)?;
+            let interval = IntervalSync::start(log, &store.durable, every, bytes)?;
             let _ = store.pressure.set(Arc::clone(interval.pressure()));
             *store.interval.lock() = Some(interval);
         }
@@ -302,14 +312,16 @@ impl Store {
         self.shut_down()
     }
 
-    /// Waits for the writer under way, syncs, and lets go of the lock whatever happens.
+    /// Waits for the writer under way, answers who waits for an answer, syncs, and lets go of the lock whatever happens.
     fn shut_down(&self) -> Result<()> {
         if let Some(interval) = self.interval.lock().take() {
             interval.stop();
         }
+        self.committer.stop();
         let outcome = self.log.as_ref().map_or(Ok(()), |log| {
             let mut log = log.lock();
             log.close()?;
+            self.durable.advance(log.synced_seq());
             self.keep_index(&log);
             Ok(())
         });
@@ -326,6 +338,7 @@ impl Drop for Store {
             if let Some(interval) = self.interval.get_mut().take() {
                 interval.forget();
             }
+            self.committer.forget();
             // Its hint's temporary file is the parent's too.
             std::mem::forget(self.log.take());
         } else if !self.closed.load(Ordering::Acquire) {

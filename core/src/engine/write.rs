@@ -7,15 +7,13 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use parking_lot::MutexGuard;
-
+use super::pending::Pending;
+use super::store::Store;
 use crate::error::{Error, Result};
 use crate::index::Change;
 use crate::log::{Encoded, LogWriter, NewFiles};
-use crate::types::{Durability, MAX_VALUE_LEN, SeqNo};
-
-use super::pending::Pending;
-use super::store::Store;
+use crate::types::{Durability, MAX_VALUE_LEN, SeqNo, Written};
+use crate::util::lock::MutexGuard;
 
 /// One caller's commit.
 #[derive(Debug)]
@@ -30,36 +28,37 @@ impl AsMut<Encoded> for Job {
     }
 }
 
-/// What became of it: whether the key of a single delete was there.
-pub(crate) type Outcome = Result<bool>;
+impl Job {
+    /// What it counts in its group: bytes of log.
+    pub(super) fn cost(&self) -> u64 {
+        self.commit.log_len()
+    }
+}
+
+/// What became of it.
+pub(crate) type Outcome = Result<Written>;
 
 impl Store {
-    pub(crate) fn put(&self, key: &[u8], value: &[u8], sync: bool) -> Result<()> {
+    pub(crate) fn put(&self, key: &[u8], value: &[u8], sync: bool) -> Outcome {
         self.check_writable()?;
-        let commit = Encoded::single(key, Some(value)).ok_or_else(too_large)?;
-        self.submit(commit, sync).map(|_| ())
+        self.submit(self.put_job(key, value, sync)?)
     }
 
-    pub(crate) fn delete(&self, key: &[u8], sync: bool) -> Result<bool> {
+    pub(crate) fn delete(&self, key: &[u8], sync: bool) -> Outcome {
         self.check_writable()?;
-        let commit = Encoded::single(key, None).ok_or_else(too_large)?;
-        self.submit(commit, sync)
+        self.submit(self.delete_job(key, sync)?)
     }
 
-    pub(crate) fn commit(&self, pending: &Pending, sync: bool) -> Result<()> {
+    pub(crate) fn commit(&self, pending: &Pending, sync: bool) -> Outcome {
         self.check_writable()?;
-        let mut commit = Encoded::batch(pending.len(), pending.bytes());
-        for write in pending.iter() {
-            commit.push(write.key, write.value).ok_or_else(too_large)?;
-        }
-        self.submit(commit, sync).map(|_| ())
+        self.submit(self.batch_job(pending, sync)?)
     }
 
     /// Brings everything acknowledged to stable storage.
     pub(crate) fn sync(&self) -> Result<()> {
         self.check_writable()?;
         // An empty batch writes nothing; its group is synced like any other.
-        self.submit(Encoded::batch(0, 0), true).map(|_| ())
+        self.submit(self.job(Encoded::batch(0, 0), true)).map(|_| ())
     }
 
     pub(super) fn check_writable(&self) -> Result<()> {
@@ -67,20 +66,50 @@ impl Store {
         if self.config.read_only { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
-    pub(super) fn submit(&self, commit: Encoded, sync: bool) -> Outcome {
-        let sync = sync || self.config.durability == Durability::Always;
-        let cost = commit.log_len();
-        let answer = self.queue.submit(Job { commit, sync }, cost, |jobs| self.commit_group(jobs));
-        // Only a bug leaves a job without an answer: the leader panicked.
-        answer
-            .unwrap_or_else(|| Err(Error::Internal { what: "another thread panicked in the midst of a write".into() }))
+    pub(super) fn put_job(&self, key: &[u8], value: &[u8], sync: bool) -> Result<Job> {
+        Ok(self.job(Encoded::single(key, Some(value)).ok_or_else(too_large)?, sync))
     }
 
-    fn commit_group(&self, mut jobs: Vec<Job>) -> Vec<Outcome> {
-        let fail = |error: &Error, jobs: &[Job]| jobs.iter().map(|_| Err(error.clone())).collect();
+    pub(super) fn delete_job(&self, key: &[u8], sync: bool) -> Result<Job> {
+        Ok(self.job(Encoded::single(key, None).ok_or_else(too_large)?, sync))
+    }
+
+    pub(super) fn batch_job(&self, pending: &Pending, sync: bool) -> Result<Job> {
+        let mut commit = Encoded::batch(pending.len(), pending.bytes());
+        for write in pending.iter() {
+            commit.push(write.key, write.value).ok_or_else(too_large)?;
+        }
+        Ok(self.job(commit, sync))
+    }
+
+    pub(super) fn job(&self, commit: Encoded, sync: bool) -> Job {
+        Job { commit, sync: sync || self.config.durability == Durability::Always }
+    }
+
+    pub(super) fn submit(&self, job: Job) -> Outcome {
+        self.submit_all(vec![job]).pop().unwrap_or_else(|| Err(unanswered()))
+    }
+
+    /// Has commits made, in order and in one group, and says what became of each.
+    pub(super) fn submit_all(&self, jobs: Vec<Job>) -> Vec<Outcome> {
+        let (count, cost) = (jobs.len(), jobs.iter().map(Job::cost).sum());
+        let answers = self.queue.submit(jobs, cost, |jobs| self.commit_group(jobs));
+        answers.unwrap_or_else(|| vec![Err(unanswered()); count])
+    }
+
+    fn commit_group(&self, jobs: Vec<Job>) -> Vec<Outcome> {
         let Some(log) = &self.log else { return fail(&Error::ReadOnly, &jobs) };
         let mut log = StopOnPanic(log.lock());
         let log = &mut *log.0;
+        let synced = log.synced_seq();
+        let outcomes = self.write_group(jobs, log);
+        if log.synced_seq() != synced {
+            self.durable.advance(log.synced_seq());
+        }
+        outcomes
+    }
+
+    fn write_group(&self, mut jobs: Vec<Job>, log: &mut LogWriter) -> Vec<Outcome> {
         // Closed while they waited.
         let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.drop_idle_deletes(&mut jobs));
         if let Err(error) = ready.and_then(|()| self.reserve(&jobs)) {
@@ -88,7 +117,7 @@ impl Store {
         }
         let mut files = NewFiles::new();
         let appended = log.append(&mut jobs, &mut files);
-        let bytes = jobs.iter().map(|job| job.commit.log_len()).sum();
+        let bytes = jobs.iter().map(Job::cost).sum();
         let is_due = self.is_checkpoint_due(bytes, !files.is_empty());
         if !files.is_empty() {
             self.files.add(files);
@@ -144,8 +173,7 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what was appended into the index and makes it visible, commit by commit: readers see each whole or not at all. Says of each
-    /// commit whether its first key was there before.
+    /// Puts what was appended into the index and makes it visible, commit by commit: readers see each whole or not at all.
     ///
     /// A commit that can't be put into the index stops the writer, because index and log would tell different stories; a reopen makes
     /// them one. Those before it are done, and are answered so.
@@ -161,17 +189,24 @@ impl Store {
                 (None, Err(error)) => Err(error),
                 (None, Ok(seq)) => {
                     let applied = self.apply(&job.commit, seq, is_needed, &mut changes);
-                    applied.map_err(|error| stopped.insert(log.stop(error)).clone())
+                    let written = |existed| Written { seq, existed: existed && !job.commit.is_batch() };
+                    applied.map(written).map_err(|error| stopped.insert(log.stop(error)).clone())
                 }
             });
         }
         outcomes
     }
 
-    /// Puts one commit into the index and makes it visible.
+    /// Puts one commit into the index and makes it visible. Says whether its first key was there before.
     ///
     /// REQUIRES: the gate is held for writing. `changes` is empty, and is again afterwards: its memory is used.
-    fn apply<'a>(&self, commit: &'a Encoded, seq: SeqNo, announce: bool, changes: &mut Vec<Change<'a>>) -> Outcome {
+    fn apply<'a>(
+        &self,
+        commit: &'a Encoded,
+        seq: SeqNo,
+        announce: bool,
+        changes: &mut Vec<Change<'a>>,
+    ) -> Result<bool> {
         if commit.count() == 0 {
             return Ok(false);
         }
@@ -200,6 +235,15 @@ impl Drop for StopOnPanic<'_> {
             let _ = self.0.stop(Error::Internal { what: what.into() });
         }
     }
+}
+
+fn fail(error: &Error, jobs: &[Job]) -> Vec<Outcome> {
+    jobs.iter().map(|_| Err(error.clone())).collect()
+}
+
+/// Only a bug leaves a job without an answer: the leader panicked.
+fn unanswered() -> Error {
+    Error::Internal { what: "another thread panicked in the midst of a write".into() }
 }
 
 pub(super) fn too_large() -> Error {

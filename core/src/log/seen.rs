@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
 use crate::format::record::{self, MAX_HEADER_LEN, Placer, RecordHeader};
 use crate::types::SeqNo;
+use crate::util::lock::Mutex;
 use crate::vfs::{VfsFile, read_full_at};
 
 use super::data_file::DataFile;

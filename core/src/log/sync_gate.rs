@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use crate::error::{Error, Result};
-
 use super::data_file::DataFile;
 use super::writer::LogPosition;
+use crate::error::{Error, Result};
+use crate::types::SeqNo;
+use crate::util::lock::Mutex;
 
 /// Serialises syncs and remembers the first failure.
 #[derive(Debug, Default)]
@@ -42,6 +41,8 @@ pub(crate) struct BackgroundSync {
     pub(super) position: LogPosition,
     /// Offset of the last record before it, or 0.
     pub(super) record: u64,
+    /// Number of the last commit before it.
+    pub(super) seq: SeqNo,
 }
 
 impl BackgroundSync {

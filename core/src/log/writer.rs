@@ -36,6 +36,9 @@ mod space;
 #[cfg(test)]
 mod tests;
 
+/// Of a group that failed, so many commits may fail by themselves before the others are not tried.
+const MAX_FAILURES: u32 = 4;
+
 /// What stays the same as long as a store is open.
 #[derive(Clone, Debug)]
 pub(crate) struct LogConfig {
@@ -86,6 +89,8 @@ pub(crate) struct LogWriter {
     is_copying: Arc<AtomicBool>,
     /// Everything before this is on stable storage.
     synced: LogPosition,
+    /// Number of the last commit of which that is known.
+    synced_seq: SeqNo,
     last_seq: SeqNo,
     /// Greatest number handed out, by failed appends too.
     used_seq: SeqNo,
@@ -102,6 +107,29 @@ pub(crate) struct LogWriter {
     claims: install::Claims,
     gate: Arc<SyncGate>,
     buf: Vec<u8>,
+}
+
+/// What became of commits of one call that were tried by themselves. Each has its own outcome: on a full disk what is smaller may fit. But
+/// each attempt that fails costs a cut and a sync. So what is not smaller than one that failed is not tried, and after a few nothing is.
+#[derive(Debug, Default)]
+struct Attempts {
+    failures: u32,
+    /// Of the last that failed, and its length.
+    failed: Option<(Error, u64)>,
+}
+
+impl Attempts {
+    fn make(&mut self, commit: &mut Encoded, attempt: impl FnOnce(&mut Encoded) -> Result<SeqNo>) -> Result<SeqNo> {
+        let len = commit.log_len();
+        match &self.failed {
+            Some((error, too_long)) if self.failures >= MAX_FAILURES || len >= *too_long => return Err(error.clone()),
+            _ => {}
+        }
+        attempt(commit).inspect_err(|error| {
+            self.failures += 1;
+            self.failed = Some((error.clone(), len));
+        })
+    }
 }
 
 /// A place of the log before which all is on stable storage.
@@ -130,6 +158,7 @@ impl LogWriter {
             allocated: at,
             window: None,
             is_copying: Arc::default(),
+            synced_seq: end.last_seq,
             end: at,
             active: end.active,
             last_seq: end.last_seq,
@@ -169,6 +198,11 @@ impl LogWriter {
         }
     }
 
+    /// Number of the last commit of which it is known that it and all before it are on stable storage.
+    pub(crate) fn synced_seq(&self) -> SeqNo {
+        self.synced_seq
+    }
+
     /// Stops all writing for good.
     pub(crate) fn stop(&mut self, cause: Error) -> Error {
         let cause = match cause {
@@ -179,26 +213,31 @@ impl LogWriter {
     }
 
     /// Appends commits in order with as few writes as possible, and gives for each its sequence number or why it failed. Where a
-    /// write of several fails, they are tried one by one. Commits without records are passed over. New files are added to `files`.
+    /// write of several fails, they are tried one by one, as far as [`Attempts`] go. Commits without records are passed over. New files are
+    /// added to `files`.
     pub(crate) fn append<C: AsMut<Encoded>>(&mut self, commits: &mut [C], files: &mut NewFiles) -> Vec<Result<SeqNo>> {
-        let mut outcomes = Vec::with_capacity(commits.len());
+        let (mut outcomes, mut attempts) = (Vec::with_capacity(commits.len()), Attempts::default());
         let mut rest = commits;
         while !rest.is_empty() {
             let fitting = self.count_fitting(rest);
             if fitting == 0 {
                 let (first, others) = rest.split_at_mut(1);
-                outcomes.extend(first.iter_mut().map(|commit| self.append_in_new_file(commit.as_mut(), files)));
+                for commit in first.iter_mut().map(AsMut::as_mut) {
+                    outcomes.push(attempts.make(commit, |commit| self.append_in_new_file(commit, files)));
+                }
                 rest = others;
                 continue;
             }
             let (group, others) = rest.split_at_mut(fitting);
-            let done = outcomes.len();
-            if let Err(error) = self.append_here(group, &mut outcomes) {
-                outcomes.truncate(done);
-                if let [_] = group {
-                    outcomes.push(Err(error));
-                } else {
-                    outcomes.extend(group.iter_mut().map(|commit| self.append_alone(commit.as_mut())));
+            if let [only] = group {
+                outcomes.push(attempts.make(only.as_mut(), |commit| self.append_alone(commit)));
+            } else {
+                let done = outcomes.len();
+                if attempts.failures > 0 || self.append_here(group, &mut outcomes).is_err() {
+                    outcomes.truncate(done);
+                    for commit in group.iter_mut().map(AsMut::as_mut) {
+                        outcomes.push(attempts.make(commit, |commit| self.append_alone(commit)));
+                    }
                 }
             }
             rest = others;
@@ -245,9 +284,12 @@ impl LogWriter {
         let mut buf = std::mem::take(&mut self.buf);
         buf.clear();
         let alone = commits.len() == 1;
+        // An empty commit has the number of the one before it: what it says rests on that.
+        let mut last = self.last_seq;
         for commit in commits.iter_mut().map(AsMut::as_mut) {
             if commit.count() > 0 {
                 self.take_number()?;
+                last = self.used_seq;
                 let place = self.place(at, self.used_seq, timestamp);
                 let bytes = commit.place(place, &mut BatchDigest::new(), true);
                 at += bytes.len() as u64;
@@ -255,7 +297,7 @@ impl LogWriter {
                     buf.extend_from_slice(bytes);
                 }
             }
-            outcomes.push(Ok(self.used_seq));
+            outcomes.push(Ok(last));
         }
         let written = match commits {
             [only] => self.write(only.as_mut().bytes()),
@@ -375,6 +417,7 @@ impl LogWriter {
     fn sync_active(&mut self) -> Result<()> {
         self.gate.sync(&self.active).map_err(|error| self.stop(error))?;
         (self.synced, self.witness) = (self.position(), self.last_record);
+        self.synced_seq = self.last_seq;
         Ok(())
     }
 
@@ -386,6 +429,7 @@ impl LogWriter {
             file: Arc::clone(&self.active),
             position: self.position(),
             record: self.last_record,
+            seq: self.last_seq,
         })
     }
 
@@ -397,6 +441,7 @@ impl LogWriter {
         }
         if sync.position > self.synced {
             (self.synced, self.witness) = (sync.position, sync.record);
+            self.synced_seq = sync.seq;
             if self.synced != self.position() {
                 return self.mark();
             }
@@ -493,6 +538,7 @@ impl LogWriter {
         }
         // The sync covered all that is there.
         (self.synced, self.witness) = (here, self.last_record);
+        self.synced_seq = self.last_seq;
         error
     }
 }

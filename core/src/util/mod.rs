@@ -1,5 +1,6 @@
 //! Small tools that know nothing of the store.
 
+pub(crate) mod lock;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
 mod system;

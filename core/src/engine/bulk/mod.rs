@@ -67,7 +67,7 @@ impl Bulk {
                     Ok(())
                 } else {
                     let batch = std::mem::replace(batch, Encoded::batch(0, 0));
-                    self.store.submit(without_repeats(batch), false).map(|_| ())
+                    self.store.submit(self.store.job(without_repeats(batch), false)).map(|_| ())
                 }
             }
             State::Files(load, entries) => self.store.add_to_load(load, entries, key, value),
@@ -83,7 +83,7 @@ impl Bulk {
             State::Batch(batch) => {
                 let batch = std::mem::replace(batch, Encoded::batch(0, 0));
                 let sync = self.sync;
-                self.store.submit(without_repeats(batch), sync).map(|_| ())
+                self.store.submit(self.store.job(without_repeats(batch), sync)).map(|_| ())
             }
             State::Files(load, entries) => self.store.install(load, entries),
             State::Failed(error) => return Err(error.clone()),
@@ -139,7 +139,9 @@ impl Store {
         self.check_usable()?;
         let mut log = StopOnPanic(log.lock());
         self.check_usable()?;
-        work(&mut log.0)
+        let outcome = work(&mut log.0);
+        self.durable.advance(log.0.synced_seq());
+        outcome
     }
 
     fn add_to_load(&self, load: &mut Load, entries: &mut Entries, key: &[u8], value: &[u8]) -> Result<()> {

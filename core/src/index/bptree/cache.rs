@@ -11,9 +11,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use super::page::{PAGE_SIZE, Page, Ptr};
+use crate::util::lock::Mutex;
 
 /// What a page in memory takes with its entry here.
 pub(super) const PAGE_COST: u64 = PAGE_SIZE as u64 + 96;

@@ -74,11 +74,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use super::{Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
 use crate::types::{Location, MAX_KEY_LEN};
+use crate::util::lock::Mutex;
 use crate::vfs::Vfs;
 
 use cache::PAGE_COST;

@@ -6,11 +6,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
-
 use crate::error::{Error, Result};
 use crate::index::{Direction, KeyPage, Start};
 use crate::types::Location;
+use crate::util::lock::RwLock;
 
 use super::cache::Cache;
 use super::file::IndexFile;

@@ -4,8 +4,8 @@
 
 use super::edit::{Editor, NeedsRebuild, Writer};
 use super::state::State;
+use crate::util::lock::{Mutex, MutexGuard};
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -68,16 +68,15 @@ use std::fmt;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 
-use crossbeam_utils::CachePadded;
-use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
-use parking_lot::Mutex;
-
 use self::arena::{Chunk, Word};
 use self::list::{List, Writer};
 use self::node::{HIGH, MAX_HEIGHT, node_words};
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition, order};
 use crate::error::{Error, Result};
 use crate::types::Location;
+use crate::util::lock::Mutex;
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 
 /// Retired nodes, or words of them, from which on the writer tries to get rid of them, and those from which on it waits for it.
 const RETIRED: (usize, u64) = (256, 1 << 14);

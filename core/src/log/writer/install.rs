@@ -124,7 +124,7 @@ impl LogWriter {
             (self.last_record, self.witness) = (last.last_record, last.last_record);
             (self.seal, self.hint) = (last.seal, last.hint);
             self.synced = self.position();
-            (self.last_seq, self.used_seq) = (load.seq, load.seq);
+            (self.last_seq, self.used_seq, self.synced_seq) = (load.seq, load.seq, load.seq);
         }
         for (part, file) in parts.into_iter().zip(&made) {
             finish_hint(part.hint, file, &part.seal);

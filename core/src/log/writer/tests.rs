@@ -73,6 +73,33 @@ fn a_failed_group_is_cut_back_wherever_its_write_stopped() {
     }
 }
 
+/// Each has its own outcome, but a full disk is not asked a hundred times: an attempt that fails costs a cut and a sync.
+#[test]
+fn of_a_group_on_a_full_disk_what_fits_is_written_and_few_are_tried() {
+    let sim = SimVfs::new(7);
+    let vfs = FaultVfs::over_sim(&sim);
+    let (mut log, mut files) = (writer(&vfs), NewFiles::new());
+    let sizes = |log: &mut LogWriter, files: &mut NewFiles, sizes: &[usize]| {
+        let before = vfs.count(Fault::SyncFailureDroppingPages, &Filter::any());
+        let mut commits: Vec<_> =
+            sizes.iter().map(|len| Encoded::single(b"key", Some(&vec![0x55; *len])).unwrap()).collect();
+        let outcomes: Vec<_> = log.append(&mut commits, files).iter().map(std::result::Result::is_ok).collect();
+        (outcomes, vfs.count(Fault::SyncFailureDroppingPages, &Filter::any()) - before)
+    };
+    sim.set_capacity(Some(log.end + 200));
+    let (outcomes, syncs) = sizes(&mut log, &mut files, &[600, 100, 700, 100, 600]);
+    assert_eq!(outcomes, [false, true, false, false, false]);
+    assert_eq!(syncs, 3, "for the group, for the first, and for what no longer fitted");
+    let (outcomes, syncs) = sizes(&mut log, &mut files, &[600; 20]);
+    assert_eq!((outcomes, syncs), (vec![false; 20], 2), "for the group and for the first");
+    let descending: Vec<_> = (500..520).rev().collect();
+    let (outcomes, syncs) = sizes(&mut log, &mut files, &descending);
+    assert_eq!((outcomes, syncs), (vec![false; 20], 1 + u64::from(MAX_FAILURES)));
+    sim.set_capacity(None);
+    let (outcomes, syncs) = sizes(&mut log, &mut files, &[600, 100, 700]);
+    assert_eq!((outcomes, syncs), (vec![true; 3], 0));
+}
+
 /// Whatever the log went through, it knows the record that ends where all is on stable storage.
 #[test]
 fn the_last_record_before_the_covered_place_is_known() {
@@ -81,6 +108,7 @@ fn the_last_record_before_the_covered_place_is_known() {
     let check = |log: &LogWriter, what: &str| {
         let covered = log.covered();
         assert_eq!(covered.position, log.synced, "{what}");
+        assert!(log.synced_seq() <= covered.seq, "{what}");
         if covered.position.offset == DATA_START {
             assert_eq!(covered.witness, 0, "{what}");
             return;
