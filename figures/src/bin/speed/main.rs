@@ -4,6 +4,7 @@
 
 mod group_commit;
 mod opening;
+mod single_sync;
 mod single_thread;
 
 use std::cell::LazyCell;
@@ -27,6 +28,7 @@ fn main() -> Outcome {
     if let Some(share) = waited_for_processor() {
         figures.tell("waited_for_processor", share * 100.0, "%");
     }
+    single_sync::measure(&figures)?;
     group_commit::measure(&figures)
 }
 
