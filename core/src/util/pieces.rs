@@ -95,6 +95,13 @@ unsafe impl<T: Send> Send for Piece<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for Piece<T> {}
 
+impl<T> Default for Piece<T> {
+    /// No items.
+    fn default() -> Piece<T> {
+        Piece { items: NonNull::from(Box::leak(Box::<[T]>::default())), home: None }
+    }
+}
+
 impl<T> Deref for Piece<T> {
     type Target = [T];
 
@@ -127,8 +134,9 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Piece<T> {
 
 /// Pieces of items.
 pub(crate) struct Pool<T> {
-    /// Items of a full piece.
+    /// Items of a full piece, and how many of these a region has; 0 if it can't be parted so.
     full: usize,
+    parts: usize,
     regions: Vec<Arc<Region>>,
     /// Bytes of pieces outside of regions.
     loose: usize,
@@ -141,28 +149,26 @@ impl<T> Pool<T> {
         len * size_of::<T>()
     }
 
-    /// A pool whose full pieces have so many items.
-    ///
-    /// REQUIRES: a huge page is a multiple of a full piece, and has [`MOST_PARTS`] of them at most.
+    /// A pool whose full pieces have so many items. If a huge page is not a multiple of one, or of more than [`MOST_PARTS`], all
+    /// pieces are allocations of their own.
     pub(crate) fn new(full: usize) -> Pool<T> {
         let bytes = Pool::<T>::bytes_of(full);
-        debug_assert!(HUGE_PAGE.is_multiple_of(bytes) && HUGE_PAGE / bytes <= MOST_PARTS, "parts of {bytes} bytes");
-        debug_assert!(bytes.is_multiple_of(align_of::<T>()), "each part as aligned as the first");
-        Pool { full, regions: Vec::new(), loose: 0, _items: std::marker::PhantomData }
+        let whole = bytes > 0 && HUGE_PAGE.is_multiple_of(bytes) && bytes.is_multiple_of(align_of::<T>());
+        let parts = if whole && HUGE_PAGE / bytes <= MOST_PARTS { HUGE_PAGE / bytes } else { 0 };
+        Pool { full, parts, regions: Vec::new(), loose: 0, _items: std::marker::PhantomData }
     }
 
     /// A piece of `len` new items.
     pub(crate) fn take(&mut self, len: usize, new: impl Fn() -> T) -> Piece<T> {
-        if len != self.full || self.loose + self.regions.len() * HUGE_PAGE < ENOUGH {
+        if len != self.full || self.parts == 0 || self.loose + self.regions.len() * HUGE_PAGE < ENOUGH {
             self.loose += Pool::<T>::bytes_of(len);
             let items: Box<[T]> = (0..len).map(|_| new()).collect();
             return Piece { items: NonNull::from(Box::leak(items)), home: None };
         }
-        let parts = HUGE_PAGE / Pool::<T>::bytes_of(len);
         // The latest first: the older are full, most often.
         let taken = self.regions.iter().rev().find_map(|region| Some((region.take()?, region.clone())));
         let (part, region) = taken.unwrap_or_else(|| {
-            let region = Arc::new(Region::new(parts));
+            let region = Arc::new(Region::new(self.parts));
             self.regions.push(region.clone());
             (region.take().unwrap_or(0), region)
         });
@@ -184,7 +190,7 @@ impl<T> Pool<T> {
             return;
         };
         drop(piece);
-        let parts = HUGE_PAGE / Pool::<T>::bytes_of(self.full);
+        let parts = self.parts;
         if home.free_parts() < parts {
             return;
         }
@@ -280,6 +286,19 @@ mod tests {
             pool.give(pieces.pop().expect("many"));
         }
         assert_eq!(pool.regions.len(), SPARE_FROM, "two are not");
+    }
+
+    /// Sizes that a huge page has no whole number of.
+    #[test]
+    fn odd_sizes_are_allocations_of_their_own() {
+        for full in [0, 3, 1 << 10, HUGE_PAGE] {
+            let mut pool = Pool::<AtomicU64>::new(full);
+            let pieces: Vec<_> =
+                (0..2 * ENOUGH / (full.max(64) * 8)).map(|_| pool.take(full, || AtomicU64::new(7))).collect();
+            assert!(pieces.iter().all(|piece| piece.home.is_none() && piece.len() == full), "{full}");
+            assert_eq!(pool.memory(), pieces.len() * full * 8);
+        }
+        assert!(Piece::<AtomicU64>::default().is_empty());
     }
 
     /// Items that own something are dropped once, in a region or out of it.

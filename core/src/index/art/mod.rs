@@ -29,7 +29,8 @@
 //!   scans sort.
 //!
 //! A get on 3 million random keys goes over two levels of 256 (cached, 260 KiB), a node of 48 or 256 and its leaf: three lines
-//! from memory, or four.
+//! from memory, or four. Beyond some megabytes chunks lie on huge pages (`util/pieces.rs`), so that each is a wait for a line
+//! and not for a walk of the page table too. A scan asks for a node's children before it visits the first of them.
 //!
 //! # Invariants
 //!

@@ -1,25 +1,31 @@
 //! Ordered scans.
 //!
-//! A scan keeps a list of what is still to be visited, last first, instead of calling itself: a tree may be as
+//! A scan asks for the children of a node together before it visits the first: each leaf is a wait for memory, and there are
+//! as many as keys. It keeps a list of what is still to be visited, last first, instead of calling itself: a tree may be as
 //! deep as a key is long. It may run beside the writer's single changes, and then meets nodes that were replaced meanwhile.
 //! These stay as they were, with all keys below them that stayed; and each item of the list covers keys that begin
 //! with bytes of its own, which ascend (or descend). So a key that is there all the time is given once, in order.
 
 use super::class::Kind;
-use super::node::Entry;
 use super::store::{NONE, Word};
 use super::string;
 use super::tree::Tree;
 use crate::index::{Direction, KeyPage, Start};
 use crate::types::Location;
 
+/// Bytes of a node with 256 by which its children are asked for ahead of the one that is visited: leaves, and nodes.
+const LEAVES_AHEAD: usize = 16;
+const NODES_AHEAD: usize = 3;
+/// Bytes of a leaf that go to the page without a detour.
+const SHORT: usize = 32;
+
 /// What is still to be visited.
 #[derive(Clone, Copy)]
 enum Todo {
     /// What is below `no`, whose keys begin with the first `depth` bytes of the present key and, if there is one, this byte.
     Below { depth: u32, byte: Option<u8>, no: u32 },
-    /// The children of node `no` with 256, from this byte on.
-    Children { depth: u32, from: u8, no: u32 },
+    /// The children of node `no` with 256, from this byte on. `fresh`: the first of them were not asked for yet.
+    Children { depth: u32, from: u8, fresh: bool, no: u32 },
 }
 
 /// A scan on its way.
@@ -133,14 +139,30 @@ impl<W: Word> Scan<'_, W> {
                     self.key.extend(byte);
                     self.visit(no);
                 }
-                Todo::Children { depth, from, no } => {
+                Todo::Children { depth, from, fresh, no } => {
                     let Some((byte, child)) = self.tree.store.slot(no).next_child(from, self.forward) else { continue };
-                    self.push_from(no, depth, if self.forward { byte.checked_add(1) } else { byte.checked_sub(1) });
+                    self.prefetch_children(no, child, fresh, (from, byte));
+                    let next = if self.forward { byte.checked_add(1) } else { byte.checked_sub(1) };
+                    self.push_from(no, depth, next, false);
                     self.key.truncate(depth as usize);
                     self.key.push(byte);
                     self.visit(child);
                 }
             }
+        }
+    }
+
+    /// Asks for the children of a node with 256 some bytes ahead of those from `from` to `to`, where `child` is; `fresh`: and for
+    /// those up to there.
+    fn prefetch_children(&self, no: u32, child: u32, fresh: bool, (from, to): (u8, u8)) {
+        let at = self.tree.store.slot(no);
+        let is_leaf = self.tree.store.slot(child).kind == Kind::Leaf;
+        let ahead = if is_leaf { LEAVES_AHEAD } else { NODES_AHEAD };
+        // As places in the scan's order.
+        let place = |byte: u8| usize::from(if self.forward { byte } else { 255 - byte });
+        let first = if fresh { place(from) } else { place(from) + ahead };
+        for place in (first..=place(to) + ahead).take_while(|place| *place < 256) {
+            self.tree.store.prefetch(at.child_at(if self.forward { place } else { 255 - place }));
         }
     }
 
@@ -151,8 +173,17 @@ impl<W: Word> Scan<'_, W> {
             match at.kind {
                 Kind::Absent => return,
                 Kind::Leaf => {
-                    string::copy_leaf(&at, &mut self.key);
-                    self.out.push(&self.key, &[], Location::from_bits(at.word(0).load()));
+                    let (mut short, len) = ([0; SHORT], string::leaf_len(&at));
+                    let location = Location::from_bits(at.word(0).load());
+                    if len <= SHORT {
+                        for (i, bytes) in short.chunks_exact_mut(8).enumerate().take(len.div_ceil(8)) {
+                            bytes.copy_from_slice(&at.word(1 + i).load_relaxed().to_le_bytes());
+                        }
+                        self.out.push(&self.key, &short[..len], location);
+                    } else {
+                        string::copy_leaf(&at, &mut self.key);
+                        self.out.push(&self.key, &[], location);
+                    }
                     self.left -= 1;
                     return;
                 }
@@ -182,9 +213,9 @@ impl<W: Word> Scan<'_, W> {
         }
     }
 
-    fn push_from(&mut self, no: u32, depth: u32, from: Option<u8>) {
+    fn push_from(&mut self, no: u32, depth: u32, from: Option<u8>, fresh: bool) {
         if let Some(from) = from {
-            self.todo.push(Todo::Children { depth, from, no });
+            self.todo.push(Todo::Children { depth, from, fresh, no });
         }
     }
 
@@ -197,22 +228,32 @@ impl<W: Word> Scan<'_, W> {
                 (Some(byte), true) => byte.checked_add(1),
                 (Some(byte), false) => byte.checked_sub(1),
             };
-            return self.push_from(no, depth as u32, from);
+            return self.push_from(no, depth as u32, from, true);
         }
-        let mut sorted: [Entry; 48] = [(0, NONE); 48];
-        let mut n = 0;
+        // Sorted by where they are put: bytes differ. From both ends of the scan's order to the other.
+        let (mut by_byte, mut there) = ([NONE; 256], [0u64; 4]);
         let forward = self.forward;
         at.each_child(|byte, child| {
             if behind.is_none_or(|b| if forward { byte > b } else { byte < b }) {
-                sorted[n] = (byte, child);
-                n += 1;
+                by_byte[usize::from(byte)] = child;
+                there[usize::from(byte / 64)] |= 1 << (byte % 64);
             }
         });
-        let sorted = &mut sorted[..n];
-        // Bytes differ, so what else is in an entry decides nothing.
-        sorted.sort_unstable_by_key(|entry| if forward { !entry.0 } else { entry.0 });
-        for (byte, child) in sorted {
-            self.push_below(depth, Some(*byte), *child);
+        let first = self.todo.len();
+        for i in 0..4 {
+            let i = if forward { 3 - i } else { i };
+            while there[i] != 0 {
+                let bit = if forward { 63 - there[i].leading_zeros() } else { there[i].trailing_zeros() };
+                there[i] &= !(1 << bit);
+                let byte = (i as u32 * 64 + bit) as u8;
+                self.push_below(depth, Some(byte), by_byte[usize::from(byte)]);
+            }
+        }
+        // What will be visited first is asked for first.
+        for todo in self.todo[first..].iter().rev().take(self.left) {
+            if let Todo::Below { no, .. } = todo {
+                self.tree.store.prefetch(*no);
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 //! Locking: whoever changes the set of chunks has the store to itself; words are shared.
 
 use super::class::{Class, Kind};
+use crate::util::pieces::{Piece, Pool};
+use crate::util::prefetch::prefetch;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The one size in which memory is read and written. A trait, so that a model checker's atomics can take its place.
@@ -60,6 +62,11 @@ pub(super) const CHUNKS: u32 = 1 << (32 - CHUNK_WORDS.trailing_zeros());
 /// Number of nothing.
 pub(super) const NONE: u32 = 0;
 
+/// Lines of it.
+const CHUNK_LINES: usize = CHUNK_WORDS / 8;
+/// A chunk that lacks fewer lines than this gets them too, for the sake of huge pages: one of 64 at most.
+const FEW_LINES: usize = CHUNK_LINES / 64;
+
 /// A cache line.
 #[repr(align(64))]
 struct Line<W>([W; 8]);
@@ -72,7 +79,7 @@ impl<W: Word> Line<W> {
 
 /// Slots with consecutive numbers.
 struct Chunk<W> {
-    lines: Box<[Line<W>]>,
+    lines: Piece<Line<W>>,
     kind: Kind,
     /// Words of a slot.
     words: u16,
@@ -91,6 +98,8 @@ pub(super) struct Store<W> {
     marks: Vec<Marks<W>>,
     /// At least the slots of any chunk of leaves.
     most_leaves: u32,
+    pool: Pool<Line<W>>,
+    /// Bytes of marks.
     bytes: u64,
 }
 
@@ -114,7 +123,8 @@ impl<'a, W: Word> At<'a, W> {
 
 impl<W: Word> Store<W> {
     pub(super) fn new() -> Store<W> {
-        let mut store = Store { chunks: Vec::new(), marks: Vec::new(), most_leaves: 0, bytes: 0 };
+        let pool = Pool::new(CHUNK_LINES);
+        let mut store = Store { chunks: Vec::new(), marks: Vec::new(), most_leaves: 0, pool, bytes: 0 };
         store.push();
         store
     }
@@ -135,13 +145,26 @@ impl<W: Word> Store<W> {
         At { lines: &chunk.lines, start, kind: chunk.kind, words: chunk.words.into() }
     }
 
+    /// Asks for the lines of a slot: those that a step down reads, or all that a scan does.
+    #[inline]
+    pub(super) fn prefetch(&self, no: u32) {
+        /// Lines of the longest node but that of 256, which is read one line after the other.
+        const MOST: usize = 5;
+        let Some(at) = self.at(no) else { return };
+        let (first, last) = (at.start / 8, (at.start + at.words - 1) / 8);
+        let lines = at.lines.get(first..=last).unwrap_or_default();
+        let lines = if at.kind == Kind::Node256 { &lines[..0] } else { &lines[..lines.len().min(MOST)] };
+        lines.iter().for_each(prefetch);
+    }
+
     /// Adds a chunk of so many slots as number `chunk`, which is that of a missing one or the next.
     pub(super) fn add(&mut self, chunk: u32, class: Class, slots: u32) {
         if chunk as usize == self.chunks.len() {
             self.push();
         }
         let lines = (slots as usize * class.words()).div_ceil(8);
-        let lines = (0..lines).map(|_| Line::new()).collect();
+        let lines = if CHUNK_LINES - lines < FEW_LINES { CHUNK_LINES } else { lines };
+        let lines = self.pool.take(lines, Line::new);
         let (kind, words) = (class.kind(), class.words() as u16);
         self.chunks[chunk as usize] = Chunk { lines, kind, words };
         if kind == Kind::Leaf {
@@ -149,14 +172,16 @@ impl<W: Word> Store<W> {
             self.marks[chunk as usize] = Marks { slots, bits };
             self.most_leaves = self.most_leaves.max(slots);
         }
-        self.bytes += self.chunk_bytes(chunk);
+        self.bytes += self.mark_bytes(chunk);
     }
 
     /// Gives a chunk's memory back.
     pub(super) fn remove(&mut self, chunk: u32) {
-        self.bytes -= self.chunk_bytes(chunk);
+        self.bytes -= self.mark_bytes(chunk);
         let slots = self.marks[chunk as usize].slots;
-        (self.chunks[chunk as usize], self.marks[chunk as usize]) = absent();
+        let (chunk, marks) = (&mut self.chunks[chunk as usize], &mut self.marks[chunk as usize]);
+        self.pool.give(std::mem::take(&mut chunk.lines));
+        (*chunk, *marks) = absent();
         if slots == self.most_leaves {
             self.most_leaves = self.marks.iter().map(|m| m.slots).max().unwrap_or(0);
         }
@@ -202,12 +227,11 @@ impl<W: Word> Store<W> {
     /// Bytes allocated.
     pub(super) fn memory(&self) -> u64 {
         let tables = self.chunks.capacity() * size_of::<Chunk<W>>() + self.marks.capacity() * size_of::<Marks<W>>();
-        self.bytes + tables as u64
+        self.bytes + (self.pool.memory() + tables) as u64
     }
 
-    fn chunk_bytes(&self, chunk: u32) -> u64 {
-        let (chunk, marks) = (&self.chunks[chunk as usize], &self.marks[chunk as usize]);
-        (size_of_val(&*chunk.lines) + size_of_val(&*marks.bits)) as u64
+    fn mark_bytes(&self, chunk: u32) -> u64 {
+        size_of_val(&*self.marks[chunk as usize].bits) as u64
     }
 
     fn push(&mut self) {
@@ -218,5 +242,5 @@ impl<W: Word> Store<W> {
 }
 
 fn absent<W>() -> (Chunk<W>, Marks<W>) {
-    (Chunk { lines: Box::default(), kind: Kind::Absent, words: 1 }, Marks { slots: 0, bits: Box::default() })
+    (Chunk { lines: Piece::default(), kind: Kind::Absent, words: 1 }, Marks { slots: 0, bits: Box::default() })
 }
