@@ -4,7 +4,8 @@
 //! A structure of tens of megabytes that is read at random spends as long on address translation as on its data; on pages of
 //! 2 MiB the former all but goes. A [`Pool`] gives pieces of one size, its *full* one, from regions of that size once its
 //! pieces make up [`ENOUGH`] bytes, so that the rest of the last region is little beside them. Pieces of other
-//! sizes are allocations of their own. Owns the memory and its release; knows nothing of what is kept in it.
+//! sizes are allocations of their own. If its owner can move what it has, regions are filled as soon as there are pieces for a whole
+//! one, and emptied when the rest has room in the others. Owns the memory and its release; knows nothing of what is kept in it.
 //!
 //! Invariants:
 //! 1. A piece never moves, and is as long as it was asked for.
@@ -18,8 +19,8 @@ use super::system::{HUGE_PAGE, prefer_huge_pages};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Bytes of a region: one huge page, aligned like one.
 const REGION: Layout = match Layout::from_size_align(HUGE_PAGE, HUGE_PAGE) {
@@ -137,9 +138,14 @@ pub(crate) struct Pool<T> {
     /// Items of a full piece, and how many of these a region has; 0 if it can't be parted so.
     full: usize,
     parts: usize,
+    /// Pieces are put into regions by [`Pool::settle`] only, but for parts that fell free.
+    late: bool,
     regions: Vec<Arc<Region>>,
-    /// Bytes of pieces outside of regions.
+    /// Free parts of all regions.
+    free: usize,
+    /// Bytes of pieces outside of regions, and how many of these are full.
     loose: usize,
+    loose_full: usize,
     _items: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -155,49 +161,123 @@ impl<T> Pool<T> {
         let bytes = Pool::<T>::bytes_of(full);
         let whole = bytes > 0 && HUGE_PAGE.is_multiple_of(bytes) && bytes.is_multiple_of(align_of::<T>());
         let parts = if whole && HUGE_PAGE / bytes <= MOST_PARTS { HUGE_PAGE / bytes } else { 0 };
-        Pool { full, parts, regions: Vec::new(), loose: 0, _items: std::marker::PhantomData }
+        let (regions, late, free, loose, loose_full) = (Vec::new(), false, 0, 0, 0);
+        Pool { full, parts, late, regions, free, loose, loose_full, _items: std::marker::PhantomData }
+    }
+
+    /// A pool for pieces that its owner can move: no region is taken before there are pieces for all of it, and none is kept for
+    /// the sake of few. See [`Pool::settle`].
+    pub(crate) fn of_movable(full: usize) -> Pool<T> {
+        Pool { late: true, ..Pool::new(full) }
     }
 
     /// A piece of `len` new items.
     pub(crate) fn take(&mut self, len: usize, new: impl Fn() -> T) -> Piece<T> {
-        if len != self.full || self.parts == 0 || self.loose + self.regions.len() * HUGE_PAGE < ENOUGH {
+        let region = !self.late && self.used() >= ENOUGH;
+        self.take_filled(len, region, |_| new())
+    }
+
+    /// A piece of the items that `item` gives; in a region that is taken for it, if need be and `region` says so.
+    fn take_filled(&mut self, len: usize, region: bool, mut item: impl FnMut(usize) -> T) -> Piece<T> {
+        let Some((region, part)) = (if len == self.full { self.part(region) } else { None }) else {
             self.loose += Pool::<T>::bytes_of(len);
-            let items: Box<[T]> = (0..len).map(|_| new()).collect();
+            self.loose_full += usize::from(len == self.full);
+            let items: Box<[T]> = (0..len).map(item).collect();
             return Piece { items: NonNull::from(Box::leak(items)), home: None };
-        }
-        // The latest first: the older are full, most often.
-        let taken = self.regions.iter().rev().find_map(|region| Some((region.take()?, region.clone())));
-        let (part, region) = taken.unwrap_or_else(|| {
-            let region = Arc::new(Region::new(self.parts));
-            self.regions.push(region.clone());
-            (region.take().unwrap_or(0), region)
-        });
+        };
         // SAFETY: the part lies in the region, aligned as T demands (see `new`), and is this piece's alone since its bit is cleared.
         let items = unsafe {
             let first = region.memory.add(part * Pool::<T>::bytes_of(len)).cast::<T>();
             for i in 0..len {
-                first.add(i).write(new());
+                first.add(i).write(item(i));
             }
             NonNull::slice_from_raw_parts(first, len)
         };
         Piece { items, home: Some((region, part)) }
     }
 
-    /// Takes a piece back. One that is dropped instead is free too, but goes on being counted.
+    /// A part of a region, of a new one only if `new`.
+    fn part(&mut self, new: bool) -> Option<(Arc<Region>, usize)> {
+        if self.free == 0 {
+            if !new || self.parts == 0 {
+                return None;
+            }
+            self.regions.push(Arc::new(Region::new(self.parts)));
+            self.free += self.parts;
+        }
+        // The latest first: the older are full, most often.
+        let (part, region) = self.regions.iter().rev().find_map(|region| Some((region.take()?, region.clone())))?;
+        self.free -= 1;
+        Some((region, part))
+    }
+
+    /// Takes a piece back.
     pub(crate) fn give(&mut self, piece: Piece<T>) {
         let Some(home) = piece.home.as_ref().map(|(region, _)| region.clone()) else {
             self.loose -= Pool::<T>::bytes_of(piece.len());
+            self.loose_full -= usize::from(piece.len() == self.full);
             return;
         };
         drop(piece);
-        let parts = self.parts;
-        if home.free_parts() < parts {
+        let Some(at) = self.regions.iter().position(|region| Arc::ptr_eq(region, &home)) else { return };
+        self.free += 1;
+        let spared = if self.regions.len() > SPARE_FROM { self.parts } else { 0 };
+        if home.free_parts() == self.parts && self.free >= self.parts + spared {
+            self.regions.remove(at);
+            self.free -= self.parts;
+        }
+    }
+
+    /// Bytes of all pieces.
+    fn used(&self) -> usize {
+        self.loose + (self.regions.len() * self.parts - self.free) * Pool::<T>::bytes_of(self.full)
+    }
+
+    /// There are pieces for a whole region.
+    fn is_crowded(&self) -> bool {
+        self.parts > 0 && self.loose_full >= self.parts && self.used() >= ENOUGH
+    }
+
+    /// The pieces have room in one region less, or are so few that they need none.
+    fn is_sparse(&self) -> bool {
+        let used = self.regions.len() * self.parts - self.free;
+        !self.regions.is_empty() && (self.free >= self.parts + used / 8 || self.used() < ENOUGH / 2)
+    }
+
+    /// Whether [`Pool::settle`] would move pieces.
+    #[inline]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.late && (self.is_crowded() || self.is_sparse())
+    }
+
+    /// Moves pieces into regions that they fill, and out of ones that they don't. `pieces` are all that there are of this pool, `copy`
+    /// gives an item anew.
+    ///
+    /// Costs the copying of about a region for each by which the pool has grown or shrunk.
+    pub(crate) fn settle(&mut self, pieces: &mut [OnceLock<Piece<T>>], copy: impl Fn(&T) -> T) {
+        while self.is_sparse() {
+            // Which has the least to move. What is in it has room in the others, unless all are on their way out.
+            let at = (0..self.regions.len()).max_by_key(|&at| self.regions[at].free_parts()).unwrap_or(0);
+            let closed = self.regions.remove(at);
+            self.free -= closed.free_parts();
+            for piece in pieces.iter_mut().filter_map(OnceLock::get_mut) {
+                if piece.home.as_ref().is_some_and(|(region, _)| Arc::ptr_eq(region, &closed)) {
+                    *piece = self.take_filled(piece.len(), false, |i| copy(&piece[i]));
+                }
+            }
+        }
+        if !self.is_crowded() {
             return;
         }
-        let is_empty = |region: &Arc<Region>| region.free_parts() == parts;
-        let spared = usize::from(self.regions.len() > SPARE_FROM);
-        if self.regions.iter().filter(|region| is_empty(region)).count() > spared {
-            self.regions.retain(|region| !Arc::ptr_eq(region, &home));
+        for piece in pieces.iter_mut().filter_map(OnceLock::get_mut) {
+            if piece.home.is_some() || piece.len() != self.full {
+                continue;
+            }
+            if self.free == 0 && self.loose_full < self.parts {
+                return;
+            }
+            let moved = self.take_filled(piece.len(), true, |i| copy(&piece[i]));
+            self.give(std::mem::replace(piece, moved));
         }
     }
 
@@ -272,6 +352,61 @@ mod tests {
         drop(pool);
         last[FULL - 1].store(9, Ordering::Relaxed);
         assert_eq!(last[FULL - 1].load(Ordering::Relaxed), 9);
+    }
+
+    /// Pieces that can be moved leave no more than a region's parts and an eighth of the used ones free, however they come and go.
+    #[test]
+    fn movable_pieces_settle() {
+        let mut pool = Pool::<AtomicU64>::of_movable(FULL);
+        let mut pieces: Vec<OnceLock<Piece<AtomicU64>>> = Vec::new();
+        let copy = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Relaxed));
+        let check = |pool: &Pool<AtomicU64>, pieces: &[OnceLock<Piece<AtomicU64>>]| {
+            let there: Vec<_> = pieces.iter().enumerate().filter_map(|(i, p)| Some((i, p.get()?))).collect();
+            for (i, piece) in &there {
+                assert!(piece.iter().all(|word| word.load(Ordering::Relaxed) == *i as u64), "piece {i}");
+            }
+            let (bytes, used) = (FULL * 8, there.len());
+            assert_eq!(pool.used(), used * bytes);
+            assert_eq!(pool.free, pool.regions.iter().map(|region| region.free_parts()).sum::<usize>());
+            let most = used + used / 8 + 128;
+            assert!(pool.memory() <= most * bytes + 1024, "{} for {used} pieces", pool.memory());
+            let loose = there.iter().filter(|(_, piece)| piece.home.is_none()).count();
+            assert!(used * bytes < ENOUGH || loose < 128, "{loose} of {used} are loose");
+            assert!(used * bytes >= ENOUGH / 2 || pool.regions.is_empty(), "{used} pieces need no region");
+        };
+        let put = |pool: &mut Pool<AtomicU64>, i: usize| OnceLock::from(pool.take(FULL, || AtomicU64::new(i as u64)));
+        for i in 0..3000 {
+            let piece = put(&mut pool, i);
+            pieces.push(piece);
+            if pool.is_unsettled() {
+                pool.settle(&mut pieces, copy);
+            }
+            if i % 100 == 0 {
+                check(&pool, &pieces);
+            }
+        }
+        // Every third comes back meanwhile.
+        for i in (0..3000).map(|i| i * 1777 % 3000) {
+            pool.give(pieces[i].take().expect("each is given once"));
+            if i % 3 == 0 && pieces.len() < 4000 {
+                let piece = put(&mut pool, pieces.len());
+                pieces.push(piece);
+            }
+            if pool.is_unsettled() {
+                pool.settle(&mut pieces, copy);
+            }
+            if i % 10 == 0 {
+                check(&pool, &pieces);
+            }
+        }
+        for i in 3000..4000 {
+            pool.give(pieces[i].take().expect("each is given once"));
+            if pool.is_unsettled() {
+                pool.settle(&mut pieces, copy);
+            }
+        }
+        check(&pool, &pieces);
+        assert!(pool.memory() < 1024, "{} bytes for nothing", pool.memory());
     }
 
     #[test]

@@ -73,13 +73,16 @@ impl Writer {
     #[inline]
     pub(super) fn is_untidy(&self) -> bool {
         let (idle, used) = self.slab.idle();
-        idle * 64 > used || self.sparse
+        idle * 64 > used || self.sparse || self.slab.is_unsettled()
     }
 
     /// Gives back what isn't used.
     pub(super) fn give_back(&mut self, state: &mut State) {
         self.budget.refill();
         self.slab.give_back(&mut state.memory);
+        if self.slab.is_unsettled() {
+            self.slab.settle(&mut state.memory);
+        }
         if state.directory.is_sparse() {
             state.directory.shrink();
         }

@@ -15,11 +15,13 @@
 //! 4. A chunk's memory is published once, while others read. It is given back, and the table of chunks made larger or
 //!    smaller, only with the memory held exclusively. Till then a chunk that fell empty is idle, and is used again
 //!    before its size gets another.
+//! 5. Chunks of full size lie on huge pages, but for about as many as one page has and those of small tables
+//!    (`util/pieces.rs`). With the memory held exclusively, chunks move there and back; their numbers stay.
 
 use super::segment::Block;
 use crate::util::pieces::{Piece, Pool};
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Unit of block sizes: a cache line. With two, blocks would move half as often, and each key take a byte more.
 pub(super) const UNIT: usize = 64;
@@ -135,7 +137,7 @@ pub(super) struct Slab {
 impl Default for Slab {
     fn default() -> Slab {
         let (chunks, free, classes) = (Vec::new(), Vec::new(), Vec::new());
-        Slab { pool: Pool::new(CHUNK_UNITS * UNIT_WORDS), chunks, free, classes, bytes: 0, idle: 0 }
+        Slab { pool: Pool::of_movable(CHUNK_UNITS * UNIT_WORDS), chunks, free, classes, bytes: 0, idle: 0 }
     }
 }
 
@@ -251,6 +253,17 @@ impl Slab {
         if self.bytes == 0 {
             (*self, *memory) = (Slab::default(), Memory::default());
         }
+    }
+
+    /// Whether [`Slab::settle`] would move chunks.
+    #[inline]
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.pool.is_unsettled()
+    }
+
+    /// Moves chunks onto huge pages or off them, as many as there are of them demand. Their numbers stay.
+    pub(super) fn settle(&mut self, memory: &mut Memory) {
+        self.pool.settle(&mut memory.chunks, |word| AtomicU64::new(word.load(Ordering::Relaxed)));
     }
 
     /// Bytes allocated, the chunks' included.

@@ -152,6 +152,32 @@ fn memory_follows_the_number_of_keys_up_and_down() {
     }
 }
 
+/// Tables that lie on huge pages: what is left of them lies on few, wherever the keys were that went.
+#[test]
+fn a_large_table_gives_memory_back_in_any_order() {
+    const N: u64 = 700_000;
+    /// Prime to N, so that its multiples are all numbers below it.
+    const STEP: u64 = 433_003;
+    let index = index();
+    for n in 0..N {
+        assert_eq!(set(&index, &n.to_le_bytes(), Some(n)), None);
+    }
+    assert!(index.memory() < 27 * N, "{} bytes", index.memory());
+    for left in (0..N).rev() {
+        let n = left * STEP % N;
+        assert_eq!(set(&index, &n.to_le_bytes(), None), Some(n));
+        if left % 10_000 == 0 {
+            let bound = 27 * left + 3 * left + (5 << 19);
+            assert!(index.memory() < bound, "{left} keys: {}", index.memory());
+            assert_eq!(index.get(&n.to_le_bytes()).unwrap(), None);
+            for i in (0..left).step_by(1009) {
+                let n = i * STEP % N;
+                assert_eq!(index.get(&n.to_le_bytes()).unwrap(), Some(location(n)));
+            }
+        }
+    }
+}
+
 #[test]
 fn equal_low_bits_neither_split_for_ever_nor_lose_entries() {
     for shift in [64, 20, 4] {
