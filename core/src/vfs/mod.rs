@@ -94,6 +94,13 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// [`LockError::Held`] gives what the file says.
     fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError>;
 
+    /// How many threads reading hints of data files with so many bytes in all is worth; at least 1, which means that no thread is started. A file
+    /// system that is to see operations in one order says 1.
+    fn open_threads(&self, bytes: u64) -> usize {
+        let _ = bytes;
+        1
+    }
+
     /// Wall-clock time.
     fn now(&self) -> Timestamp;
 

@@ -29,6 +29,9 @@ mod window;
 
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
 
+/// Below this hints are read before a thread is there to do it.
+const WORTH_THREADS: u64 = 16 << 20;
+
 /// The real file system, clock and random numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsVfs;
@@ -99,6 +102,10 @@ impl Vfs for OsVfs {
 
     fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError> {
         lock::lock(path, note)
+    }
+
+    fn open_threads(&self, bytes: u64) -> usize {
+        if bytes < WORTH_THREADS { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) }
     }
 
     fn now(&self) -> Timestamp {

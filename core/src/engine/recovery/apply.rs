@@ -9,6 +9,8 @@ use crate::index::{Change, Index};
 use crate::log::DataFile;
 use crate::types::{FileId, Location, SeqNo};
 
+use super::ahead::Packet;
+
 /// Bytes of key for each change of a packet, on average; a packet with longer keys is handed over earlier.
 const KEY_BYTES: usize = 64;
 
@@ -91,6 +93,15 @@ impl<'a> Applier<'a> {
 
     fn is_full(&self) -> bool {
         self.changes.len() >= self.packet || self.keys.len() >= self.packet * KEY_BYTES
+    }
+
+    /// A packet of a hint.
+    pub(super) fn packet(&mut self, packet: &Packet) -> Result<()> {
+        self.flush()?;
+        self.applied = self.applied.max(packet.max_seq);
+        let mut changes: Vec<Change<'_>> = packet.iter().map(|(key, new)| Change { key, new, old: None }).collect();
+        self.index.reserve(&mut std::iter::empty())?;
+        self.index.apply(&mut changes)
     }
 
     /// Hands over what was collected.

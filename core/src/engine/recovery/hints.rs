@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
 use crate::format::hint::HintHeader;
 use crate::format::payload::Seal;
 use crate::log::{DataFile, HintReader, HintWriter};
 use crate::types::{Location, SeqNo};
 
+use super::ahead::{Hearing, Said};
 use super::replay::{InFile, Replay};
 use super::start::Start;
 
@@ -24,10 +25,13 @@ impl Replay<'_> {
             at: DATA_START,
             witness: 0,
         };
-        match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
-            Ok(Some(reader)) => self.use_hint(file, reader, &mut progress)?,
-            Ok(None) => {}
-            Err(reason) => self.unusable_hint(file, reason),
+        match self.ahead.as_mut().and_then(|ahead| ahead.take(file.id())) {
+            Some(hearing) => self.hear_hint(file, hearing, &mut progress)?,
+            None => match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
+                Ok(Some(reader)) => self.use_hint(file, reader, &mut progress)?,
+                Ok(None) => {}
+                Err(reason) => self.unusable_hint(file, reason),
+            },
         }
         if progress.at == DATA_START && self.config.collect_hints {
             progress.hint = Some(HintWriter::new(self.config.vfs, self.config.dir, file));
@@ -81,13 +85,7 @@ impl Replay<'_> {
         mut reader: HintReader,
         progress: &mut InFile,
     ) -> Result<()> {
-        let header = *reader.header();
-        if file.header().kind == FileKind::Log {
-            // A hint never covers an incomplete batch: those of earlier files that reach into it are complete too.
-            self.proves(header.max_seq)?;
-            self.complete_seq = self.complete_seq.max(header.max_seq);
-        }
-        progress.hinted_to = header.covered;
+        self.begin_hint(file, reader.header(), progress)?;
         let mut entries = 0;
         loop {
             let block = match reader.next_block() {
@@ -107,10 +105,51 @@ impl Replay<'_> {
             }
             self.config.progress.at(reader.reached(), self.records() + entries)?;
         }
+        self.end_hint(file, &reader, entries, progress);
+        Ok(())
+    }
+
+    /// The same from the packets of a thread that reads ahead.
+    fn hear_hint(&mut self, file: &Arc<DataFile>, mut hearing: Hearing, progress: &mut InFile) -> Result<()> {
+        let mut entries = 0;
+        loop {
+            match hearing.next() {
+                Some(Said::Nothing) => return Ok(()),
+                Some(Said::Begins(header)) => self.begin_hint(file, &header, progress)?,
+                Some(Said::Packet(packet)) => {
+                    self.applier.packet(&packet)?;
+                    entries += packet.len() as u64;
+                    self.config.progress.at(packet.reached, self.records() + entries)?;
+                }
+                Some(Said::Ends(reader)) => {
+                    self.end_hint(file, &reader, entries, progress);
+                    return Ok(());
+                }
+                Some(Said::Unusable(reason)) => {
+                    self.unusable_hint(file, reason);
+                    return Ok(());
+                }
+                None => return Err(Error::Internal { what: "a thread that reads hints ended too early".into() }),
+            }
+        }
+    }
+
+    fn begin_hint(&mut self, file: &DataFile, header: &HintHeader, progress: &mut InFile) -> Result<()> {
+        if file.header().kind == FileKind::Log {
+            // A hint never covers an incomplete batch: those of earlier files that reach into it are complete too.
+            self.proves(header.max_seq)?;
+            self.complete_seq = self.complete_seq.max(header.max_seq);
+        }
+        progress.hinted_to = header.covered;
+        Ok(())
+    }
+
+    fn end_hint(&mut self, file: &DataFile, reader: &HintReader, entries: u64, progress: &mut InFile) {
+        let header = *reader.header();
         if entries != header.entries {
             let reason = format!("it says that it has {} entries and has {entries}", header.entries);
             self.unusable_hint(file, reason);
-            return Ok(());
+            return;
         }
         self.report.files_from_hint += 1;
         self.report.hint_records += entries;
@@ -122,9 +161,8 @@ impl Replay<'_> {
         progress.sealed = header.sealed;
         progress.seal = summary(&header);
         if self.config.collect_hints && !header.sealed {
-            progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, &reader));
+            progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, reader));
         }
-        Ok(())
     }
 
     pub(super) fn unusable_hint(&mut self, file: &DataFile, reason: String) {

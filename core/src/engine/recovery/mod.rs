@@ -9,6 +9,7 @@
 //!
 //! The outcome depends on the bytes in the files alone: not on which hints are there, on clocks, or on threads.
 
+mod ahead;
 mod apply;
 mod batch;
 mod beside;

@@ -14,6 +14,7 @@ use crate::stats::{OpenReport, TornTail};
 use crate::types::{FileId, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
+use super::ahead::Ahead;
 use super::apply::{Applier, Live};
 use super::batch::OpenBatch;
 use super::progress::Progress;
@@ -107,6 +108,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
         applier: Applier::new(index, config.live, by_id),
         stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
+        ahead: None,
         open_batch: None,
         last_seq: SeqNo::ZERO,
         log_seq: SeqNo::ZERO,
@@ -121,6 +123,12 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     replay.config.progress.begin(survey.files.iter().map(|file| file.end()).sum())?;
     replay.begin();
     // Records of merged files are compared with what the index has.
+    if replay.config.live.is_none() && merged.is_empty() {
+        let from = replay.config.start.map(|start| start.position.file);
+        let files = replay.logs.iter().filter(|file| from.is_none_or(|from| file.id() > from)).cloned();
+        let sorts = index.capabilities().ordered && !index.is_persistent();
+        replay.ahead = Ahead::new(replay.config.vfs, replay.config.dir.to_owned(), files, sorts);
+    }
     let build = replay.config.start.is_none() && merged.is_empty();
     if build {
         index.begin_build();
@@ -148,6 +156,8 @@ pub(super) struct Replay<'a> {
     pub(super) stable: LogPosition,
     /// The whole log was searched for evidence of a later stable point.
     pub(super) looked_ahead: bool,
+    /// Threads that read hints.
+    pub(super) ahead: Option<Ahead>,
     pub(super) open_batch: Option<OpenBatch>,
     pub(super) last_seq: SeqNo,
     /// The number below which none may follow in the log.
