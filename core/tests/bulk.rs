@@ -158,6 +158,30 @@ fn loads_that_end_in_another_order_than_they_began() {
     });
 }
 
+/// A reader in another process follows the writer through loads: all of one or nothing.
+#[test]
+fn a_reader_in_another_process_follows() {
+    each_way(|options| {
+        let disk = SimVfs::new(3);
+        let db = open(disk.clone(), options).expect("a new store");
+        db.put(b"before", b"1").expect("put");
+        let reader = open(disk.other_process(), &options.clone().read_only(true)).expect("it opens");
+        let mut state = dump(&db).expect("read");
+        for (round, n) in [(0, 40), (1, 1), (2, 30)] {
+            let pairs = puts(round, n);
+            let mut load = begin(&db);
+            fill(&mut load, &pairs).expect("put");
+            reader.refresh().expect("refresh");
+            assert_eq!(dump(&reader).expect("read"), state);
+            load.finish().expect("finish");
+            state.extend(state_of(&pairs));
+            assert_ne!(dump(&reader).expect("read"), state);
+            reader.refresh().expect("refresh");
+            assert_eq!(dump(&reader).expect("read"), state);
+        }
+    });
+}
+
 #[test]
 fn one_that_is_dropped_leaves_nothing() {
     each_way(|options| {
