@@ -24,6 +24,7 @@ pub struct Options {
     pub(crate) io: IoKind,
     pub(crate) sort_budget: u64,
     pub(crate) index_budget: u64,
+    pub(crate) checkpoint_bytes: u64,
     pub(crate) progress: Option<Arc<ProgressCallback>>,
 }
 
@@ -43,6 +44,7 @@ impl fmt::Debug for Options {
             .field("io", &self.io)
             .field("sort_budget", &self.sort_budget)
             .field("index_budget", &self.index_budget)
+            .field("checkpoint_bytes", &self.checkpoint_bytes)
             .field("on_progress", &self.progress.is_some())
             .finish()
     }
@@ -61,6 +63,7 @@ impl Default for Options {
             io: IoKind::default(),
             sort_budget: Options::DEFAULT_SORT_BUDGET,
             index_budget: Options::DEFAULT_INDEX_BUDGET,
+            checkpoint_bytes: Options::DEFAULT_CHECKPOINT_BYTES,
             progress: None,
         }
     }
@@ -77,6 +80,8 @@ impl Options {
     pub const MIN_INDEX_BUDGET: u64 = crate::index::bptree::MIN_BUDGET;
     /// 64 MiB.
     pub const DEFAULT_INDEX_BUDGET: u64 = 64 << 20;
+    /// 64 MiB.
+    pub const DEFAULT_CHECKPOINT_BYTES: u64 = 64 << 20;
 
     /// 1 GiB.
     pub const DEFAULT_SORT_BUDGET: u64 = 1 << 30;
@@ -99,6 +104,15 @@ impl Options {
     #[must_use]
     pub fn index_budget(mut self, bytes: u64) -> Options {
         self.index_budget = bytes;
+        self
+    }
+
+    /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log (default 64 MiB): `btree` beside
+    /// writers in the file `index.checkpoint`, and not before the log has grown by half of what saving it writes; `bptree` in its own file. With
+    /// each new data file that is looked at too. 0 saves it at close alone. The other kinds are not saved.
+    #[must_use]
+    pub fn checkpoint_bytes(mut self, bytes: u64) -> Options {
+        self.checkpoint_bytes = bytes;
         self
     }
 

@@ -21,7 +21,8 @@ pub struct Stats {
     pub mapped_appends: bool,
     /// Bytes of log in the data files, without preallocated space.
     pub data_bytes: u64,
-    /// Bytes of memory that the index holds.
+    /// Bytes of memory that the index holds. Of a saved index only pages that were changed since it was opened count, where it is mapped: the
+    /// others are the page cache's.
     pub index_bytes: u64,
     /// Sequence number of the last commit.
     pub last_seq: u64,

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use bitcask::Options;
 use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
+use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
 
 use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
@@ -25,9 +26,9 @@ use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quie
 /// Openings that began with an index on disk.
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
-/// Workloads, and the three suites of their own below.
-const SHARES: usize = 14;
-const NORMAL: usize = 140_000;
+/// Workloads, and the four suites of their own below.
+const SHARES: usize = 16;
+const NORMAL: usize = 160_000;
 
 fn share() -> usize {
     number_from_env("BITCASK_CRASH_STATES").unwrap_or(NORMAL * factor()) / SHARES
@@ -343,4 +344,22 @@ workload_tests! {
     mixed = 8;
     mixed_in_one_file = 9;
     bulk_load = 10;
+    checkpoint = 11;
+}
+
+/// The index is saved by a thread beside the writer, as often as it can be: what it does comes at any moment between the writer's operations.
+#[test]
+fn checkpoint_beside_writers() {
+    let (start, count) = (Instant::now(), Counter::default());
+    for seed in 0..4 {
+        let workload = workload::mixed("mixed, the index saved beside", 300, 4096, 40 + seed);
+        let options = workload.options(bitcask::Durability::None).checkpoint_bytes(1);
+        let recorded = record(&workload, &options, false, |_| {});
+        let ops = recorded.disk.ops();
+        let saved =
+            ops.iter().filter(|op| op.kind == OpKind::Rename && op.path.ends_with("index.checkpoint.tmp")).count();
+        assert!(saved > 3, "the index was saved {saved} times");
+        count.add(cut_everywhere(workload.name, &recorded, share() / 4));
+    }
+    report("crash states", format!("index saved beside: {} states", count.get()), start);
 }

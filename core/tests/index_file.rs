@@ -16,7 +16,7 @@ use common::{Map, Rng, at, dump, index, open, quiet};
 const NAME: &str = "index.bptree";
 
 fn options() -> Options {
-    quiet().index(IndexKind::BPTree)
+    quiet().index(IndexKind::BPTree).checkpoint_bytes(Options::DEFAULT_CHECKPOINT_BYTES)
 }
 
 /// Writes some, with deletes, over several files.

@@ -324,6 +324,7 @@ workload_tests! {
     mixed = 8;
     mixed_in_one_file = 9;
     bulk_load = 10;
+    checkpoint = 11;
 }
 
 /// Faults at every operation of the recovery from a crash: it fails cleanly or succeeds, and the next one finds the same.

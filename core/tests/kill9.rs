@@ -40,7 +40,12 @@ fn options(workload: usize, life: u64) -> Options {
         _ => Durability::None,
     };
     let max_file_size = [1 << 30, 30_000, 4096][workload];
-    Options::new().index(index(life as usize)).durability(durability).max_file_size(max_file_size)
+    Options::new()
+        .index(index(life as usize))
+        .durability(durability)
+        .max_file_size(max_file_size)
+        // Saved all the time beside writers, or at close alone.
+        .checkpoint_bytes(life % 3)
 }
 
 /// The step of this number; parent and child know it without telling.

@@ -388,6 +388,7 @@ fn ax_7_a_torn_hint_costs_only_time() {
     let disk = disk();
     let all = fill(&open(disk.clone(), &one_file()).expect("it opens"), 0, 20);
     let (path, bytes) = files_with(&disk, "hint").remove(0);
+    disk.uproot(&at("index.checkpoint"));
     parallel(bytes.len(), |len| {
         let torn = disk.copy();
         torn.truncate(&path, len as u64);

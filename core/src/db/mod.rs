@@ -63,6 +63,7 @@ impl Db {
             io: options.io,
             sort_budget: options.sort_budget,
             index_budget: options.index_budget,
+            checkpoint_bytes: options.checkpoint_bytes,
         };
         Ok(Db { handle: Handle::open(path.as_ref(), config, vfs, options.progress.clone())? })
     }

@@ -3,10 +3,12 @@
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
 mod bulk;
+mod checkpoint;
 mod committer;
 mod cursor;
 mod durable;
 mod files;
+mod healing;
 mod history;
 mod interval;
 #[cfg(test)]

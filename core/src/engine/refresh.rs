@@ -184,6 +184,7 @@ impl Store {
             beside: true,
             last: tail.seen.last(),
             live: Some(&publisher),
+            until: SeqNo(u64::MAX),
             progress: Progress::new(None),
         };
         end.file.set_end(len.max(end.offset));
@@ -256,6 +257,8 @@ impl Live for Publisher<'_> {
             |file: &&Arc<DataFile>| changes.iter().any(|change| change.new.is_some_and(|new| new.file() == file.id()));
         store.show(self.files.iter().filter(needed).cloned().collect(), self.seen);
         self.seen.raise(last);
+        // What is damaged of a saved index is to be found now, and not under the gate.
+        store.index.ready()?;
         let _gate = store.gate.write();
         let mut rest = changes;
         for commit in seqs.chunk_by(|a, b| a == b) {

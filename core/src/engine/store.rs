@@ -21,16 +21,18 @@ use crate::index::bptree::BPTree;
 use crate::index::btree::BTree;
 use crate::index::hash::HashIndex;
 use crate::index::skiplist::SkipList;
-use crate::index::{Index, IndexKind};
+use crate::index::{Covered, Index, IndexKind};
 use crate::log::{LogConfig, LogWriter};
 use crate::stats::{OpenReport, Stats};
 use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::util::lock::{Mutex, RwLock};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
+use super::checkpoint::{self, Saving};
 use super::committer::Committer;
 use super::durable::Durable;
 use super::files::Files;
+use super::healing::Healing;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
 use super::queue::{CommitQueue, Limits};
@@ -43,10 +45,7 @@ pub(super) const MAX_GROUP: usize = 1024;
 pub(super) const MAX_GROUP_BYTES: u64 = 4 << 20;
 /// A leader with no more bytes than this takes no more than this of others: what it does with them takes little longer. LevelDB's figure.
 const SMALL_GROUP_BYTES: u64 = 128 << 10;
-/// An index that outlives the process is written down when so many bytes of log have come since the last time, which an opening
-/// after a crash reads in less than a second; and with each new file.
-const CHECKPOINT_BYTES: u64 = 64 << 20;
-/// And after an opening that read so many records: the next one, after a crash, need not.
+/// An index is saved after an opening that read so many records: the next one, after a crash, need not.
 const CHECKPOINT_RECORDS: u64 = 100_000;
 
 /// What the facade asks for.
@@ -62,6 +61,7 @@ pub(crate) struct Config {
     pub(crate) io: IoKind,
     pub(crate) sort_budget: u64,
     pub(crate) index_budget: u64,
+    pub(crate) checkpoint_bytes: u64,
 }
 
 /// What an opening is given beyond the configuration.
@@ -77,9 +77,9 @@ pub(crate) struct Hooks {
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(super) vfs: Arc<dyn Vfs>,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     pub(super) config: Config,
-    pub(super) index: Box<dyn Index>,
+    pub(super) index: Arc<dyn Index>,
     pub(super) files: Files,
     pub(super) queue: CommitQueue<Job, Outcome>,
     pub(super) committer: Committer,
@@ -98,10 +98,9 @@ pub(crate) struct Store {
     /// Shared by all states that a reader loads.
     closed: Arc<AtomicBool>,
     generation: u64,
-    report: OpenReport,
-    store_id: u64,
-    /// Bytes of log since the index was last written down.
-    unkept: AtomicU64,
+    pub(super) report: OpenReport,
+    pub(super) store_id: u64,
+    pub(super) saving: Saving,
     interval: Mutex<Option<IntervalSync>>,
     /// What the interval thread is told of appends.
     pressure: OnceLock<Arc<Pressure>>,
@@ -138,7 +137,7 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
-        let (index, replayed) = recover(&survey, &vfs, &dir, config, hooks)?;
+        let Recovered { index, replayed, healing, covered } = recover(&survey, &vfs, &dir, config, hooks)?;
         let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
         let applied = replayed.applied;
         let mut store_id = survey.store_id.unwrap_or_default();
@@ -189,8 +188,11 @@ impl Store {
             is_copying,
             report,
             store_id,
-            unkept: AtomicU64::new(0),
+            saving: Saving::new(covered),
         });
+        if let Some(healing) = healing {
+            healing.attach(&store);
+        }
         if let Some(log) = &store.log
             && store.report.scanned_records + store.report.hint_records >= CHECKPOINT_RECORDS
         {
@@ -216,29 +218,6 @@ impl Store {
             return Err(Error::Forked);
         }
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
-    }
-
-    /// Whether it is time to write the index down, after so many more bytes of log. The log must be synced before.
-    pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
-        if !self.index.is_persistent() || !self.report.damage.is_empty() {
-            return false;
-        }
-        let unkept = self.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        has_new_file || unkept >= CHECKPOINT_BYTES
-    }
-
-    /// Lets an index that outlives the process write down what it has. A failure costs the next opening time and nothing else.
-    ///
-    /// REQUIRES: the index has what all commits of the log did, and they are on stable storage.
-    pub(super) fn keep_index(&self, log: &LogWriter) {
-        // Known damage is to be found again by the next opening. A log that stopped may have what the index refused.
-        if !self.index.is_persistent() || !self.report.damage.is_empty() || log.check().is_err() {
-            return;
-        }
-        self.unkept.store(0, Ordering::Relaxed);
-        if let Some(covered) = recovery::covered(&log.covered(), self.store_id, self.files.load().all()) {
-            let _ = self.index.checkpoint(&covered);
-        }
     }
 
     /// Counts bytes that were appended without a sync.
@@ -318,11 +297,12 @@ impl Store {
             interval.stop();
         }
         self.committer.stop();
+        self.saving.stop();
         let outcome = self.log.as_ref().map_or(Ok(()), |log| {
             let mut log = log.lock();
             log.close()?;
             self.durable.advance(log.synced_seq());
-            self.keep_index(&log);
+            self.keep_index_at_close(&log);
             Ok(())
         });
         *self.lock.lock() = None;
@@ -339,6 +319,7 @@ impl Drop for Store {
                 interval.forget();
             }
             self.committer.forget();
+            self.saving.forget();
             // Its hint's temporary file is the parent's too.
             std::mem::forget(self.log.take());
         } else if !self.closed.load(Ordering::Acquire) {
@@ -414,54 +395,79 @@ fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
     })
 }
 
+/// What opening made of the files.
+struct Recovered {
+    index: Arc<dyn Index>,
+    replayed: Replayed,
+    /// The index, if damage of it may still be found.
+    healing: Option<Arc<Healing>>,
+    /// How far the saved image goes that the index was made of.
+    covered: Option<Covered>,
+}
+
 /// Reads the files into an index: one that is there already as far as it can be believed, else a new one.
-fn recover(
-    survey: &Survey,
-    vfs: &Arc<dyn Vfs>,
-    dir: &Path,
-    config: Config,
-    hooks: &Hooks,
-) -> Result<(Box<dyn Index>, Replayed)> {
+fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hooks: &Hooks) -> Result<Recovered> {
     let replay = |index: &dyn Index, start: Option<Start>| {
-        let (on_damage, collect_hints) = (config.on_damage, !config.read_only);
+        let (on_damage, collect_hints, until) = (config.on_damage, !config.read_only, SeqNo(u64::MAX));
         let (beside, progress) = (config.read_only, Progress::new(hooks.progress.clone()));
         let config =
-            ReplayConfig { vfs, dir, on_damage, collect_hints, start, beside, last: None, live: None, progress };
+            ReplayConfig { vfs, dir, on_damage, collect_hints, start, beside, last: None, live: None, until, progress };
         recovery::replay(survey, index, config)
     };
-    let mut unusable = None;
-    if config.index == IndexKind::BPTree && !config.read_only {
-        let (index, why) = BPTree::open(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget);
-        unusable = why;
-        match index.covered().map(|covered| recovery::start(survey, &covered)) {
-            Some(Ok(start)) => match replay(&index, Some(start)) {
-                Err(error) if index.is_damaged() => unusable = Some(error.to_string()),
-                outcome => return Ok((Box::new(index), outcome?)),
-            },
-            Some(Err(why)) => unusable = Some(why),
-            None => {}
+    // What replaying what follows came to; nothing if the index was found damaged by it.
+    let resume = |index: &dyn Index, covered: &Covered| -> Result<Result<Replayed>, String> {
+        match replay(index, Some(recovery::start(survey, covered)?)) {
+            Err(error) if index.is_damaged() => Err(error.to_string()),
+            outcome => Ok(outcome),
         }
+    };
+    let mut unusable = None;
+    match config.index {
+        IndexKind::BPTree if !config.read_only => {
+            let (index, why) = BPTree::open(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget);
+            unusable = why;
+            match index.covered().map(|covered| resume(&index, &covered)) {
+                Some(Ok(replayed)) => {
+                    let (index, replayed) = (Arc::new(index), replayed?);
+                    return Ok(Recovered { index, replayed, healing: None, covered: None });
+                }
+                Some(Err(why)) => unusable = Some(why),
+                None => {}
+            }
+        }
+        kind => match checkpoint::open(vfs.as_ref(), dir, kind, config.io) {
+            Ok(None) => {}
+            Ok(Some((index, covered))) => match resume(index.as_ref(), &covered) {
+                Ok(replayed) => {
+                    let (healing, replayed) = (Arc::new(Healing::new(index)), replayed?);
+                    let index = Arc::clone(&healing);
+                    return Ok(Recovered { index, replayed, healing: Some(healing), covered: Some(covered) });
+                }
+                Err(why) => unusable = Some(why),
+            },
+            Err(why) => unusable = Some(why),
+        },
     }
     let index = new_index(config, vfs, dir)?;
     let mut replayed = replay(index.as_ref(), None)?;
     replayed.report.unusable_index = unusable;
-    Ok((index, replayed))
+    Ok(Recovered { index, replayed, healing: None, covered: None })
 }
 
-fn new_index(config: Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Box<dyn Index>> {
+fn new_index(config: Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Arc<dyn Index>> {
     Ok(match config.index {
-        IndexKind::BTree => Box::new(BTree::new()),
-        IndexKind::Art => Box::new(Art::new()),
+        IndexKind::BTree => Arc::new(BTree::new()),
+        IndexKind::Art => Arc::new(Art::new()),
         IndexKind::Hash => {
             let mut key = [0; 16];
             vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;
-            Box::new(HashIndex::new(key))
+            Arc::new(HashIndex::new(key))
         }
-        IndexKind::SkipList => Box::new(SkipList::new(random_u64(vfs.as_ref(), dir)?)),
+        IndexKind::SkipList => Arc::new(SkipList::new(random_u64(vfs.as_ref(), dir)?)),
         // A writer gives out the file's pages again under the eyes of whoever reads it beside.
-        IndexKind::BPTree if config.read_only => Box::new(BPTree::in_memory()),
+        IndexKind::BPTree if config.read_only => Arc::new(BPTree::in_memory()),
         IndexKind::BPTree => {
-            Box::new(BPTree::create(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget))
+            Arc::new(BPTree::create(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget))
         }
     })
 }

@@ -130,6 +130,8 @@ pub(super) fn count(moment: Moment<'_>, range: Range<'_>) -> Result<u64> {
 /// Where all keys are at this moment, in the order of the log. `allow` is asked first whether there may be so many.
 fn locations(store: &Store, allow: impl Fn(u64) -> Result<()>) -> Result<Vec<Location>> {
     allow(store.index.len())?;
+    // What is damaged is to be found now, and not under the gate.
+    store.index.ready()?;
     let mut locations = Vec::new();
     {
         let _gate = store.gate.read();

@@ -122,7 +122,8 @@ impl Store {
         if !files.is_empty() {
             self.files.add(files);
         }
-        let sync = is_due || jobs.iter().any(|job| job.sync);
+        // Before an index in a file of its own is saved here and now.
+        let sync = (is_due && self.index.is_persistent()) || jobs.iter().any(|job| job.sync);
         if sync && let Err(error) = log.sync() {
             return fail(&error, &jobs);
         }
@@ -138,9 +139,6 @@ impl Store {
 
     /// Lets the index fail now rather than when the log has the commits.
     fn reserve(&self, jobs: &[Job]) -> Result<()> {
-        if !self.index.is_persistent() {
-            return Ok(());
-        }
         self.index.reserve(&mut jobs.iter().flat_map(|job| job.commit.writes().map(|(key, _)| key)))
     }
 

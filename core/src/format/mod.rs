@@ -9,6 +9,7 @@
 //! 3. What decodes encodes to the same bytes.
 
 mod bytes;
+pub mod checkpoint;
 pub mod covered;
 pub mod header;
 pub mod hint;

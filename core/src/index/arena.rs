@@ -16,15 +16,14 @@
 //! Locking: none; the owner's. What takes `&Pages` may run beside readers, what takes `&mut Pages` may not.
 
 use super::optimistic::{self, Seen};
+use super::saved::SavedPages;
+use crate::util::page::PageRun;
+pub(crate) use crate::util::page::{PAGE_SIZE, Page, WORDS};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Bytes of a page. Its number times this is its place in a mapped arena.
-pub(crate) const PAGE_SIZE: usize = 4096;
-/// Words of a page.
-pub(crate) const WORDS: usize = PAGE_SIZE / 4;
 /// Pages of a chunk.
-const CHUNK_PAGES: usize = 256;
+pub(crate) const CHUNK_PAGES: usize = 256;
 /// Most chunks: beyond, pages would have no number.
 const MOST_CHUNKS: usize = NO_PAGE as usize / CHUNK_PAGES;
 /// Bytes of a chunk.
@@ -32,63 +31,35 @@ const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_SIZE;
 /// Number of no page.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
 /// The word that is zero in a free page.
-const KIND: usize = 1;
+pub(crate) const KIND: usize = 1;
 /// A free page's successor in its chunk's list.
 const NEXT_FREE: usize = 2;
-
-/// One page: words, aligned so that it straddles no page of the machine and no more cache lines than it must.
-#[repr(C, align(4096))]
-pub(crate) struct Page {
-    words: [AtomicU32; WORDS],
-}
 
 static ABSENT: Page = Page::new();
 
 impl Page {
-    pub(crate) const fn new() -> Page {
-        Page { words: [const { AtomicU32::new(0) }; WORDS] }
-    }
-
-    /// A word. Any index will do, so that one read in the middle of a change does no harm.
-    #[inline(always)]
-    pub(crate) fn word(&self, at: usize) -> u32 {
-        self.words[at % WORDS].load(Ordering::Relaxed)
-    }
-
-    /// Changes a word. REQUIRES: no reader can reach the page, or it is locked.
-    #[inline(always)]
-    pub(crate) fn set_word(&self, at: usize, value: u32) {
-        self.words[at % WORDS].store(value, Ordering::Relaxed);
-    }
-
-    /// The place of a word, to prefetch.
-    #[inline(always)]
-    pub(crate) fn place(&self, at: usize) -> &AtomicU32 {
-        &self.words[at % WORDS]
-    }
-
     /// Begins a look, see [`optimistic::enter`].
     #[inline]
     pub(crate) fn enter(&self) -> Seen {
-        optimistic::enter_waiting(&self.words[0])
+        optimistic::enter_waiting(self.place(0))
     }
 
     /// Whether what was read since [`Page::enter`] belongs together.
     #[inline]
     pub(crate) fn valid(&self, seen: Seen) -> bool {
-        optimistic::valid(&self.words[0], seen)
+        optimistic::valid(self.place(0), seen)
     }
 
     /// Begins a change; `false` if it has begun already.
     #[inline]
     pub(crate) fn lock(&self) -> bool {
-        optimistic::lock(&self.words[0])
+        optimistic::lock(self.place(0))
     }
 
     /// Ends a change.
     #[inline]
     pub(crate) fn unlock(&self) {
-        optimistic::unlock(&self.words[0]);
+        optimistic::unlock(self.place(0));
     }
 
     /// Whether a change has begun and not ended.
@@ -99,7 +70,7 @@ impl Page {
 }
 
 /// A run of pages with consecutive numbers.
-type Chunk = Box<[Page]>;
+type Chunk = PageRun;
 
 /// The memory.
 #[derive(Default)]
@@ -107,6 +78,8 @@ pub(crate) struct Pages {
     chunks: Vec<OnceLock<Chunk>>,
     /// See [`Pages::end`].
     end: AtomicU32,
+    /// Chunks that are not there may come from here.
+    saved: Option<Box<SavedPages>>,
 }
 
 impl Pages {
@@ -114,7 +87,68 @@ impl Pages {
     #[inline]
     pub(crate) fn page(&self, no: u32) -> &Page {
         let (chunk, index) = split(no);
-        self.chunks.get(chunk).and_then(OnceLock::get).and_then(|pages| pages.get(index)).unwrap_or(&ABSENT)
+        match self.chunks.get(chunk).and_then(OnceLock::get).and_then(|pages| pages.get(index)) {
+            Some(page) => page,
+            None => self.absent(chunk, index),
+        }
+    }
+
+    /// A page whose chunk is not there: it is fetched, if it was saved.
+    #[cold]
+    fn absent(&self, chunk: usize, index: usize) -> &Page {
+        let (Some(saved), Some(slot)) = (&self.saved, self.chunks.get(chunk)) else { return &ABSENT };
+        if !saved.is_trusted()
+            && let Some(run) = saved.fetch(chunk)
+        {
+            // Another reader may have been faster.
+            let _ = slot.set(run);
+        }
+        slot.get().and_then(|pages| pages.get(index)).unwrap_or(&ABSENT)
+    }
+
+    /// Pages as they were saved.
+    pub(crate) fn resume(saved: SavedPages) -> Pages {
+        let end = saved.end();
+        let chunks = (end as usize).div_ceil(CHUNK_PAGES) + 1;
+        let mut table = Vec::new();
+        table.resize_with(chunks, OnceLock::new);
+        Pages { chunks: table, end: AtomicU32::new(end), saved: Some(Box::new(saved)) }
+    }
+
+    /// Fetches all chunks of what was saved; false if not all are there.
+    pub(crate) fn fetch_all(&self) -> bool {
+        let chunks = (self.end() as usize).div_ceil(CHUNK_PAGES);
+        (0..chunks).all(|chunk| {
+            self.page((chunk * CHUNK_PAGES) as u32);
+            self.chunks.get(chunk).is_some_and(|slot| slot.get().is_some())
+        })
+    }
+
+    /// What they were saved as, if they were.
+    #[inline]
+    pub(crate) fn saved(&self) -> Option<&SavedPages> {
+        self.saved.as_deref()
+    }
+
+    /// Saved pages about which not all is known yet: no look at them may go where it was before.
+    #[inline]
+    pub(crate) fn is_untrusted(&self) -> bool {
+        self.saved.as_ref().is_some_and(|saved| !saved.is_trusted())
+    }
+
+    /// Bytes allocated. Mapped pages that were not changed are the file's.
+    pub(crate) fn memory(&self) -> u64 {
+        let own = self.chunks.iter().filter(|chunk| chunk.get().is_some_and(|run| !run.is_mapped())).count();
+        let saved = self.saved().map_or(0, |saved| saved.private_pages() * PAGE_SIZE as u64 + saved.memory());
+        (own * CHUNK_BYTES + self.chunks.capacity() * size_of::<OnceLock<Chunk>>()) as u64 + saved
+    }
+
+    /// Told before a page is changed.
+    #[inline]
+    pub(crate) fn touch(&self, no: u32) {
+        if let Some(saved) = &self.saved {
+            saved.touch(no);
+        }
     }
 
     /// All pages taken have numbers below this.
@@ -151,6 +185,35 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
+    /// Which of saved pages are free. REQUIRES: they are all there, and nobody has changed any.
+    pub(crate) fn resume(memory: &Pages) -> Arena {
+        let (len, end) = (memory.chunks.len(), memory.end() as usize);
+        let mut arena = Arena { chunks: vec![ABSENT_CHUNK; len], room: vec![0; len.div_ceil(64)], ..Arena::default() };
+        for chunk in 0..end.div_ceil(CHUNK_PAGES) {
+            let base = chunk * CHUNK_PAGES;
+            let fresh = CHUNK_PAGES.min(end - base);
+            let mut own = Use { present: true, fresh: fresh as u32, ..ABSENT_CHUNK };
+            for index in (0..fresh).rev() {
+                let page = memory.page((base + index) as u32);
+                if page.word(KIND) != 0 {
+                    own.used += 1;
+                } else {
+                    memory.touch((base + index) as u32);
+                    page.set_word(NEXT_FREE, own.free);
+                    own.free = index as u32;
+                }
+            }
+            arena.present += 1;
+            arena.empty += u32::from(own.used == 0);
+            arena.used += own.used;
+            if (own.used as usize) < CHUNK_PAGES {
+                arena.room[chunk / 64] |= 1 << (chunk % 64);
+            }
+            arena.chunks[chunk] = own;
+        }
+        arena
+    }
+
     /// Whether `pages` more can be taken beside readers; else [`Arena::grow_table`] first.
     #[inline]
     pub(crate) fn is_ready(&self, pages: u32) -> bool {
@@ -245,15 +308,13 @@ impl Arena {
     }
 
     /// Number of pages taken.
-    #[cfg(test)]
     pub(crate) fn used(&self) -> u32 {
         self.used
     }
 
-    /// Bytes allocated, the pages included.
+    /// Bytes allocated, without the pages.
     pub(crate) fn memory(&self) -> u64 {
-        let table = self.chunks.capacity() * (size_of::<Use>() + size_of::<OnceLock<Chunk>>());
-        (self.present as usize * CHUNK_BYTES + table + self.room.capacity() * 8) as u64
+        (self.chunks.capacity() * size_of::<Use>() + self.room.capacity() * 8) as u64
     }
 
     fn chunk_with_room(&mut self, memory: &Pages) -> usize {
@@ -263,7 +324,7 @@ impl Arena {
         let absent = self.chunks.iter().position(|c| !c.present);
         debug_assert!(absent.is_some(), "is_ready was not asked");
         let chunk = absent.unwrap_or(0);
-        memory.chunks[chunk].get_or_init(|| (0..CHUNK_PAGES).map(|_| Page::new()).collect());
+        memory.chunks[chunk].get_or_init(|| PageRun::zeroed(CHUNK_PAGES));
         self.chunks[chunk] = Use { present: true, ..ABSENT_CHUNK };
         (self.present, self.empty) = (self.present + 1, self.empty + 1);
         self.room[chunk / 64] |= 1 << (chunk % 64);
@@ -298,7 +359,7 @@ mod tests {
                 assert_eq!(memory.page(*no).word(100), i as u32);
             }
             assert_eq!((arena.used(), memory.end()), (1000, 1000));
-            assert!(arena.memory() < 5 << 20);
+            assert!(arena.memory() + memory.memory() < 5 << 20);
             taken.sort_unstable();
             taken.dedup();
             assert_eq!(taken.len(), 1000);
@@ -312,7 +373,8 @@ mod tests {
             assert_eq!((arena.used(), arena.surplus(), arena.in_use()), (0, 3, 0));
             arena.give_back(&mut memory);
             assert_eq!((arena.surplus(), memory.end()), (0, 0));
-            assert!(arena.memory() < (1 << 20) + 4096, "one spare chunk is kept: {}", arena.memory());
+            let bytes = arena.memory() + memory.memory();
+            assert!(bytes < (1 << 20) + 4096, "one spare chunk is kept: {bytes}");
             assert_eq!(memory.page(999).word(100), 0, "given back");
         }
     }

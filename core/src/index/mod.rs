@@ -17,9 +17,15 @@ pub mod art;
 pub mod bptree;
 pub mod btree;
 pub mod hash;
+pub mod image;
 mod optimistic;
 pub(crate) mod order;
+pub mod saved;
 pub mod skiplist;
+mod snapshot;
+
+/// Pages that have a checksum together in an image.
+pub const PIECE_PAGES: usize = arena::CHUNK_PAGES;
 
 /// The kinds of index. All work over the same files; a directory may be opened with another kind each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -272,6 +278,24 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         let _ = keys;
         Ok(())
+    }
+
+    /// What makes images of it, of the kinds that can be saved so.
+    fn imaged(&self) -> Option<&dyn image::Imaged> {
+        None
+    }
+
+    /// Makes sure that all of a saved image is verified that the index was made of. After that no call fails for damage of it.
+    fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes what `fill` puts into an empty index of this kind in place of what it has, at once and as a whole. Readers may be about.
+    ///
+    /// REQUIRES: no `apply` at the same time.
+    fn rebuild(&self, fill: &mut dyn FnMut(&dyn Index) -> Result<()>) -> Result<()> {
+        let _ = fill;
+        Err(Error::Internal { what: "an index that is not made of a saved one is never damaged".into() })
     }
 
     /// Whether its file was found damaged, so that it has to be built anew at the next opening.

@@ -132,7 +132,7 @@ impl Attempts {
     }
 }
 
-/// A place of the log before which all is on stable storage.
+/// A place of the log, and what is to be known of it.
 #[derive(Debug)]
 pub(crate) struct LogCovered {
     pub(crate) position: LogPosition,
@@ -201,6 +201,17 @@ impl LogWriter {
     /// Number of the last commit of which it is known that it and all before it are on stable storage.
     pub(crate) fn synced_seq(&self) -> SeqNo {
         self.synced_seq
+    }
+
+    /// The end of the log, which may not be on stable storage yet, and what is to be known of it. Ends where the last commit does, or a mark.
+    pub(crate) fn covers(&self) -> LogCovered {
+        LogCovered {
+            position: self.position(),
+            seq: self.last_seq,
+            seal: self.seal,
+            file: Arc::clone(&self.active),
+            witness: self.last_record,
+        }
     }
 
     /// Stops all writing for good.

@@ -1,6 +1,7 @@
 //! Small tools that know nothing of the store.
 
 pub(crate) mod lock;
+pub(crate) mod page;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
 mod system;

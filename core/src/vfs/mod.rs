@@ -29,6 +29,7 @@ pub mod trickle;
 pub use os::OsVfs;
 
 use crate::types::Timestamp;
+use crate::util::page::PageRun;
 
 /// How to open a file. Symbolic links are never followed, and only regular files are opened
 /// (else [`io::ErrorKind::InvalidInput`]), without ever blocking on a FIFO.
@@ -146,6 +147,15 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
     /// A read-only view of the first `len` bytes, which may go beyond the file's present end. It shows later writes to the file. Bytes
     /// beyond the end must not be touched. `Unsupported` where there is none; callers then read.
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>>;
+
+    /// Pages of 4 KiB of the file, from `offset` on, which is a multiple of that. What is written to them is seen by nobody else and never
+    /// comes to the file. `Unsupported` where there is no such thing; callers then read. An error if the file is shorter.
+    ///
+    /// REQUIRES: nobody changes or cuts the file as long as they live.
+    fn map_private(&self, offset: u64, pages: usize) -> io::Result<PageRun> {
+        let _ = (offset, pages);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// A window onto a range of the file, for writing by copying. `Unsupported` where there is none, and where the file system does not
     /// promise that what was allocated can be written: a full disk would be a signal there. Callers then write.

@@ -37,7 +37,7 @@ pub enum OpKind {
     Allocate,
     /// `sync_data`.
     SyncData,
-    /// `map` and `window`.
+    /// `map`, `map_private` and `window`.
     Map,
     /// No call but an event: a sync failed and the kernel took the dirty pages for clean
     /// ([`SimVfs::fail_sync_dropping_pages`](super::sim::SimVfs::fail_sync_dropping_pages)). Only in histories.

@@ -20,9 +20,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
 use crate::types::Timestamp;
+use crate::util::page::PageRun;
 
 mod fork;
 mod lock;
+mod private;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -169,6 +171,10 @@ impl VfsFile for OsFile {
 
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         map(&self.file, len)
+    }
+
+    fn map_private(&self, offset: u64, pages: usize) -> io::Result<PageRun> {
+        private::open(&self.file, offset, pages)
     }
 
     fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {

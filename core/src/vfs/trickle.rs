@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
 use crate::types::Timestamp;
+use crate::util::page::PageRun;
 
 #[cfg(test)]
 mod tests;
@@ -150,6 +151,10 @@ impl VfsFile for TrickleFile {
 
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         self.inner.map(len)
+    }
+
+    fn map_private(&self, offset: u64, pages: usize) -> io::Result<PageRun> {
+        self.inner.map_private(offset, pages)
     }
 
     fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {

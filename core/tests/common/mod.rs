@@ -36,7 +36,7 @@ pub(crate) fn at(name: &str) -> std::path::PathBuf {
 
 /// Options for looking at a store and for tests that count operations: nothing runs in the background.
 pub(crate) fn quiet() -> Options {
-    Options::new().durability(Durability::None).max_file_size(4096)
+    Options::new().durability(Durability::None).max_file_size(4096).checkpoint_bytes(0)
 }
 
 /// Opens the store on a disk.
@@ -132,10 +132,11 @@ impl Rng {
     }
 }
 
-/// Removes all hints from a disk: they may change the time of opening and nothing else.
+/// Removes all hints from a disk, and the saved index, so that the next opening reads all of the log: they may change the time of opening
+/// and nothing else.
 pub(crate) fn remove_hints(disk: &SimVfs) {
     for (path, _) in disk.files() {
-        if path.extension().is_some_and(|e| e == "hint") {
+        if path.extension().is_some_and(|e| e == "hint" || e == "checkpoint") {
             disk.uproot(&path);
         }
     }

@@ -38,7 +38,7 @@ pub(crate) struct Workload {
 
 impl Workload {
     pub(crate) fn options(&self, durability: Durability) -> Options {
-        Options::new().durability(durability).max_file_size(self.max_file_size)
+        Options::new().durability(durability).max_file_size(self.max_file_size).checkpoint_bytes(0)
     }
 
     /// Options for each way in which the store is written, and whether every write is synced. Kinds of index in memory write nothing; the
@@ -46,10 +46,11 @@ impl Workload {
     pub(crate) fn ways(&self) -> [(&'static str, Options, bool); 5] {
         // An interval whose time never comes, so that only `sync()` syncs.
         let interval = Durability::Interval { every: Duration::from_secs(3600), bytes: u64::MAX };
+        let on_disk = |options: &Options| options.clone().index(IndexKind::BPTree).checkpoint_bytes(64 << 20);
         let (copied, synced) = (self.options(Durability::None).io(IoKind::Mmap), self.options(Durability::Always));
         [
-            ("by copy, index on disk", copied.clone().index(IndexKind::BPTree), false),
-            ("with a sync, index on disk", synced.clone().index(IndexKind::BPTree), true),
+            ("by copy, index on disk", on_disk(&copied), false),
+            ("with a sync, index on disk", on_disk(&synced), true),
             ("by copy", copied, false),
             ("by call", self.options(interval).io(IoKind::File), false),
             ("with a sync", synced, true),
@@ -91,6 +92,7 @@ pub(crate) fn all(small: bool) -> Vec<Workload> {
         mixed("mixed", n(100), 4096, 3),
         mixed("mixed in one file", n(100), 1 << 20, 9),
         bulk_load(n(14)),
+        checkpoint(n(60)),
     ]
 }
 
@@ -224,6 +226,24 @@ fn reopen(n: usize) -> Workload {
         }
     }
     Workload { name: "reopen", max_file_size: 4096, steps }
+}
+
+/// Saved indexes one after the other, of changes here and there, of which some are of keys too long for a page of one.
+fn checkpoint(n: usize) -> Workload {
+    let long = |i: usize| [key(i % 3), vec![b'l'; 600]].concat();
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = if i % 5 == 4 { long(i) } else { key(i * 7 % 40) };
+        steps.push(if i % 9 == 8 { Step::Delete(k) } else { Step::Put(k.clone(), value(&k, i, i % 3 * 90)) });
+        if i % 10 == 9 {
+            steps.push(Step::Reopen);
+        }
+        if i % 20 == 15 {
+            steps.push(Step::Batch(changes(i, 5, 40)));
+            steps.push(Step::Sync);
+        }
+    }
+    Workload { name: "checkpoint", max_file_size: 4096, steps }
 }
 
 pub(crate) fn mixed(name: &'static str, n: usize, max_file_size: u64, seed: u64) -> Workload {

@@ -193,7 +193,7 @@ impl Store {
     /// Lets the index fail now rather than when the log has the load.
     fn make_room(&self, entries: &Entries) -> Result<()> {
         match (self.index.is_persistent(), self.index.is_empty()) {
-            (false, _) => Ok(()),
+            (false, _) => self.index.ready(),
             // It will be built beside what it is.
             (true, true) => self.index.reserve(&mut std::iter::empty()),
             (true, false) => self.index.reserve(&mut entries.iter().map(|(key, _)| key)),

@@ -38,6 +38,8 @@ pub(super) struct Applier<'a> {
     /// Deletes met in merged files, whose puts may come later, from merged files and from the log.
     tombstones: HashMap<Box<[u8]>, SeqNo>,
     reading_merged: bool,
+    /// Later commits are passed over.
+    until: SeqNo,
 }
 
 impl<'a> Applier<'a> {
@@ -45,6 +47,7 @@ impl<'a> Applier<'a> {
         index: &'a dyn Index,
         live: Option<&'a dyn Live>,
         merged: HashMap<FileId, Arc<DataFile>>,
+        until: SeqNo,
     ) -> Applier<'a> {
         Applier {
             index,
@@ -57,6 +60,7 @@ impl<'a> Applier<'a> {
             merged,
             tombstones: HashMap::new(),
             reading_merged: true,
+            until,
         }
     }
 
@@ -72,6 +76,9 @@ impl<'a> Applier<'a> {
 
     /// A put (with its location) or delete.
     pub(super) fn change(&mut self, key: &[u8], new: Option<Location>, seq: SeqNo, file: FileId) -> Result<()> {
+        if seq > self.until {
+            return Ok(());
+        }
         if !self.merged.is_empty() && !self.is_newest(key, new.is_some(), seq, file)? {
             return Ok(());
         }

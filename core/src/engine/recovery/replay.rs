@@ -96,6 +96,8 @@ pub(crate) struct ReplayConfig<'a> {
     /// The index is read meanwhile.
     pub(crate) live: Option<&'a dyn Live>,
     pub(crate) progress: Progress,
+    /// Commits behind this are not for the index.
+    pub(crate) until: SeqNo,
 }
 
 /// Reads all files of a survey into an empty index, or the log from a place on into one that has what is before it.
@@ -105,7 +107,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     let by_id: HashMap<_, _> = merged.iter().map(|file| (file.id(), Arc::clone(file))).collect();
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
-        applier: Applier::new(index, config.live, by_id),
+        applier: Applier::new(index, config.live, by_id, config.until),
         stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         ahead: None,

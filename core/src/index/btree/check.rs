@@ -40,7 +40,7 @@ impl State {
         }
         assert_eq!(seen.keys, writer.len, "len");
         assert_eq!(seen.pages.len(), writer.arena.used() as usize, "leaked pages");
-        assert_eq!(seen.longs.len(), self.longs.len(), "leaked long keys");
+        assert_eq!(seen.longs.len(), self.longs.count(), "leaked long keys");
         for (i, no) in seen.leaves.iter().enumerate() {
             let page = self.page(*no);
             let at = |i: Option<usize>| i.and_then(|i| seen.leaves.get(i)).copied().unwrap_or(NO_PAGE);

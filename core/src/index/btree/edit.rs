@@ -11,6 +11,8 @@ use super::run::Run;
 use super::search::State;
 use crate::index::arena::{Arena, NO_PAGE, Page, Pages};
 use crate::index::optimistic::Budget;
+use crate::index::snapshot::Snapshot;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Pages that a change may take at most: two a level, of which there are far fewer.
@@ -24,18 +26,23 @@ pub(super) struct Writer {
     pub(super) budget: Budget,
     /// Calls since the writer last tried to give memory back.
     pub(super) patience: u32,
+    /// The tree was saved, and not yet looked at as a whole; `arena` is not filled in.
+    pub(super) is_untrusted: bool,
+    /// The image under way.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
     locked: Vec<u32>,
 }
 
 impl Writer {
     pub(super) fn new() -> Writer {
         let (arena, run, budget) = (Arena::default(), Run::default(), Budget::new());
-        Writer { arena, run, len: 0, budget, patience: 0, locked: Vec::new() }
+        Writer { arena, run, len: 0, budget, patience: 0, is_untrusted: false, snapshot: None, locked: Vec::new() }
     }
 
     /// Bytes allocated.
     pub(super) fn memory(&self) -> u64 {
-        self.arena.memory() + self.run.memory() + self.locked.capacity() as u64 * 4
+        let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.memory());
+        self.arena.memory() + self.run.memory() + self.locked.capacity() as u64 * 4 + snapshot
     }
 }
 
@@ -100,6 +107,10 @@ impl<'a> Editor<'a> {
     /// The page, locked for the rest of the change.
     pub(super) fn page_mut(&mut self, no: u32) -> &'a Page {
         let page = self.pages.page(no);
+        if let Some(snapshot) = &self.writer.snapshot {
+            snapshot.keep(no, page);
+        }
+        self.pages.touch(no);
         if !self.is_exclusive() && page.lock() {
             self.writer.locked.push(no);
         }

@@ -15,7 +15,8 @@
 //!
 //! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
 //! Changes: `insert`, `remove` and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
-//! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`.
+//! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`. Images to be saved, and what is made of a saved one: `imaged`;
+//! what is demanded of that: `sound`.
 //!
 //! Invariants (1 to 6 are what the tests' `check` verifies after each step):
 //! 1. Keys ascend strictly within a page and from leaf to leaf; the links visit all leaves in order.
@@ -33,12 +34,13 @@
 //! splits, merges, shifts and a new root included, till all are changed; a reader waits for such a page, some hundred
 //! nanoseconds, and for nothing else. The lock is held exclusively for what readers must see at once or not be in the
 //! middle of: `apply` of several changes; changes of long keys, whose table isn't versioned, and of more than a leaf while there are
-//! any; a longer table of chunks (each time twice as long); and giving chunks back, which waits for readers only if more than
+//! any, and the beginning of an image; a longer table of chunks (each time twice as long); and giving chunks back, which waits for readers only if more than
 //! a fifth of the memory is empty. `len` is stored under the lock and read without.
 
 mod build;
 mod change;
 mod edit;
+mod imaged;
 mod insert;
 mod long;
 mod many;
@@ -47,14 +49,18 @@ mod remove;
 mod run;
 mod scan;
 mod search;
+mod sound;
 
 #[cfg(test)]
 mod check;
+#[cfg(test)]
+mod image_tests;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]
 mod tests;
 
+use super::image::Imaged;
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition, order};
 use crate::error::{Error, Result};
 use crate::types::Location;
@@ -64,7 +70,7 @@ use edit::{Editor, NeedsRebuild, PAGES_PER_CHANGE, Writer, is_long};
 use search::State;
 use std::fmt;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Changes between two attempts to give back memory that readers may be looking at.
 const PATIENCE: u32 = 64;
@@ -74,13 +80,16 @@ pub struct BTree {
     state: ShardedLock<State>,
     writer: Mutex<Writer>,
     len: AtomicU64,
+    /// Nothing is left to be looked at of what the tree was made of.
+    is_ready: AtomicBool,
 }
 
 impl BTree {
     /// An index without keys. Takes memory with the first.
     #[must_use]
     pub fn new() -> BTree {
-        BTree { state: ShardedLock::new(State::new()), writer: Mutex::new(Writer::new()), len: AtomicU64::new(0) }
+        let (state, writer) = (ShardedLock::new(State::new()), Mutex::new(Writer::new()));
+        BTree { state, writer, len: AtomicU64::new(0), is_ready: AtomicBool::new(true) }
     }
 
     /// A panic elsewhere leaves no page locked and is no reason for another here.
@@ -169,17 +178,24 @@ impl Index for BTree {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Location>> {
-        Ok(self.read().get(key).map(Location::from_bits))
+        let state = self.read();
+        let found = state.get(key).map(Location::from_bits);
+        state.verdict()?;
+        Ok(found)
     }
 
     fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
-        self.read().get_many(keys, out);
-        Ok(())
+        let state = self.read();
+        state.get_many(keys, out);
+        state.verdict()
     }
 
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
         super::check_keys(changes)?;
-        let mut writer = self.writer.lock();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut writer = self.ready_writer()?;
         // The one thing that can fail is asked for before the first change.
         if !writer.arena.has_room((changes.len() as u64 + 1).saturating_mul(PAGES_PER_CHANGE.into())) {
             return Err(Error::Unsupported { what: "the index has as many pages as it can number (16 TiB)".into() });
@@ -201,7 +217,7 @@ impl Index for BTree {
     }
 
     fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
-        let mut writer = self.writer.lock();
+        let mut writer = self.ready_writer()?;
         let pages = build::most_pages(len as u64);
         if writer.len > 0 || !writer.arena.has_room(pages) {
             return Ok(false);
@@ -214,19 +230,25 @@ impl Index for BTree {
     }
 
     fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()> {
-        self.read().scan(start, direction, max, page);
-        Ok(())
+        let (before, state) = (page.len(), self.read());
+        state.scan(start, direction, max, page);
+        state.verdict().inspect_err(|_| page.truncate(before))
     }
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let Ok(from) = u32::try_from(position.0) else { return Ok(false) };
-        let next = self.read().walk(from, max, out);
+        let (before, state) = (out.len(), self.read());
+        let next = state.walk(from, max, out);
+        state.verdict().inspect_err(|_| out.truncate(before))?;
         position.0 = next.map_or(WalkPosition::OVER, u64::from);
         Ok(next.is_some())
     }
 
     fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
-        Ok(self.read().sample(random).map(Location::from_bits))
+        let state = self.read();
+        let drawn = state.sample(random).map(Location::from_bits);
+        state.verdict()?;
+        Ok(drawn)
     }
 
     fn len(&self) -> u64 {
@@ -235,6 +257,31 @@ impl Index for BTree {
 
     fn memory(&self) -> u64 {
         let writer = self.writer.lock();
-        self.read().longs.memory() + writer.memory()
+        let state = self.read();
+        state.pages.memory() + state.longs.memory() + writer.memory()
+    }
+
+    fn imaged(&self) -> Option<&dyn Imaged> {
+        Some(self)
+    }
+
+    fn ready(&self) -> Result<()> {
+        if self.is_ready.load(Ordering::Acquire) { Ok(()) } else { self.ready_writer().map(|_| ()) }
+    }
+
+    fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
+        // A replay that finds nothing has no need of it.
+        if self.is_ready.load(Ordering::Acquire) || keys.next().is_none() { Ok(()) } else { self.ready() }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.read().verdict().is_err()
+    }
+
+    fn rebuild(&self, fill: &mut dyn FnMut(&dyn Index) -> Result<()>) -> Result<()> {
+        let fresh = BTree::new();
+        fill(&fresh)?;
+        self.take_over(&fresh);
+        Ok(())
     }
 }

@@ -7,8 +7,10 @@
 //! the number again shows whether both belong together.
 
 use super::long::LongKeys;
+use crate::error::Result;
 use crate::index::arena::{NO_PAGE, Page, Pages};
 use crate::index::optimistic::Seen;
+use crate::index::saved::SavedPages;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// The tree behind the lock.
@@ -72,6 +74,18 @@ impl State {
         }
     }
 
+    /// An error if what the tree was made of was found damaged. Asked behind each look.
+    #[inline]
+    pub(super) fn verdict(&self) -> Result<()> {
+        self.pages.saved().map_or(Ok(()), SavedPages::check)
+    }
+
+    /// Gives up a look at pages that are not what they must be.
+    #[cold]
+    pub(super) fn fail<T>(&self, what: &str) -> Option<T> {
+        self.pages.saved().and_then(|saved| saved.fail(what))
+    }
+
     /// The root; none in an empty tree.
     #[inline]
     pub(super) fn root(&self) -> Option<View<'_>> {
@@ -104,8 +118,12 @@ impl State {
         'again: loop {
             let mut view = self.root()?;
             while !view.page.is_leaf() {
-                let child = view.page.child(child_index(view.page));
+                let (level, child) = (view.page.level(), view.page.child(child_index(view.page)));
                 match view.hand_over(self.pages.page(child)) {
+                    // Down at each step, whatever saved pages say of each other.
+                    Some(next) if self.pages.is_untrusted() && next.page.level() + 1 != level => {
+                        return self.fail("a page is not one level below its parent");
+                    }
                     Some(next) => view = next,
                     None => continue 'again,
                 }

@@ -6,19 +6,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-type Model = BTreeMap<Vec<u8>, Location>;
+pub(super) type Model = BTreeMap<Vec<u8>, Location>;
 
 fn check(tree: &BTree) {
     let writer = tree.writer.lock();
     tree.read().check(&writer);
 }
 
-fn location(n: u64) -> Location {
+pub(super) fn location(n: u64) -> Location {
     Location::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// Applies to both and compares what they found.
-fn apply(tree: &BTree, model: &mut Model, changes: &[(Vec<u8>, Option<Location>)]) {
+pub(super) fn apply(tree: &BTree, model: &mut Model, changes: &[(Vec<u8>, Option<Location>)]) {
     let mut batch: Vec<Change<'_>> = changes.iter().map(|(key, new)| Change { key, new: *new, old: None }).collect();
     tree.apply(&mut batch).unwrap();
     for (change, (key, new)) in batch.iter().zip(changes) {
@@ -109,7 +109,7 @@ fn show(key: &[u8]) -> String {
     format!("{:?}... ({} bytes)", &key[..key.len().min(40)], key.len())
 }
 
-fn assert_same(tree: &BTree, model: &Model) {
+pub(super) fn assert_same(tree: &BTree, model: &Model) {
     check(tree);
     let all = scan(tree, Start::Edge, Direction::Forward, usize::MAX);
     assert!(all.iter().map(|(k, l)| (k, l)).eq(model.iter()), "contents");

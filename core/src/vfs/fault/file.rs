@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Fault, Faults, errno};
+use crate::util::page::PageRun;
 use crate::vfs::op::OpKind;
 use crate::vfs::sim::Ino;
 use crate::vfs::{Mapping, VfsFile, Window};
@@ -81,6 +82,11 @@ impl VfsFile for FaultFile {
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
         self.check(OpKind::Map)?;
         self.inner.map(len)
+    }
+
+    fn map_private(&self, offset: u64, pages: usize) -> io::Result<PageRun> {
+        self.check(OpKind::Map)?;
+        self.inner.map_private(offset, pages)
     }
 
     /// Copying into it can't fail, so that no plan counts it.

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::Disk;
 use super::history::Op;
 use super::image::Ino;
+use crate::util::page::{PAGE_SIZE, PageRun};
 use crate::vfs::{LockGuard, Mapping, VfsFile, Window};
 
 // As on Linux; the standard library has no names for two of them.
@@ -105,6 +106,21 @@ impl VfsFile for SimFile {
 
     fn map(&self, _len: u64) -> io::Result<Arc<dyn Mapping>> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// A copy: the file is not to be changed as long as it lives, so that nobody can tell it from a mapping.
+    fn map_private(&self, offset: u64, pages: usize) -> io::Result<PageRun> {
+        let disk = self.disk.lock();
+        if end(offset, pages as u64 * PAGE_SIZE as u64)? > len_of(&disk, self.ino) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (run, mut bytes) = (PageRun::zeroed(pages), [0; PAGE_SIZE]);
+        for (page, at) in run.iter().zip((offset..).step_by(PAGE_SIZE)) {
+            let content = disk.visible.content(self.ino);
+            let _read = content.map_or(0, |content| content.read(&mut bytes, at));
+            page.copy_from_bytes(&bytes);
+        }
+        Ok(run)
     }
 
     fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {

@@ -1,0 +1,205 @@
+//! When the index is saved, and by whom.
+//!
+//! An index in a file of its own (`Index::is_persistent`) saves itself, under the log's lock, behind a sync. One in memory gives an image
+//! (`index/image.rs`): the commit leader begins it, which takes a moment, and a thread made for it writes it down beside writers. At close
+//! the closing thread does, if anything has changed. Whatever of it fails costs the next opening time and nothing else.
+//!
+//! An image is of the moment at which it began, when index and log agree; its place of the log is synced before the image gets its name. What
+//! it costs is bounded by a rule: not before the log has grown by half of what saving writes.
+//!
+//! Locking: `thread` for moments, but by who stops it: that waits for the thread, which takes the log's lock, so it must not hold that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use crate::error::Result;
+use crate::format::covered::Covered as Place;
+use crate::index::{Covered, Index};
+use crate::log::LogWriter;
+use crate::util::lock::Mutex;
+use crate::vfs::Vfs;
+
+use super::durable::Durable;
+use super::recovery;
+use super::store::Store;
+
+mod read;
+mod write;
+
+pub(super) use read::open;
+
+/// What is saved, and what is being saved.
+#[derive(Debug)]
+pub(super) struct Saving {
+    /// Bytes of log since the index was last saved, or was begun to be.
+    unkept: AtomicU64,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the store and the thread know.
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    is_running: AtomicBool,
+    /// How far the image goes that is in the directory, if it is known to be whole.
+    kept: Mutex<Option<Covered>>,
+}
+
+impl Saving {
+    /// `kept` is how far the image goes that the index was made of.
+    pub(super) fn new(kept: Option<Covered>) -> Saving {
+        let shared = Arc::new(Shared { kept: Mutex::new(kept), ..Shared::default() });
+        Saving { unkept: AtomicU64::new(0), shared, thread: Mutex::new(None) }
+    }
+
+    /// The image in the directory was found damaged.
+    pub(super) fn is_lost(&self) {
+        *self.shared.kept.lock() = None;
+    }
+
+    /// Has the thread give up, if there is one, and waits for it. REQUIRES: the caller does not hold the log.
+    pub(super) fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    /// Lets go of a thread that a fork left behind in the parent.
+    pub(super) fn forget(&mut self) {
+        if let Some(thread) = self.thread.get_mut().take() {
+            std::mem::forget(thread);
+        }
+    }
+}
+
+impl Store {
+    /// Whether it is time to save the index, after so many more bytes of log.
+    pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
+        let every = self.config.checkpoint_bytes;
+        let unkept = self.saving.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if every == 0 || (unkept < every && !has_new_file) || !self.report.damage.is_empty() {
+            return false;
+        }
+        self.index.is_persistent()
+            || self.index.imaged().is_some_and(|imaged| {
+                unkept >= imaged.image_bytes() / 2 && !self.saving.shared.is_running.load(Ordering::Acquire)
+            })
+    }
+
+    /// Saves the index, or has it saved.
+    ///
+    /// REQUIRES: the index has what all commits of the log did. If it saves itself, they are on stable storage.
+    pub(super) fn keep_index(&self, log: &LogWriter) {
+        if self.index.is_persistent() {
+            if let Some(covered) = self.covered(log, true) {
+                let _ = self.index.checkpoint(&covered);
+            }
+        } else if self.config.checkpoint_bytes > 0
+            && self.index.imaged().is_some()
+            && let Some(covered) = self.covered(log, false)
+        {
+            // A thread that can't be had is a checkpoint that isn't made.
+            let _ = self.save_beside(covered);
+        }
+    }
+
+    /// The same for the last time: nothing runs beside any more.
+    ///
+    /// REQUIRES: [`Saving::stop`] was called; all of the log is on stable storage.
+    pub(super) fn keep_index_at_close(&self, log: &LogWriter) {
+        let Some(imaged) = self.index.imaged() else { return self.keep_index(log) };
+        let Some(covered) = self.covered(log, true) else { return };
+        if self.saving.shared.kept.lock().as_ref().is_some_and(|kept| is_enough(kept, &covered)) {
+            return;
+        }
+        if let Ok(Some(head)) = imaged.begin_image() {
+            let place = (self.vfs.as_ref(), self.dir.as_path());
+            let _ = write::write(place, imaged, &head, &covered, || Ok(()), &AtomicBool::new(false));
+        }
+    }
+
+    /// The place of the log up to which the index has everything: that which is synced, or its end. Nothing if none is to be saved.
+    fn covered(&self, log: &LogWriter, synced: bool) -> Option<Covered> {
+        // Known damage is to be found again by the next opening. A log that stopped may have what the index refused.
+        if !self.report.damage.is_empty() || log.check().is_err() {
+            return None;
+        }
+        self.saving.unkept.store(0, Ordering::Relaxed);
+        let place = if synced { log.covered() } else { log.covers() };
+        recovery::covered(&place, self.store_id, self.files.load().all())
+    }
+
+    fn save_beside(&self, covered: Covered) -> Result<()> {
+        let (Some(log), Some(imaged)) = (&self.log, self.index.imaged()) else { return Ok(()) };
+        let shared = Arc::clone(&self.saving.shared);
+        // Held to the end: who stops the thread finds it, or is seen here.
+        let mut thread = self.saving.thread.lock();
+        if shared.stop.load(Ordering::Relaxed) || shared.is_running.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let running = Running(shared);
+        let Some(head) = imaged.begin_image()? else { return Ok(()) };
+        let (vfs, dir): (Arc<dyn Vfs>, _) = (Arc::clone(&self.vfs), self.dir.clone());
+        let (index, log): (Arc<dyn Index>, _) = (Arc::clone(&self.index), Arc::clone(log));
+        let durable = Arc::clone(&self.durable);
+        let run = move || {
+            let Some(imaged) = index.imaged() else { return };
+            let sync_log = || sync(&log, &durable);
+            let place = (vfs.as_ref(), dir.as_path());
+            if write::write(place, imaged, &head, &covered, sync_log, &running.0.stop).is_ok() {
+                *running.0.kept.lock() = Some(covered);
+            }
+        };
+        match std::thread::Builder::new().name("bitcask-index".into()).spawn(run) {
+            Ok(spawned) => *thread = Some(spawned),
+            Err(_) => imaged.end_image(),
+        }
+        Ok(())
+    }
+}
+
+/// Says when it is over, also by a panic.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.is_running.store(false, Ordering::Release);
+    }
+}
+
+/// Brings all of the log to stable storage, as it is now. The sync runs beside writers.
+fn sync(log: &Mutex<LogWriter>, durable: &Durable) -> Result<()> {
+    let sync = {
+        let log = log.lock();
+        log.check()?;
+        log.background_sync()
+    };
+    let Some(sync) = sync else { return Ok(()) };
+    let outcome = sync.run();
+    let mut log = log.lock();
+    log.synced_to(&sync, outcome)?;
+    let covered = log.synced_seq();
+    drop(log);
+    durable.advance(covered);
+    Ok(())
+}
+
+/// Whether an image that goes to one place is as good as one that goes to another: there is no commit between them, and the files are the same.
+fn is_enough(kept: &Covered, wanted: &Covered) -> bool {
+    match (Place::decode(&kept.0), Place::decode(&wanted.0)) {
+        (Some(kept), Some(wanted)) => (kept.seq, kept.file, kept.files) == (wanted.seq, wanted.file, wanted.files),
+        _ => false,
+    }
+}
+
+/// Of a part of the file: with another file's nonce it is another.
+fn sum(nonce: u64, bytes: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&nonce.to_le_bytes());
+    sum.update(bytes);
+    sum.finalize()
+}

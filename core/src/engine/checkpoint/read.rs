@@ -1,0 +1,119 @@
+//! Making an index of the file `index.checkpoint` (FORMAT 11).
+//!
+//! Reads the head, the table of checksums and the tail, and verifies them; pages are fetched when the index asks for them, from a private
+//! mapping or by reading. Nothing is believed that doesn't fit the file's length.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::checkpoint::{CheckpointHead, HEAD_LEN, KIND_BTREE, PAGES_START};
+use crate::format::names;
+use crate::index::btree::BTree;
+use crate::index::image::{ImageHead, SavedImage};
+use crate::index::saved::PageSource;
+use crate::index::{Covered, Index, IndexKind, PIECE_PAGES};
+use crate::types::IoKind;
+use crate::util::page::{PAGE_SIZE, PageRun};
+use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at};
+
+/// An index that was saved, and how far in the log it goes.
+pub(crate) type Opened = (Box<dyn Index>, Covered);
+
+/// Number of a kind in the file, if it can be saved there.
+pub(super) fn number_of(kind: IndexKind) -> Option<u8> {
+    match kind {
+        IndexKind::BTree => Some(KIND_BTREE),
+        _ => None,
+    }
+}
+
+/// The index that was saved; `None` if there is no file, or why it is of no use.
+pub(crate) fn open(vfs: &dyn Vfs, dir: &Path, kind: IndexKind, io: IoKind) -> Result<Option<Opened>, String> {
+    let Some(number) = number_of(kind) else { return Ok(None) };
+    let path = dir.join(names::CHECKPOINT);
+    let file = match vfs.open(&path, OpenMode::Read) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.to_string()),
+    };
+    let mut bytes = [0; HEAD_LEN];
+    read(file.as_ref(), &mut bytes, 0)?;
+    let head = CheckpointHead::decode(&bytes)?;
+    if head.kind != number {
+        return Err(format!("it is of index kind {}, and not {number}", head.kind));
+    }
+    let pieces = u64::from(head.pages).div_ceil(PIECE_PAGES as u64);
+    let tail_at = head.table_at() + 4 * pieces;
+    let len = file.len().map_err(|e| e.to_string())?;
+    if tail_at.checked_add(head.tail_len) != Some(len) {
+        return Err("it has not the length that its head says".into());
+    }
+    let table = part(file.as_ref(), head.table_at(), 4 * pieces, (head.nonce, head.table_crc))?;
+    let tail = part(file.as_ref(), tail_at, head.tail_len, (head.nonce, head.tail_crc))?;
+    let map = match io {
+        IoKind::Mmap => file.map_private(PAGES_START, head.pages as usize).ok(),
+        IoKind::File => None,
+    };
+    let saved = SavedImage {
+        head: ImageHead { len: head.len, pages: head.pages, own: head.own },
+        nonce: head.nonce,
+        sums: table.as_chunks::<4>().0.iter().map(|sum| u32::from_le_bytes(*sum)).collect(),
+        source: Box::new(Source { file, path, map }),
+        tail,
+    };
+    let index: Box<dyn Index> = match kind {
+        IndexKind::BTree => Box::new(BTree::resume(saved)?),
+        _ => return Ok(None),
+    };
+    Ok(Some((index, Covered(head.covered))))
+}
+
+fn read(file: &dyn VfsFile, buf: &mut [u8], at: u64) -> Result<(), String> {
+    match read_full_at(file, buf, at) {
+        Ok(n) if n == buf.len() => Ok(()),
+        Ok(_) => Err("it is cut short".into()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// A part of the file whose checksum is known, which is less than the file.
+fn part(file: &dyn VfsFile, at: u64, len: u64, (nonce, crc): (u64, u32)) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| "it is too large for this machine")?];
+    read(file, &mut bytes, at)?;
+    if super::sum(nonce, &bytes) == crc { Ok(bytes) } else { Err("a checksum is wrong".into()) }
+}
+
+/// The pages in the file.
+#[derive(Debug)]
+struct Source {
+    file: Arc<dyn VfsFile>,
+    path: PathBuf,
+    /// All of them, if they are mapped.
+    map: Option<PageRun>,
+}
+
+impl PageSource for Source {
+    fn fetch(&self, first: u32, count: usize) -> Result<PageRun> {
+        let range = first as usize..first as usize + count;
+        if let Some(map) = &self.map {
+            return map.part(range).ok_or_else(|| self.damaged("pages are missing"));
+        }
+        let at = PAGES_START + u64::from(first) * PAGE_SIZE as u64;
+        let (run, mut bytes) = (PageRun::zeroed(count), vec![0; PAGE_SIZE * count]);
+        if read_full_at(self.file.as_ref(), &mut bytes, at).map_err(|e| Error::io("read", &self.path, Some(at), e))?
+            < bytes.len()
+        {
+            return Err(self.damaged("the file is shorter than it was"));
+        }
+        for (page, bytes) in run.iter().zip(bytes.as_chunks::<PAGE_SIZE>().0) {
+            page.copy_from_bytes(bytes);
+        }
+        Ok(run)
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        Error::corrupted(&self.path, 0, format!("{what}; the index is made anew from the log"))
+    }
+}

@@ -1,0 +1,57 @@
+//! Images: what a kind of index in memory gives to be saved, and what it is made of again.
+//!
+//! Knows no file. An image is pages, which are numbered from 0, and a tail of bytes; whoever writes it down adds checksums and says what it
+//! is an image of.
+
+use super::Index;
+use super::saved::PageSource;
+use crate::error::Result;
+
+/// Bytes that a kind says of itself in an image's head.
+pub const OWN_LEN: usize = 48;
+
+/// What an image is, but for its pages and its tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageHead {
+    /// Number of keys.
+    pub len: u64,
+    /// Number of pages.
+    pub pages: u32,
+    /// What else the kind needs.
+    pub own: [u8; OWN_LEN],
+}
+
+/// An image that was written down.
+#[derive(Debug)]
+pub struct SavedImage {
+    /// Its head.
+    pub head: ImageHead,
+    /// Part of each piece's checksum.
+    pub nonce: u64,
+    /// Checksums of pieces of [`PIECE_PAGES`](super::PIECE_PAGES) pages.
+    pub sums: Vec<u32>,
+    /// Where the pages are.
+    pub source: Box<dyn PageSource>,
+    /// The tail, verified.
+    pub tail: Vec<u8>,
+}
+
+/// An index of which images can be made. One image at a time.
+pub trait Imaged: Index {
+    /// Begins an image of what the index has now. `None` while another is under way.
+    ///
+    /// REQUIRES: no `apply` at the same time. Later there may be.
+    fn begin_image(&self) -> Result<Option<ImageHead>>;
+
+    /// Appends pages of the image, 4 KiB each. Each is asked for once.
+    fn image_pages(&self, first: u32, count: u32, out: &mut Vec<u8>);
+
+    /// Appends a part of the image's tail; false if there is no more.
+    fn image_tail(&self, out: &mut Vec<u8>) -> bool;
+
+    /// Ends the image, complete or not.
+    fn end_image(&self);
+
+    /// Bytes that an image of what the index has now would take, about.
+    fn image_bytes(&self) -> u64;
+}

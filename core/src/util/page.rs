@@ -1,0 +1,150 @@
+//! Pages of 4 KiB made of atomic words, and runs of them wherever they lie: in memory of their own, or in a private mapping of a file.
+//!
+//! Both the file system layer, which maps, and the indexes, which read and change, know this; neither knows the other.
+//!
+//! Invariant: a run's pages stay where they are as long as it or a part of it lives.
+
+// A mapping is memory that the language knows nothing of.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Bytes of a page. Its number times this is its place in a mapped arena.
+pub(crate) const PAGE_SIZE: usize = 4096;
+/// Words of a page.
+pub(crate) const WORDS: usize = PAGE_SIZE / 4;
+
+/// One page: words, aligned so that it straddles no page of the machine and no more cache lines than it must.
+#[repr(C, align(4096))]
+pub struct Page {
+    words: [AtomicU32; WORDS],
+}
+
+impl Page {
+    pub(crate) const fn new() -> Page {
+        Page { words: [const { AtomicU32::new(0) }; WORDS] }
+    }
+
+    /// A word. Any index will do, so that one read in the middle of a change does no harm.
+    #[inline(always)]
+    pub(crate) fn word(&self, at: usize) -> u32 {
+        self.words[at % WORDS].load(Ordering::Relaxed)
+    }
+
+    /// Changes a word. REQUIRES: no reader can reach the page, or it is locked.
+    #[inline(always)]
+    pub(crate) fn set_word(&self, at: usize, value: u32) {
+        self.words[at % WORDS].store(value, Ordering::Relaxed);
+    }
+
+    /// The place of a word, to prefetch.
+    #[inline(always)]
+    pub(crate) fn place(&self, at: usize) -> &AtomicU32 {
+        &self.words[at % WORDS]
+    }
+
+    /// The words as bytes, in the machine's order.
+    pub(crate) fn copy_to(&self, out: &mut [u8; PAGE_SIZE]) {
+        for (word, out) in self.words.iter().zip(out.as_chunks_mut::<4>().0) {
+            *out = word.load(Ordering::Relaxed).to_ne_bytes();
+        }
+    }
+
+    /// Takes over bytes, in the machine's order. REQUIRES: as [`Page::set_word`].
+    pub(crate) fn copy_from_bytes(&self, bytes: &[u8; PAGE_SIZE]) {
+        for (word, bytes) in self.words.iter().zip(bytes.as_chunks::<4>().0) {
+            word.store(u32::from_ne_bytes(*bytes), Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Page")
+    }
+}
+
+/// Consecutive pages.
+pub struct PageRun {
+    first: NonNull<Page>,
+    len: usize,
+    /// Kept for what it does when it is dropped.
+    #[allow(dead_code)]
+    owner: Arc<dyn Send + Sync>,
+    is_mapped: bool,
+}
+
+impl PageRun {
+    /// Pages of zeros in memory of their own.
+    pub(crate) fn zeroed(len: usize) -> PageRun {
+        let pages: Arc<[Page]> = (0..len).map(|_| Page::new()).collect();
+        let first = NonNull::from(&*pages).cast();
+        PageRun { first, len, owner: Arc::new(pages), is_mapped: false }
+    }
+
+    /// Pages of a mapped file.
+    ///
+    /// # Safety
+    /// As long as `owner` lives, `first` is the aligned address of `len` pages that can be read and written, and nobody else reads
+    /// or writes them but through runs.
+    pub(crate) unsafe fn mapped(first: NonNull<Page>, len: usize, owner: Arc<dyn Send + Sync>) -> PageRun {
+        PageRun { first, len, owner, is_mapped: true }
+    }
+
+    /// Whether pages that nobody changed are the page cache's, and not memory of this process.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.is_mapped
+    }
+
+    /// Some of the pages; `None` if they are not all there.
+    pub(crate) fn part(&self, range: Range<usize>) -> Option<PageRun> {
+        let pages = self.get(range)?;
+        Some(PageRun { first: NonNull::from(pages).cast(), len: pages.len(), owner: Arc::clone(&self.owner), ..*self })
+    }
+}
+
+impl Deref for PageRun {
+    type Target = [Page];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Page] {
+        // SAFETY: `owner` lives, so that the pages are there (see `mapped`; those of `zeroed` are the owner's, which does not move
+        // them). They are atomic words, of which any bits are a value, and are shared as such.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+}
+
+// SAFETY: the pages are atomic words, and the owner can be sent and shared.
+unsafe impl Send for PageRun {}
+// SAFETY: as above.
+unsafe impl Sync for PageRun {}
+
+impl fmt::Debug for PageRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageRun").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_same_pages_and_outlive_the_whole() {
+        let run = PageRun::zeroed(5);
+        let part = run.part(1..4).unwrap();
+        run[2].set_word(7, 9);
+        assert_eq!((part.len(), part[1].word(7)), (3, 9));
+        assert!(run.part(3..6).is_none() && part.part(2..4).is_none());
+        drop(run);
+        part[1].set_word(WORDS + 8, 10);
+        let (mut bytes, other) = ([0; PAGE_SIZE], PageRun::zeroed(1));
+        part[1].copy_to(&mut bytes);
+        other[0].copy_from_bytes(&bytes);
+        assert_eq!((other[0].word(7), other[0].word(8), other[0].word(9)), (9, 10, 0));
+    }
+}
