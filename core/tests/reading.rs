@@ -263,6 +263,92 @@ fn a_value_outlives_everything() {
     }
 }
 
+/// A page shows what was there when it was filled, whatever becomes of store and files, and lets go of them when it is filled anew.
+#[test]
+fn a_page_of_records_outlives_everything() {
+    for (index, io) in combinations() {
+        let dir = Dir::new(&format!("page-{index:?}-{io:?}"));
+        let db = Db::open(&dir.0, &quiet().index(index).io(io)).expect("it opens");
+        let want: Map = (0..60).map(|i| (key(i * 7 % 60), vec![i as u8; i * 40])).collect();
+        for i in 0..60 {
+            let key = key(i * 7 % 60);
+            db.put(&key, &want[&key]).expect("put");
+        }
+        assert!(data_files(&dir.0).len() > 3);
+        let mut page = EntryPage::new();
+        let mut iter = db.iter(&IterOptions::new()).expect("iter");
+        iter.next_page(&mut page, usize::MAX, usize::MAX).expect("a page");
+        let shows = |page: &EntryPage, what: &str| {
+            let want = || want.iter().map(|(key, value)| (&key[..], &value[..]));
+            assert!(page.iter().eq(want()), "{what} under {index:?}, {io:?}");
+            assert!((0..page.len()).map(|i| page.get(i).expect("a record")).eq(want()), "{what}");
+            assert_eq!(page.get(60), None);
+            assert_eq!(page.byte_len(), want().map(|(key, value)| key.len() + value.len()).sum::<usize>());
+        };
+        shows(&page, "a page");
+        want.keys().for_each(|key| db.put(key, b"another").expect("put"));
+        let copy = page.clone();
+        iter.next_page(&mut page, 5, usize::MAX).expect("the end");
+        assert!(page.is_empty() && page.get(0).is_none() && page.byte_len() == 0);
+        drop(iter);
+        db.close().expect("close");
+        drop(db);
+        data_files(&dir.0).into_iter().for_each(|path| std::fs::remove_file(path).expect("a data file"));
+        let other = Db::open(&dir.0, &quiet().index(index).io(io)).expect("a new store");
+        (0..100).for_each(|i| other.put(&key(i), &[0xEE; 900]).expect("put"));
+        std::thread::scope(|scope| scope.spawn(|| shows(&copy, "a copy")).join().expect("no panic"));
+        // Keys alone are nobody's but the page's.
+        other
+            .iter(&IterOptions::new().keys_only(true))
+            .expect("iter")
+            .next_page(&mut page, 3, usize::MAX)
+            .expect("keys");
+        assert!(page.iter().eq((0..3).map(key).collect::<Vec<_>>().iter().map(|key| (&key[..], &b""[..]))));
+        page = copy;
+        shows(&page, "the copy");
+    }
+}
+
+/// An index that fails in the midst of a page: what was read is given, and nothing is passed over.
+#[test]
+fn an_index_that_fails_in_the_midst_of_a_page_loses_no_record() {
+    let dir = Dir::new("index-eio");
+    let vfs = FaultVfs::new(Arc::new(OsVfs));
+    let options = quiet().max_file_size(64 << 20).index(IndexKind::BPTree).index_budget(Options::MIN_INDEX_BUDGET);
+    let db = Db::open_with_vfs(&dir.0, &options, Arc::new(vfs.clone())).expect("it opens");
+    let keys: Vec<_> = (0..20_000).map(|i| [key(i), vec![b'.'; 100]].concat()).collect();
+    for keys in keys.chunks(1000) {
+        let mut batch = db.batch();
+        keys.iter().for_each(|key| batch.put(key, b"v").expect("put"));
+        batch.commit().expect("commit");
+    }
+    let reads = Filter::any().kinds(&[OpKind::Read]);
+    let mut given_first = 0;
+    for options in [IterOptions::new(), IterOptions::new().keys_only(true), IterOptions::new().reverse(true)] {
+        for nth in (0..200).step_by(9) {
+            vfs.reset();
+            vfs.inject(Plan::once(Fault::Error(errno::EIO), nth).of(reads.clone()));
+            let (mut page, mut seen, mut failed) = (EntryPage::new(), Vec::new(), 0);
+            let mut iter = db.iter(&options).expect("iter");
+            loop {
+                match iter.next_page(&mut page, 3000, usize::MAX) {
+                    Ok(()) if page.is_empty() => break,
+                    Ok(()) => {
+                        given_first += usize::from(page.len() < 3000 && seen.len() + page.len() < keys.len());
+                        seen.extend(page.iter().map(|(key, _)| key.to_vec()));
+                    }
+                    Err(Error::Io { .. }) => failed += 1,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            assert!(failed <= 1, "the fault was for once");
+            seen.sort_unstable();
+            assert!(seen == keys, "{} keys of {}, read {nth}, {options:?}", seen.len(), keys.len());
+        }
+    }
+    assert!(given_first > 0, "no page was cut short by an error");
+}
+
 /// Batches that write two keys alike: whatever reads both together sees both of one batch.
 #[test]
 fn many_keys_are_read_as_of_one_moment() {

@@ -42,24 +42,28 @@ pub(crate) struct Pages {
     entries: Vec<bitcask_entry>,
     /// How many of them were given out.
     given: usize,
+    /// Records that bitcask_iter_next reads ahead the next time.
+    ahead: usize,
 }
 
-// SAFETY: the pointers are to memory that `page` owns, which moves between threads together with them.
+// SAFETY: the pointers are to memory that `page` owns or keeps mapped, which moves between threads together with them.
 unsafe impl Send for Pages {}
 
-/// What bitcask_iter_next reads ahead.
+/// What bitcask_iter_next reads ahead: few records at first, for who wants but few, and twice as many each time.
+const FIRST_AHEAD: usize = 8;
 const AHEAD_RECORDS: usize = 64;
 const AHEAD_BYTES: usize = 32 << 10;
 
 impl Pages {
     fn new(iter: Iter) -> Pages {
-        Pages { iter, page: EntryPage::new(), entries: Vec::new(), given: 0 }
+        Pages { iter, page: EntryPage::new(), entries: Vec::new(), given: 0, ahead: FIRST_AHEAD }
     }
 
-    /// Forgets what was read ahead.
+    /// Forgets what was read ahead, to begin somewhere else.
     fn forget(&mut self) {
         self.entries.clear();
         self.given = 0;
+        self.ahead = FIRST_AHEAD;
     }
 
     /// The next records, at most so many of them and after the first no more than about so many bytes: what is left of
@@ -82,7 +86,8 @@ impl Pages {
     /// The next record, of a page read ahead.
     fn next_one(&mut self) -> Result<Option<bitcask_entry>, Failure> {
         if self.given == self.entries.len() {
-            self.fill(AHEAD_RECORDS, AHEAD_BYTES)?;
+            self.fill(self.ahead, AHEAD_BYTES)?;
+            self.ahead = (self.ahead * 2).min(AHEAD_RECORDS);
         }
         let next = self.entries.get(self.given).copied();
         self.given += usize::from(next.is_some());
@@ -90,11 +95,11 @@ impl Pages {
     }
 
     fn fill(&mut self, max_records: usize, max_bytes: usize) -> Result<(), Failure> {
-        self.forget();
+        self.entries.clear();
+        self.given = 0;
         // At least one byte: an empty page must mean the end.
         self.iter.next_page(&mut self.page, max_records, max_bytes.max(1))?;
-        let page = (0..self.page.len()).filter_map(|at| self.page.get(at));
-        self.entries.extend(page.map(|(key, value)| bitcask_entry {
+        self.entries.extend(self.page.iter().map(|(key, value)| bitcask_entry {
             key: key.as_ptr(),
             key_len: key.len(),
             value: value.as_ptr(),

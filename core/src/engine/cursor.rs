@@ -15,17 +15,19 @@ use crate::index::{Direction, KeyPage, Start};
 use crate::log::{DataFile, Value, View};
 use crate::types::{Location, SeqNo, Timestamp};
 
-use super::files::{Table, TableGuard};
+use super::ahead::{AHEAD, Ahead};
+use super::files::Table;
 use super::page::EntryPage;
 use super::range::{Changes, as_slice, merge, nearer, range, within};
 use super::store::Store;
 use super::unordered::{self, Moment, SortedKeys};
 
-/// Entries of the first page of a walk through the index, doubled with each further one up to the last.
+/// Entries of the first page of a walk through the index, if nothing says how many are wanted; doubled with each further one up to
+/// the last.
 const FIRST_PAGE: usize = 16;
 const LAST_PAGE: usize = 1024;
-/// Records that are asked of memory ahead of the one that is read.
-pub(super) const AHEAD: usize = 10;
+/// Bytes that a record has at least as a rule: who wants so many bytes does not want more records.
+const LITTLE: usize = 64;
 
 /// What a cursor covers.
 #[derive(Clone, Debug)]
@@ -114,7 +116,7 @@ impl Cursor {
             sorted: None,
             at: 0,
             asked: 0,
-            page_size: first_page(options.limit),
+            page_size: first_page(options.limit, FIRST_PAGE),
             next: Next::Begin,
             key: Vec::new(),
             raw: KeyPage::new(),
@@ -177,7 +179,7 @@ impl Cursor {
         if self.sorted.is_none() {
             self.page.clear();
             self.at = 0;
-            self.page_size = first_page(self.limit);
+            self.page_size = first_page(self.limit, FIRST_PAGE);
             self.next = next;
         }
     }
@@ -193,35 +195,79 @@ impl Cursor {
         self.store.check_usable()?;
         self.damaged = false;
         out.clear();
-        let mut files = self.store.files.load();
-        while out.len() < max_records && (out.is_empty() || out.byte_len() < max_bytes) && self.has_entry()? {
-            if !self.keys_only {
-                self.ask_ahead(&files, max_records - out.len());
-            }
-            let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
-            if self.keys_only {
-                out.push(key, &[]);
-            } else {
-                let store = self.store.as_ref();
-                let outcome = read(store, &mut files, location, key, self.now, &mut self.scratch, |_, view| {
-                    out.push(key, view.value());
-                });
-                match outcome {
-                    Ok(Some(())) => {}
-                    Ok(None) => {
-                        self.at += 1;
-                        continue;
-                    }
-                    // What was read so far is given first; the next call fails.
-                    Err(_) if !out.is_empty() => return Ok(()),
-                    Err(error) => {
-                        self.damaged = true;
-                        return Err(error);
-                    }
+        self.expect(max_records.min(max_bytes / LITTLE));
+        let files = self.store.files.load();
+        while out.len() < max_records && (out.is_empty() || out.byte_len() < max_bytes) {
+            let outcome = match self.has_entry() {
+                Ok(true) if self.keys_only => {
+                    self.push_keys(out, max_records, max_bytes);
+                    Ok(())
                 }
+                Ok(true) => self.read_records(&files, out, max_records, max_bytes),
+                Ok(false) => break,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => {}
+                // What was read so far is given first; the next call fails.
+                Err(_) if !out.is_empty() => {
+                    self.damaged = false;
+                    break;
+                }
+                Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+
+    /// Position behind the last entry that is at hand and may be given with `wanted` more.
+    fn end_of(&self, wanted: usize) -> usize {
+        let left = usize::try_from(self.limit - self.given).unwrap_or(usize::MAX);
+        let entries = self.sorted.as_ref().map_or(self.page.len(), SortedKeys::len);
+        entries.min(self.at.saturating_add(wanted.min(left)))
+    }
+
+    /// Gives the keys at hand.
+    fn push_keys(&mut self, out: &mut EntryPage, max_records: usize, max_bytes: usize) {
+        let end = self.end_of(max_records - out.len());
+        out.reserve(end - self.at);
+        while self.at < end && (out.is_empty() || out.byte_len() < max_bytes) {
+            let Some((key, _)) = entry(&self.sorted, &self.page, self.at) else { return };
+            out.push(key, &[]);
             self.at += 1;
             self.given += 1;
+        }
+    }
+
+    /// Reads the records of the entries at hand.
+    fn read_records(&mut self, files: &Table, out: &mut EntryPage, max_records: usize, max_bytes: usize) -> Result<()> {
+        let end = self.end_of(max_records - out.len());
+        out.reserve(end - self.at);
+        let (verify, now) = (self.store.config.verify_checksums, self.now);
+        let mut ahead = Ahead::new(files, self.at);
+        while self.at < end && (out.is_empty() || out.byte_len() < max_bytes) {
+            let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
+            let location_of = |i: usize| entry(&self.sorted, &self.page, i).map(|(_, location)| location);
+            let asked = ahead.get(self.at, end, location_of);
+            // Nearly all records are these. What is anything else is read anew, and told what it is.
+            let quick = asked.and_then(|(file, asked)| file.view_asked(asked, verify).map(|view| (file, view)));
+            if let Some((file, view)) = quick.filter(|(_, view)| view.header.expiry.is_none() && view.key() == key) {
+                out.take(file, &view);
+                self.at += 1;
+                self.given += 1;
+                continue;
+            }
+            let found = read(&self.store, location, key, now, &mut self.scratch, |file, view| out.take(file, view));
+            match found {
+                Ok(found) => {
+                    self.at += 1;
+                    self.given += u64::from(found.is_some());
+                }
+                Err(error) => {
+                    self.damaged = true;
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
@@ -230,17 +276,16 @@ impl Cursor {
     pub(crate) fn next_record(&mut self) -> Result<Option<(Vec<u8>, Value)>> {
         self.store.check_usable()?;
         self.damaged = false;
-        let mut files = self.store.files.load();
         while self.has_entry()? {
             if !self.keys_only {
-                self.ask_ahead(&files, AHEAD);
+                self.ask_ahead();
             }
             let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             let record = if self.keys_only {
                 Some((key.to_vec(), Value::empty()))
             } else {
                 let mut scratch = Vec::new();
-                let found = read(&self.store, &mut files, location, key, self.now, &mut scratch, |file, view| {
+                let found = read(&self.store, location, key, self.now, &mut scratch, |file, view| {
                     (file.lend(view), view.value_range())
                 });
                 match found {
@@ -262,15 +307,25 @@ impl Cursor {
         Ok(None)
     }
 
-    /// Asks for the records that are read next, of which at most so many are wanted.
-    fn ask_ahead(&mut self, files: &Table, wanted: usize) {
-        let left = usize::try_from(self.limit - self.given).unwrap_or(usize::MAX);
-        let to = self.at.saturating_add(wanted.min(left).min(AHEAD));
+    /// Asks for the records that are read next.
+    fn ask_ahead(&mut self) {
+        let end = self.end_of(AHEAD);
         self.asked = self.asked.max(self.at);
-        while self.asked < to {
-            let Some((_, location)) = entry(&self.sorted, &self.page, self.asked) else { return };
-            files.ask_for(location);
-            self.asked += 1;
+        if self.asked < end {
+            let files = self.store.files.load();
+            for i in self.asked..end {
+                if let Some((_, location)) = entry(&self.sorted, &self.page, i) {
+                    files.ask_for(location);
+                }
+            }
+            self.asked = end;
+        }
+    }
+
+    /// Says of a walk that begins how many records are wanted of it at first.
+    fn expect(&mut self, records: usize) {
+        if matches!(self.next, Next::Begin | Next::Seek) {
+            self.page_size = first_page(self.limit, records);
         }
     }
 
@@ -309,6 +364,7 @@ impl Cursor {
         };
         (self.at, self.asked) = (0, 0);
         self.page.clear();
+        self.page.reserve(self.page_size);
         if let Err(error) = self.store.index.scan(from, self.direction, self.page_size, &mut self.page) {
             // The next call asks again, from the same place.
             self.page.clear();
@@ -361,8 +417,9 @@ impl Drop for Cursor {
     }
 }
 
-fn first_page(limit: u64) -> usize {
-    usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, FIRST_PAGE)
+/// Entries of the first page, where at most so many records are given in all, and so many are wanted now.
+fn first_page(limit: u64, wanted: usize) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX).min(wanted).clamp(1, LAST_PAGE)
 }
 
 /// The visible entry at a position of the page, or of all.
@@ -376,18 +433,15 @@ fn entry<'a>(sorted: &'a Option<SortedKeys>, page: &'a KeyPage, i: usize) -> Opt
 /// Reads a record that the snapshot sees. `None` if it has expired.
 fn read<R>(
     store: &Store,
-    files: &mut TableGuard,
     location: Location,
     key: &[u8],
     now: Timestamp,
     scratch: &mut Vec<u8>,
     take: impl FnOnce(&DataFile, &View<'_>) -> R,
 ) -> Result<Option<R>> {
-    if files.get(location.file()).is_none() {
-        // Made since the table was taken.
-        *files = store.files.load();
-    }
-    let file = store.file(files, location)?;
+    // The present table: the file may have been made since the walk began.
+    let files = store.files.load();
+    let file = store.file(&files, location)?;
     let view = file.view(location, store.config.verify_checksums, scratch)?;
     if !store.holds(file, &view, key, now)? {
         return Ok(None);

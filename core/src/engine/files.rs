@@ -63,7 +63,7 @@ impl Table {
     /// Asks for the record at a location before it is read.
     pub(crate) fn ask_for(&self, location: Location) {
         if let Some(file) = self.get(location.file()) {
-            file.ask_for(location);
+            let _ = file.ask_for(location);
         }
     }
 

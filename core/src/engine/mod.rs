@@ -2,6 +2,7 @@
 //!
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
+mod ahead;
 mod bulk;
 mod checkpoint;
 mod committer;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::log::{Value, View};
 use crate::types::{Location, SeqNo, Timestamp};
 
-use super::cursor::AHEAD;
+use super::ahead::AHEAD;
 use super::page::{ValuePage, Work};
 use super::read::When;
 use super::store::Store;

@@ -2,15 +2,35 @@
 
 use std::ops::Range;
 
-use crate::types::Location;
+use crate::log::{DataFile, Lender, View};
+use crate::types::{FileId, Location};
 
 /// Records in the order of an iterator. Reused from page to page without allocating.
+///
+/// Records are lent from the mapped data files where the system maps files, and keep the files' mappings alive until the page is
+/// filled anew or dropped, also after the store is closed; else they are copies. What they say never changes.
 #[derive(Clone, Debug, Default)]
 pub struct EntryPage {
-    bytes: Vec<u8>,
-    /// Ends of each key and value in `bytes`; a key begins where the value before it ends.
-    ends: Vec<(usize, usize)>,
+    entries: Vec<Entry>,
+    /// The mappings that records are lent from, and whose they are.
+    lenders: Vec<(FileId, Lender)>,
+    /// Records that lie in no mapping.
+    copies: Vec<u8>,
+    byte_len: usize,
 }
+
+/// Where a record's key is, with its value right behind it.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// In the mapping of a file, or in `copies`.
+    start: u64,
+    len: usize,
+    key_len: u16,
+    /// Which of `lenders`, or [`COPIED`].
+    lender: u32,
+}
+
+const COPIED: u32 = u32::MAX;
 
 impl EntryPage {
     /// An empty page.
@@ -22,44 +42,102 @@ impl EntryPage {
     /// Number of records.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.entries.len()
     }
 
     /// Whether there are none: the iterator is at its end.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.entries.is_empty()
     }
 
     /// Bytes of all keys and values together.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.bytes.len()
+        self.byte_len
     }
 
     /// Key and value of the record at `i`.
     #[must_use]
+    #[inline]
     pub fn get(&self, i: usize) -> Option<(&[u8], &[u8])> {
-        let &(key_end, value_end) = self.ends.get(i)?;
-        let start = if i == 0 { 0 } else { self.ends[i - 1].1 };
-        Some((&self.bytes[start..key_end], &self.bytes[key_end..value_end]))
+        self.content(self.entries.get(i)?)
     }
 
     /// All records.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        (0..self.len()).filter_map(|i| self.get(i))
+        self.entries.iter().filter_map(|entry| self.content(entry))
     }
 
+    #[inline]
+    fn content(&self, entry: &Entry) -> Option<(&[u8], &[u8])> {
+        let content = match self.lenders.get(entry.lender as usize) {
+            Some((_, lender)) => lender.bytes(entry.start, entry.len)?,
+            None => self.copies.get(entry.start as usize..)?.get(..entry.len)?,
+        };
+        content.split_at_checked(entry.key_len.into())
+    }
+
+    /// Forgets everything, keeps the memory and no file.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+        self.entries.clear();
+        self.lenders.clear();
+        self.copies.clear();
+        self.byte_len = 0;
     }
 
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        let key_end = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.ends.push((key_end, self.bytes.len()));
+    /// Makes place for so many more records.
+    pub(super) fn reserve(&mut self, records: usize) {
+        self.entries.reserve(records);
+    }
+
+    /// Appends a copy of a record.
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
+        let start = self.copies.len() as u64;
+        self.copies.extend_from_slice(key);
+        self.copies.extend_from_slice(value);
+        self.append(Entry { start, len: key.len() + value.len(), key_len: key.len() as u16, lender: COPIED });
+    }
+
+    /// Appends a record of a file: lends it, if it lies in the file's mapping.
+    #[inline]
+    pub(super) fn take(&mut self, file: &DataFile, view: &View<'_>) {
+        match if view.mapped { self.lender(file) } else { None } {
+            Some(lender) => {
+                let content = view.content_range();
+                let len = (content.end - content.start) as usize;
+                self.append(Entry { start: content.start, len, key_len: view.header.key_len, lender });
+            }
+            None => self.push(view.key(), view.value()),
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, entry: Entry) {
+        self.byte_len += entry.len;
+        self.entries.push(entry);
+    }
+
+    /// The place of a file's mapping among those that are held. Mostly it is the last that was asked for.
+    #[inline]
+    fn lender(&mut self, file: &DataFile) -> Option<u32> {
+        let id = file.id();
+        match self.entries.last().and_then(|entry| self.lenders.get(entry.lender as usize)) {
+            Some((last, _)) if *last == id => self.entries.last().map(|entry| entry.lender),
+            _ => self.lender_anew(file),
+        }
+    }
+
+    fn lender_anew(&mut self, file: &DataFile) -> Option<u32> {
+        let id = file.id();
+        let at = match self.lenders.iter().position(|&(held, _)| held == id) {
+            Some(at) => at,
+            None => {
+                self.lenders.push((id, file.lender()?));
+                self.lenders.len() - 1
+            }
+        };
+        u32::try_from(at).ok()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::index::WalkPosition;
 use crate::types::{Location, SeqNo, Timestamp};
 
-use super::cursor::AHEAD;
+use super::ahead::AHEAD;
 use super::range::{as_slice, within};
 use super::read::KEY_HINT;
 use super::store::Store;

@@ -106,6 +106,14 @@ impl KeyPage {
         self.entries.clear();
     }
 
+    /// Makes place for so many more entries, if their keys are not long.
+    pub fn reserve(&mut self, entries: usize) {
+        /// Bytes that most keys take at most.
+        const KEY: usize = 32;
+        self.entries.reserve(entries);
+        self.bytes.reserve(entries * KEY);
+    }
+
     /// Appends an entry whose key is `prefix` followed by `suffix`.
     pub fn push(&mut self, prefix: &[u8], suffix: &[u8], location: Location) {
         self.bytes.extend_from_slice(prefix);

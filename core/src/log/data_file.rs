@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::seen::Seen;
-use super::value::{Pins, Value};
+use super::value::{Lender, Pins, Value};
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::format::names;
-use crate::format::record::{self, Placer, RecordHeader};
+use crate::format::record::{self, Brief, Placer, RecordHeader};
 use crate::types::{FileId, Location, SeqNo};
 use crate::util::prefetch::prefetch_all;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
@@ -199,11 +199,42 @@ impl DataFile {
 
     /// The record at a location, with one access: lent from the mapping, or read into `scratch`. Its header's checksum is
     /// always compared, the whole record's with `verify`.
+    #[inline]
     pub(crate) fn view<'a>(&'a self, location: Location, verify: bool, scratch: &'a mut Vec<u8>) -> Result<View<'a>> {
+        match self.ask_for(location).and_then(|asked| self.view_asked(asked, verify)) {
+            Some(view) => Ok(view),
+            None => self.view_slowly(location, verify, scratch),
+        }
+    }
+
+    /// Asks memory for the record at a location, which is about to be read, and says where it is. Does nothing where records are read
+    /// by calls.
+    #[inline]
+    pub(crate) fn ask_for(&self, location: Location) -> Option<Asked<'_>> {
+        let offset = location.offset();
+        let bytes = self.mapped(offset, self.end().saturating_sub(offset).min(location.len_bound()))?;
+        prefetch_all(bytes);
+        Some(Asked { bytes, offset })
+    }
+
+    /// The record that was asked for here, if it is a valid put. Nothing is no verdict: [`DataFile::view`] tells what it is.
+    #[inline]
+    pub(crate) fn view_asked<'a>(&self, asked: Asked<'a>, verify: bool) -> Option<View<'a>> {
+        let Asked { bytes, offset } = asked;
+        let header = record::check_put(bytes, self.placer, offset, verify)?;
+        Some(View { header, bytes, offset, mapped: true })
+    }
+
+    /// Any record: one that is read by calls, is no valid put, goes beyond what its location says, or beyond the mapping, because its file
+    /// was made for a record too large for others.
+    fn view_slowly<'a>(&'a self, location: Location, verify: bool, scratch: &'a mut Vec<u8>) -> Result<View<'a>> {
         let offset = location.offset();
         let left = self.end().saturating_sub(offset);
-        if let Some((header, bytes)) = self.mapped_record(location, left)? {
-            return self.viewed(header, bytes, verify, offset, true);
+        if let Some(start) = self.mapped(offset, left.min(record::MAX_HEADER_LEN as u64)) {
+            let header = self.peek(start, offset, left)?;
+            if let Some(bytes) = self.mapped(offset, header.record_len()) {
+                return self.viewed(header, bytes, verify, offset, true);
+            }
         }
         let bound = left.min(location.len_bound());
         let bytes = if bound < TWO_STEP_LEN {
@@ -214,18 +245,6 @@ impl DataFile {
             self.read(scratch, offset, len)?
         };
         self.viewed(self.peek(bytes, offset, left)?, bytes, verify, offset, false)
-    }
-
-    /// The record in the mapping, if all of it lies there: a file that was made for a record too large for others goes beyond.
-    #[inline]
-    fn mapped_record(&self, location: Location, left: u64) -> Result<Option<(RecordHeader, &[u8])>> {
-        let offset = location.offset();
-        if let Some(bytes) = self.mapped(offset, left.min(location.len_bound())) {
-            prefetch_all(bytes);
-        }
-        let Some(start) = self.mapped(offset, left.min(record::MAX_HEADER_LEN as u64)) else { return Ok(None) };
-        let header = self.peek(start, offset, left)?;
-        Ok(self.mapped(offset, header.record_len()).map(|bytes| (header, bytes)))
     }
 
     #[inline]
@@ -244,7 +263,7 @@ impl DataFile {
         let Some(bytes) = bytes.get(..len) else {
             return Err(self.cut_off(offset));
         };
-        Ok(View { header, bytes, offset, mapped })
+        Ok(View { header: Brief::from(&header), bytes, offset, mapped })
     }
 
     /// Header and key of the record at a location; its value is not touched. The header's own checksum is compared, which does not cover
@@ -278,18 +297,15 @@ impl DataFile {
         }
     }
 
-    /// Asks memory for the record at a location, which is about to be read. Does nothing where records are read by calls.
-    pub(crate) fn ask_for(&self, location: Location) {
-        let offset = location.offset();
-        if let Some(bytes) = self.mapped(offset, self.end().saturating_sub(offset).min(location.len_bound())) {
-            prefetch_all(bytes);
-        }
-    }
-
     /// Lends a view's value for longer than the view lives, if it lies in the mapping. Else it is in the buffer that it was read into.
     pub(crate) fn lend(&self, view: &View<'_>) -> Option<Value> {
         let range = view.value_range();
         self.map.as_ref().filter(|_| view.mapped).map(|map| map.lend(view.offset + range.start as u64, range.len()))
+    }
+
+    /// Lends the mapping, to find a view's bytes in it again when the view is gone.
+    pub(crate) fn lender(&self) -> Option<Lender> {
+        self.map.as_ref().map(Pins::lender)
     }
 
     /// The header of the record at a location.
@@ -365,11 +381,19 @@ pub(crate) struct Head<'a> {
     pub(crate) key: &'a [u8],
 }
 
+/// Where a record is in the mapping, of which memory was asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// From the record's beginning on, as many as it has at most.
+    bytes: &'a [u8],
+    offset: u64,
+}
+
 /// A valid record, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
-    pub(crate) header: RecordHeader,
-    /// The whole record.
+    pub(crate) header: Brief,
+    /// The whole record, and perhaps what stands behind it.
     bytes: &'a [u8],
     pub(crate) offset: u64,
     /// Whether the bytes are the mapping's.
@@ -377,18 +401,25 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    #[inline]
     pub(crate) fn key(&self) -> &'a [u8] {
-        let start = self.header.header_len();
-        self.bytes.get(start..start + usize::from(self.header.key_len)).unwrap_or_default()
+        self.bytes.get(self.header.key_range()).unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn value(&self) -> &'a [u8] {
         self.bytes.get(self.value_range()).unwrap_or_default()
     }
 
+    /// Where key and value are in the file, side by side.
+    #[inline]
+    pub(crate) fn content_range(&self) -> Range<u64> {
+        self.offset + self.header.key_range().start as u64..self.offset + self.value_range().end as u64
+    }
+
     /// Where the value is in the record.
+    #[inline]
     pub(crate) fn value_range(&self) -> Range<usize> {
-        let start = self.header.header_len() + usize::from(self.header.key_len);
-        start..start + usize::try_from(self.header.value_len).unwrap_or(0)
+        self.header.value_range()
     }
 }

@@ -11,11 +11,12 @@ mod sync_gate;
 mod value;
 mod writer;
 
-pub(crate) use data_file::{DataFile, NewFile, Unusable, View};
+pub(crate) use data_file::{Asked, DataFile, NewFile, Unusable, View};
 pub(crate) use encoded::Encoded;
 pub(crate) use hint_file::{HintReader, HintWriter};
 pub(crate) use load::Load;
 pub(crate) use scan::{Item, Scanner, damage_error};
 pub(crate) use seen::{Seen, Witness};
+pub(crate) use value::Lender;
 pub use value::Value;
 pub(crate) use writer::{LogConfig, LogCovered, LogEnd, LogPosition, LogWriter, NewFiles};

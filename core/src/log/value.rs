@@ -41,6 +41,25 @@ impl Pins {
     pub(crate) fn lend(&self, offset: u64, len: usize) -> Value {
         Value { bytes: Bytes::Mapped { pin: Arc::clone(&self.pins[slot()]), offset, len } }
     }
+
+    /// Lends the whole mapping.
+    pub(crate) fn lender(&self) -> Lender {
+        Lender { pin: Arc::clone(&self.pins[slot()]) }
+    }
+}
+
+/// Keeps a mapping alive for who remembers where in it something is.
+#[derive(Clone, Debug)]
+pub(crate) struct Lender {
+    pin: Arc<Pin>,
+}
+
+impl Lender {
+    /// See [`Mapping::bytes`].
+    #[inline]
+    pub(crate) fn bytes(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        self.pin.map.bytes(offset, len)
+    }
 }
 
 /// This thread's counter.

@@ -222,6 +222,93 @@ pub fn check_body(header: &RecordHeader, record: &[u8]) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// What a reader of a put wants of its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// What it is.
+    pub kind: RecordKind,
+    /// Length of the key in bytes.
+    pub key_len: u16,
+    /// Length of the value in bytes.
+    pub value_len: u32,
+    /// From when on it counts as absent.
+    pub expiry: Option<Timestamp>,
+}
+
+impl Brief {
+    /// Where the key is, from the beginning of the record.
+    #[must_use]
+    #[inline]
+    pub fn key_range(&self) -> Range<usize> {
+        let start = if self.expiry.is_some() { MAX_HEADER_LEN } else { HEADER_LEN };
+        start..start + usize::from(self.key_len)
+    }
+
+    /// Where the value is, from the beginning of the record.
+    #[must_use]
+    #[inline]
+    pub fn value_range(&self) -> Range<usize> {
+        let start = self.key_range().end;
+        start..start.saturating_add(usize::try_from(self.value_len).unwrap_or(usize::MAX))
+    }
+}
+
+impl From<&RecordHeader> for Brief {
+    fn from(header: &RecordHeader) -> Brief {
+        let RecordHeader { kind, key_len, value_len, expiry, .. } = *header;
+        Brief { kind, key_len, value_len, expiry }
+    }
+}
+
+/// [`peek_header`] and, with `verify`, [`check_body`] for who reads puts by the million: whether `record` begins with a valid put that
+/// lies in it as a whole. `None` is no verdict: those two tell what it is instead.
+///
+/// Everything is taken from where it lies, in pieces of the size in which it was written. Bytes that were put together first and then
+/// read at once would have the processor wait until all before them is done, and with it for the memory of the records before.
+#[inline]
+#[must_use]
+pub fn check_put(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<Brief> {
+    let fixed: &[u8; HEADER_LEN] = record.first_chunk()?;
+    let kind = match fixed[6] {
+        1 => RecordKind::Put,
+        3 => RecordKind::BatchPut,
+        _ => return None,
+    };
+    let expiry = match fixed[7] & !FLAG_SYNCED {
+        0 => None,
+        FLAG_EXPIRY => Some(Timestamp(u64::from_le_bytes(*record.get(HEADER_LEN..)?.first_chunk()?))),
+        _ => return None,
+    };
+    let key_len = u16::from_le_bytes([fixed[8], fixed[9]]);
+    let value_len = u32::from_le_bytes([fixed[10], fixed[11], fixed[12], fixed[13]]);
+    let brief = Brief { kind, key_len, value_len, expiry };
+    if key_len == 0 || !offset.is_multiple_of(ALIGN) || offset >= Location::OFFSET_LIMIT {
+        return None;
+    }
+    let mut hasher = placer.hasher();
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(record.get(HASHED_FROM..brief.key_range().start)?);
+    let h = hasher.clone().finalize();
+    if h as u16 != u16::from_le_bytes([fixed[4], fixed[5]]) {
+        return None;
+    }
+    let content = brief.value_range().end;
+    let end = content.checked_next_multiple_of(ALIGN as usize)?;
+    let body = record.get(brief.key_range().start..end)?;
+    if verify {
+        // What stands behind the content in the last four bytes, of which there are at least one of content.
+        let last = u32::from_le_bytes(*body.last_chunk()?);
+        let padding = u64::from(last) >> (32 - 8 * (end - content));
+        hasher.reset();
+        hasher.update(body);
+        hasher.update(&h.to_le_bytes());
+        if padding != 0 || hasher.finalize() != u32::from_le_bytes([fixed[0], fixed[1], fixed[2], fixed[3]]) {
+            return None;
+        }
+    }
+    Some(brief)
+}
+
 /// [`verify_body`] for a record that is read in pieces.
 #[derive(Clone, Debug)]
 pub struct BodyHasher {

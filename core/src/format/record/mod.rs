@@ -9,7 +9,9 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{BodyHasher, Invalid, Record, RecordHeader, check_body, decode_record, peek_header, verify_body};
+pub use decode::{
+    BodyHasher, Brief, Invalid, Record, RecordHeader, check_body, check_put, decode_record, peek_header, verify_body,
+};
 pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
 
 use crc32fast::Hasher;
@@ -121,6 +123,12 @@ impl Placer {
         Placer { state: crc32fast::hash(&nonce.to_le_bytes()) }
     }
 
+    /// A hasher that goes on from the nonce.
+    #[inline]
+    fn hasher(self) -> Hasher {
+        Hasher::new_with_initial(self.state)
+    }
+
     /// H of FORMAT 3.2: of the header's bytes behind the checksums, at an offset of the file.
     fn hash(self, offset: u64, hashed: &[u8]) -> u32 {
         // In one piece: a hasher's calls cost more than so few bytes.
@@ -129,7 +137,7 @@ impl Placer {
         place.copy_from_slice(&offset.to_le_bytes());
         let len = hashed.len().min(header.len());
         header[..len].copy_from_slice(&hashed[..len]);
-        let mut h = Hasher::new_with_initial(self.state);
+        let mut h = self.hasher();
         h.update(&bytes[..8 + len]);
         h.finalize()
     }

@@ -107,6 +107,59 @@ fn a_record_is_valid_at_its_place_in_its_file_only() {
     }
 }
 
+/// What the long way says of a put with something behind it.
+fn brief_of(bytes: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<Brief> {
+    let header = peek_header(bytes, placer, offset, bytes.len() as u64).ok()?;
+    if verify {
+        verify_body(&header, bytes).ok()?;
+    }
+    header.kind.is_put().then(|| Brief::from(&header))
+}
+
+#[test]
+fn the_short_way_to_puts_says_what_the_long_way_says() {
+    let placer = Placer::new(42);
+    let mut puts = 0;
+    let agree = |bytes: &[u8], offset: u64, verify: bool, what: &str| {
+        let found = check_put(bytes, placer, offset, verify);
+        assert_eq!(found, brief_of(bytes, placer, offset, verify), "{what} at {offset} ({verify}): {bytes:x?}");
+        found.is_some()
+    };
+    let lengths =
+        (0..70).map(|len| encoded(&fields(RecordKind::Put), b"some key", &vec![len; len.into()], placer, 4096));
+    for bytes in samples(placer, 4096).into_iter().chain(lengths) {
+        for verify in [false, true] {
+            puts += usize::from(agree(&bytes, 4096, verify, "as it is"));
+            for offset in [4092, 4100, 4097, 4096 + (1 << 32)] {
+                assert!(!agree(&bytes, offset, verify, "elsewhere"));
+            }
+            for len in 0..bytes.len() {
+                assert!(!agree(&bytes[..len], 4096, verify, "cut off"));
+            }
+            for bit in 0..bytes.len() * 8 {
+                let mut bad = bytes.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                bad.resize(bytes.len() + 300, 0xA5);
+                assert!(!(agree(&bad, 4096, verify, "with a bit flipped") && verify));
+            }
+        }
+    }
+    assert_eq!(puts, 2 * (8 + 70), "puts of both sorts with each combination of flags, and of each length");
+}
+
+#[test]
+fn padding_that_the_checksum_covers_must_be_zero_on_the_short_way_too() {
+    let placer = Placer::new(42);
+    let mut bytes = encoded(&fields(RecordKind::Put), b"k", b"vw", placer, 128);
+    let h = placer.hash(128, &bytes[HASHED_FROM..HEADER_LEN]);
+    *bytes.last_mut().unwrap() = 1;
+    let crc = finish_crc(crc32fast::hash(&bytes[HEADER_LEN..]), h);
+    bytes[..4].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(decode_record(&bytes, placer, 128), Err(Invalid::BadPadding));
+    assert_eq!(check_put(&bytes, placer, 128, true), None);
+    assert!(check_put(&bytes, placer, 128, false).is_some());
+}
+
 #[test]
 fn every_truncation_is_an_error() {
     let placer = Placer::new(42);

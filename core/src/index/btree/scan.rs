@@ -10,6 +10,10 @@ use super::search::{State, View};
 use crate::index::arena::{NO_PAGE, Page};
 use crate::index::{Direction, KeyPage, Start, below};
 use crate::types::Location;
+use crate::util::prefetch::prefetch;
+
+/// Cells of a leaf that are asked for before the first is read.
+const CELLS: usize = 24;
 
 impl State {
     /// Appends up to `max` entries from `start` on.
@@ -63,6 +67,9 @@ impl State {
             if more {
                 self.pages.page(next).prefetch();
             }
+            // Cells lie on the page in the order in which they came: each may be a cache miss.
+            let first = if forward { from } else { to - take.min(CELLS) };
+            (first..first + take.min(CELLS)).for_each(|i| prefetch(page.place(page.slot(i).0)));
             let prefix = page.copy_prefix(key);
             if forward {
                 (from..from + take).for_each(|i| self.copy(page, i, prefix, key, out));
