@@ -41,6 +41,10 @@ const (
 	ErrForked Status = 22
 	// ErrBatchFinished: the batch was committed already.
 	ErrBatchFinished Status = 23
+	// ErrConflict: another commit changed what the transaction had read; it wrote nothing and is over.
+	ErrConflict Status = 24
+	// ErrTransactionFinished: the transaction was committed already, or ended by a conflict.
+	ErrTransactionFinished Status = 25
 	// ErrLocked: the store is open for writing elsewhere.
 	ErrLocked Status = 30
 	// ErrNoStore: there is no store in the directory, and the options say not to create one.
@@ -73,31 +77,33 @@ const (
 
 // statusTable holds, for each status but OK, the name that all languages share and Go's text.
 var statusTable = map[Status]struct{ name, text string }{
-	ErrNotFound:           {"NOT_FOUND", "key not found"},
-	ErrInvalidArgument:    {"INVALID_ARGUMENT", "invalid argument"},
-	ErrNullArgument:       {"NULL_ARGUMENT", "a pointer is NULL"},
-	ErrKeyEmpty:           {"KEY_EMPTY", "the key is empty"},
-	ErrKeyTooLarge:        {"KEY_TOO_LARGE", "the key is too large"},
-	ErrValueTooLarge:      {"VALUE_TOO_LARGE", "the value is too large"},
-	ErrBufferTooSmall:     {"BUFFER_TOO_SMALL", "the buffer is too small for the value"},
-	ErrClosed:             {"CLOSED", "closed"},
-	ErrInvalidHandle:      {"INVALID_HANDLE", "invalid handle"},
-	ErrForked:             {"FORKED", "the store belongs to a parent process"},
-	ErrBatchFinished:      {"BATCH_FINISHED", "the batch was committed already"},
-	ErrLocked:             {"LOCKED", "the store is open elsewhere"},
-	ErrNoStore:            {"NO_STORE", "no store there"},
-	ErrReadOnly:           {"READ_ONLY", "the store was opened for reading only"},
-	ErrCancelled:          {"CANCELLED", "opening was stopped by the caller"},
-	ErrStale:              {"STALE", "the writer took the record back; refresh"},
-	ErrIO:                 {"IO", "an operating-system call failed"},
-	ErrDiskFull:           {"DISK_FULL", "the disk is full"},
-	ErrWritesStopped:      {"WRITES_STOPPED", "the store takes no more writes"},
-	ErrCorrupted:          {"CORRUPTED", "damage on disk"},
-	ErrUnsupportedVersion: {"UNSUPPORTED_VERSION", "unknown version of the format"},
-	ErrUnsupportedFeature: {"UNSUPPORTED_FEATURE", "unknown feature of the format"},
-	ErrForeignFile:        {"FOREIGN_FILE", "a file of another store"},
-	ErrUnsupported:        {"UNSUPPORTED", "not supported by the index"},
-	ErrInternal:           {"INTERNAL", "internal error"},
+	ErrNotFound:            {"NOT_FOUND", "key not found"},
+	ErrInvalidArgument:     {"INVALID_ARGUMENT", "invalid argument"},
+	ErrNullArgument:        {"NULL_ARGUMENT", "a pointer is NULL"},
+	ErrKeyEmpty:            {"KEY_EMPTY", "the key is empty"},
+	ErrKeyTooLarge:         {"KEY_TOO_LARGE", "the key is too large"},
+	ErrValueTooLarge:       {"VALUE_TOO_LARGE", "the value is too large"},
+	ErrBufferTooSmall:      {"BUFFER_TOO_SMALL", "the buffer is too small for the value"},
+	ErrClosed:              {"CLOSED", "closed"},
+	ErrInvalidHandle:       {"INVALID_HANDLE", "invalid handle"},
+	ErrForked:              {"FORKED", "the store belongs to a parent process"},
+	ErrBatchFinished:       {"BATCH_FINISHED", "the batch was committed already"},
+	ErrConflict:            {"CONFLICT", "another commit changed what was read"},
+	ErrTransactionFinished: {"TRANSACTION_FINISHED", "the transaction is over"},
+	ErrLocked:              {"LOCKED", "the store is open elsewhere"},
+	ErrNoStore:             {"NO_STORE", "no store there"},
+	ErrReadOnly:            {"READ_ONLY", "the store was opened for reading only"},
+	ErrCancelled:           {"CANCELLED", "opening was stopped by the caller"},
+	ErrStale:               {"STALE", "the writer took the record back; refresh"},
+	ErrIO:                  {"IO", "an operating-system call failed"},
+	ErrDiskFull:            {"DISK_FULL", "the disk is full"},
+	ErrWritesStopped:       {"WRITES_STOPPED", "the store takes no more writes"},
+	ErrCorrupted:           {"CORRUPTED", "damage on disk"},
+	ErrUnsupportedVersion:  {"UNSUPPORTED_VERSION", "unknown version of the format"},
+	ErrUnsupportedFeature:  {"UNSUPPORTED_FEATURE", "unknown feature of the format"},
+	ErrForeignFile:         {"FOREIGN_FILE", "a file of another store"},
+	ErrUnsupported:         {"UNSUPPORTED", "not supported by the index"},
+	ErrInternal:            {"INTERNAL", "internal error"},
 }
 
 // Name gives the status's name in all languages, such as KEY_EMPTY; UNKNOWN if the library has no such status.

@@ -39,6 +39,10 @@ pub enum Error {
     Forked,
     /// The batch was committed already.
     BatchFinished,
+    /// Something that the transaction read was changed by another commit meanwhile. It wrote nothing and is over: begin a new one.
+    Conflict,
+    /// The transaction was committed, or ended by a conflict.
+    TransactionFinished,
     /// Another process, or this one, has the store open for writing.
     Locked {
         /// The store's directory.
@@ -174,6 +178,10 @@ statuses! {
     Forked = 22, "FORKED";
     /// The batch was committed already.
     BatchFinished = 23, "BATCH_FINISHED";
+    /// Something that the transaction read was changed meanwhile; begin a new one.
+    Conflict = 24, "CONFLICT";
+    /// The transaction was committed, or ended by a conflict.
+    TransactionFinished = 25, "TRANSACTION_FINISHED";
     /// The store is open elsewhere.
     Locked = 30, "LOCKED";
     /// There is no store there.
@@ -235,6 +243,8 @@ impl Error {
             Error::Closed => Status::Closed,
             Error::Forked => Status::Forked,
             Error::BatchFinished => Status::BatchFinished,
+            Error::Conflict => Status::Conflict,
+            Error::TransactionFinished => Status::TransactionFinished,
             Error::Locked { .. } => Status::Locked,
             Error::NoStore { .. } => Status::NoStore,
             Error::ReadOnly => Status::ReadOnly,
@@ -307,6 +317,12 @@ impl fmt::Display for Error {
             Error::Closed => f.write_str("the store is closed"),
             Error::Forked => f.write_str("the store was opened before fork(); this process must open it itself"),
             Error::BatchFinished => f.write_str("the batch was committed already; make a new one"),
+            Error::Conflict => f.write_str(
+                "another commit changed what the transaction had read; nothing was written, begin a new one",
+            ),
+            Error::TransactionFinished => {
+                f.write_str("the transaction was committed already or ended by a conflict; begin a new one")
+            }
             Error::Locked { path, pid } => {
                 write!(f, "{}: the store is open for writing", path.display())?;
                 match pid {

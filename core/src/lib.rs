@@ -40,7 +40,8 @@ mod util;
 pub mod vfs;
 
 pub use db::{
-    Batch, BulkLoader, BulkOptions, Db, EntryPage, Iter, IterOptions, Snapshot, Value, ValuePage, WriteFuture,
+    Batch, BulkLoader, BulkOptions, Db, EntryPage, Iter, IterOptions, Savepoint, Snapshot, Transaction, Value,
+    ValuePage, WriteFuture,
 };
 pub use error::{Error, Result, Status};
 pub use index::IndexKind;

@@ -3,13 +3,15 @@
 //! Each combination of an index kind and an I/O kind has as many histories. Each runs under some set of options, with closings and kills, and keys that are made to be
 //! confused: prefixes of each other and runs of 0x00 and 0xFF. Checked: every answer; iterators over every kind of range, in
 //! both directions, by record and by page; iterators and snapshots held across writes show the moment of their creation (P8),
-//! and iterators made from a snapshot that of the snapshot.
+//! and iterators made from a snapshot that of the snapshot; batches and transactions read their own writes, range deletes and
+//! rollbacks included; a transaction's commit is refused exactly if something that it read was changed.
 //!
 //! `BITCASK_MODEL_CASES=n` sets the number of histories a combination. A history that fails is shown at its shortest;
 //! `PROPTEST_RNG_SEED` repeats a run.
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
@@ -20,8 +22,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{
-    BulkOptions, Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Snapshot, Value,
-    ValuePage, WriteOptions,
+    Batch, BulkOptions, Db, Durability, EntryPage, Error, IndexKind, IoKind, Iter, IterOptions, Options, Savepoint,
+    Snapshot, Transaction, Value, ValuePage, WriteOptions,
 };
 
 use common::{Counter, Map, factor, number_from_env, open, report};
@@ -43,6 +45,12 @@ enum Step {
     Put(Key, usize, bool),
     Delete(Key, bool),
     Batch(Vec<(Key, Option<usize>)>, bool),
+    /// A batch with everything that batches can, and a read after each change.
+    FullBatch(Vec<Act>),
+    Begin,
+    Within(Index, Vec<Act>),
+    Commit(Index, bool),
+    Abandon(Index),
     /// A batch that is filled, cleared and filled again, or never committed.
     LeaveBatch(Vec<(Key, Option<usize>)>),
     /// A bulk load: atomic or not, with a sync or not; and, if it is atomic, left or not.
@@ -61,6 +69,39 @@ enum Step {
     /// Looks at a snapshot: at a key, and over a range by an iterator that is held from then on.
     LookBack(Index, Key, usize, Range),
     DropSnapshot(Index),
+}
+
+/// What is done in a batch or transaction.
+#[derive(Clone, Debug)]
+enum Act {
+    Put(Key, usize),
+    Delete(Key),
+    DeleteRange(Bound<Key>, Bound<Key>),
+    DeletePrefix(Key),
+    Savepoint,
+    Rollback(Index),
+    Release(Index),
+    Get(Key),
+    GetForUpdate(Key),
+    Contains(Key),
+    /// Over a range, sent to a place or not, so many records or (0) all of them.
+    Iterate(Range, Option<Key>, u8),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        8 => (key(), 0..60_usize).prop_map(|(k, l)| Act::Put(k, l)),
+        4 => key().prop_map(Act::Delete),
+        2 => (bound(), bound()).prop_map(|(l, h)| Act::DeleteRange(l, h)),
+        1 => edge().prop_map(Act::DeletePrefix),
+        2 => Just(Act::Savepoint),
+        2 => any::<Index>().prop_map(Act::Rollback),
+        1 => any::<Index>().prop_map(Act::Release),
+        5 => key().prop_map(Act::Get),
+        1 => key().prop_map(Act::GetForUpdate),
+        1 => key().prop_map(Act::Contains),
+        3 => (range(), prop::option::weighted(0.3, edge()), 0..5_u8).prop_map(|(r, s, n)| Act::Iterate(r, s, n)),
+    ]
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -112,6 +153,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => changes().prop_map(Step::LeaveBatch),
         3 => (vec((key(), len()), 0..14), any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.1))
             .prop_map(|(pairs, atomic, sync, leave)| Step::Load(pairs, atomic, sync, leave && atomic)),
+        5 => vec(act(), 0..12).prop_map(Step::FullBatch),
+        4 => Just(Step::Begin),
+        8 => (any::<Index>(), vec(act(), 0..6)).prop_map(|(i, a)| Step::Within(i, a)),
+        4 => (any::<Index>(), prop::bool::weighted(0.1)).prop_map(|(i, s)| Step::Commit(i, s)),
+        1 => any::<Index>().prop_map(Step::Abandon),
         2 => Just(Step::Sync),
         2 => Just(Step::Reopen),
         1 => Just(Step::Kill),
@@ -147,8 +193,8 @@ impl Range {
             .limit(self.limit.map_or(u64::MAX, u64::from))
     }
 
-    /// What an iterator shows of a state, from its beginning or from where it was sent.
-    fn of(&self, state: &Map, seek: Option<&Key>) -> Vec<(Key, Vec<u8>)> {
+    /// Whether a key is in the range, and not before the place that an iterator was sent to.
+    fn covers(&self, key: &Key, seek: Option<&Key>) -> bool {
         let above = |key: &Key| match &self.start {
             Bound::Included(start) => key >= start,
             Bound::Excluded(start) => key > start,
@@ -160,8 +206,12 @@ impl Range {
             Bound::Unbounded => true,
         };
         let from = |key: &Key| seek.is_none_or(|seek| if self.reverse { key <= seek } else { key >= seek });
-        let inside =
-            state.iter().filter(|(key, _)| key.starts_with(&self.prefix) && above(key) && below(key) && from(key));
+        key.starts_with(&self.prefix) && above(key) && below(key) && from(key)
+    }
+
+    /// What an iterator shows of a state, from its beginning or from where it was sent.
+    fn of(&self, state: &Map, seek: Option<&Key>) -> Vec<(Key, Vec<u8>)> {
+        let inside = state.iter().filter(|(key, _)| self.covers(key, seek));
         let shown =
             |(key, value): (&Key, &Vec<u8>)| (key.clone(), if self.keys_only { Vec::new() } else { value.clone() });
         let mut all: Vec<_> = inside.map(shown).collect();
@@ -222,6 +272,215 @@ impl Held {
     }
 }
 
+/// What a batch or transaction has written: its effect on any state is that of doing it all in order.
+#[derive(Default)]
+struct Own {
+    done: Vec<Done>,
+    marks: Vec<(Savepoint, usize)>,
+}
+
+enum Done {
+    Put(Key, Vec<u8>),
+    Delete(Key),
+    DeleteRange(Range),
+}
+
+impl Own {
+    fn over(&self, base: &Map) -> Map {
+        let mut state = base.clone();
+        for done in &self.done {
+            match done {
+                Done::Put(key, value) => _ = state.insert(key.clone(), value.clone()),
+                Done::Delete(key) => _ = state.remove(key),
+                Done::DeleteRange(range) => state.retain(|key, _| !range.covers(key, None)),
+            }
+        }
+        state
+    }
+
+    /// Whether a read of the key gives what was written here.
+    fn hides(&self, key: &Key) -> bool {
+        self.done.iter().any(|done| match done {
+            Done::Put(own, _) | Done::Delete(own) => own == key,
+            Done::DeleteRange(range) => range.covers(key, None),
+        })
+    }
+
+    /// The keys that are written and by no later range deleted.
+    fn written(&self) -> BTreeMap<&Key, Option<&Vec<u8>>> {
+        let mut written = BTreeMap::new();
+        for done in &self.done {
+            match done {
+                Done::Put(key, value) => _ = written.insert(key, Some(value)),
+                Done::Delete(key) => _ = written.insert(key, None),
+                Done::DeleteRange(range) => written.retain(|key, _| !range.covers(key, None)),
+            }
+        }
+        written
+    }
+
+    /// Keys whose records change when it is done over a state.
+    fn changes(&self, base: &Map) -> Vec<Key> {
+        let after = self.over(base);
+        let written = self.written();
+        let put = after.keys().filter(|key| matches!(written.get(key), Some(Some(_))));
+        put.chain(base.keys().filter(|key| !after.contains_key(*key))).cloned().collect()
+    }
+}
+
+fn whole() -> Range {
+    let (start, end) = (Bound::Unbounded, Bound::Unbounded);
+    Range { prefix: Vec::new(), start, end, reverse: false, limit: None, keys_only: false }
+}
+
+/// A transaction, the state at its beginning, and what it did.
+struct Begun {
+    txn: Transaction,
+    base: Map,
+    /// The number of changes of the store by then.
+    begun: usize,
+    own: Own,
+    keys: Vec<Key>,
+    /// Ranges with the place that the iterator was sent to and the last key that it gave; `None` if it came to the end.
+    ranges: Vec<(Range, Option<Key>, Option<Key>)>,
+}
+
+impl Begun {
+    /// Whether the commit rests on a key.
+    fn has_read(&self, key: &Key) -> bool {
+        self.keys.contains(key)
+            || self.ranges.iter().any(|(range, seek, last)| {
+                let passed = last.as_ref().is_none_or(|last| if range.reverse { key >= last } else { key <= last });
+                range.covers(key, seek.as_ref()) && passed
+            })
+    }
+}
+
+/// A batch or a transaction, for what both can do.
+enum Draft<'a> {
+    Batch(&'a mut Batch),
+    Txn(&'a mut Transaction),
+}
+
+macro_rules! draft {
+    ($draft:expr, $method:ident($($argument:expr),*)) => {
+        match $draft {
+            Draft::Batch(batch) => batch.$method($($argument),*),
+            Draft::Txn(txn) => txn.$method($($argument),*),
+        }
+    };
+}
+
+/// Does something in a batch or transaction over a state, checks what it says, and tells what was read: keys and ranges.
+fn act_in(
+    draft: &mut Draft<'_>,
+    own: &mut Own,
+    base: &Map,
+    act: &Act,
+    value: &mut dyn FnMut(usize) -> Vec<u8>,
+    keys: &mut Vec<Key>,
+    ranges: &mut Vec<(Range, Option<Key>, Option<Key>)>,
+) {
+    let state = own.over(base);
+    match act {
+        Act::Put(key, len) => {
+            let value = value(*len);
+            draft!(draft, put(key, &value)).expect("put");
+            own.done.push(Done::Put(key.clone(), value));
+        }
+        Act::Delete(key) => {
+            draft!(draft, delete(key)).expect("delete");
+            own.done.push(Done::Delete(key.clone()));
+        }
+        Act::DeleteRange(start, end) => {
+            let (s, e) = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
+            draft!(draft, delete_range(s, e)).expect("delete_range");
+            own.done.push(Done::DeleteRange(Range { start: start.clone(), end: end.clone(), ..whole() }));
+        }
+        Act::DeletePrefix(prefix) => {
+            match draft {
+                Draft::Batch(batch) if prefix.is_empty() => batch.delete_all(),
+                Draft::Batch(batch) => batch.delete_prefix(prefix),
+                Draft::Txn(txn) => txn.delete_prefix(prefix),
+            }
+            .expect("delete_prefix");
+            own.done.push(Done::DeleteRange(Range { prefix: prefix.clone(), ..whole() }));
+        }
+        Act::Savepoint => {
+            let mark = draft!(draft, savepoint()).expect("savepoint");
+            own.marks.push((mark, own.done.len()));
+        }
+        Act::Rollback(which) if !own.marks.is_empty() => {
+            let at = which.index(own.marks.len());
+            let gone = own.marks.split_off(at + 1);
+            let (mark, len) = own.marks[at];
+            draft!(draft, rollback_to(mark)).expect("rollback");
+            own.done.truncate(len);
+            for (mark, _) in gone {
+                assert!(matches!(draft!(draft, rollback_to(mark)), Err(Error::InvalidArgument { .. })));
+            }
+        }
+        Act::Release(which) if !own.marks.is_empty() => {
+            let gone = own.marks.split_off(which.index(own.marks.len()));
+            draft!(draft, release(gone[0].0)).expect("release");
+            for (mark, _) in gone {
+                assert!(matches!(draft!(draft, rollback_to(mark)), Err(Error::InvalidArgument { .. })));
+            }
+        }
+        Act::Rollback(_) | Act::Release(_) => {}
+        Act::Get(key) => {
+            let got = draft!(draft, get(key)).expect("get");
+            assert_eq!(got.as_deref(), state.get(key).map(Vec::as_slice));
+            if !own.hides(key) {
+                keys.push(key.clone());
+            }
+        }
+        Act::GetForUpdate(key) => {
+            let got = match draft {
+                Draft::Batch(batch) => batch.get(key),
+                Draft::Txn(txn) => txn.get_for_update(key),
+            };
+            assert_eq!(got.expect("get").as_deref(), state.get(key).map(Vec::as_slice));
+            keys.push(key.clone());
+        }
+        Act::Contains(key) => {
+            if let Draft::Txn(txn) = draft {
+                assert_eq!(txn.contains(key).expect("contains"), state.contains_key(key));
+                if !own.hides(key) {
+                    keys.push(key.clone());
+                }
+            }
+        }
+        Act::Iterate(range, seek, count) => {
+            let mut held = Held::over(draft!(draft, iter(&range.options())).expect("an iterator"), range, &state);
+            if seek.is_some() {
+                held.seek(seek.as_ref());
+            }
+            let all = range.of(&state, seek.as_ref());
+            let wanted = if *count == 0 { usize::MAX } else { usize::from(*count) };
+            // A page that is as long as wanted, or one by one.
+            let ended = if count % 2 == 0 && wanted < usize::MAX {
+                wanted > 0 && held.page(wanted, usize::MAX) && all.len() < wanted
+            } else {
+                !(0..wanted).all(|_| held.record())
+            };
+            let given = wanted.min(all.len());
+            // The limit is no end: what is behind it was not looked at.
+            let ended = (ended || all.is_empty()) && range.limit.is_none_or(|limit| given < usize::from(limit));
+            if ended {
+                ranges.push((range.clone(), seek.clone(), None));
+            } else if given > 0 {
+                ranges.push((range.clone(), seek.clone(), Some(all[given - 1].0.clone())));
+            }
+        }
+    }
+    let size: usize = own.written().iter().map(|(key, value)| key.len() + value.map_or(0, Vec::len)).sum();
+    assert_eq!(draft!(draft, len()), own.written().len());
+    if let Draft::Batch(batch) = draft {
+        assert_eq!(batch.byte_len(), size as u64);
+    }
+}
+
 struct World {
     disk: SimVfs,
     db: Db,
@@ -229,6 +488,12 @@ struct World {
     state: Map,
     held: Vec<Held>,
     snapshots: Vec<(Snapshot, Map)>,
+    txns: Vec<Begun>,
+    /// Number of changes of keys, and of each key's last.
+    changes: usize,
+    changed: BTreeMap<Key, usize>,
+    conflicts: usize,
+    commits: usize,
     writes: usize,
 }
 
@@ -236,14 +501,47 @@ impl World {
     fn new(options: Options) -> World {
         let disk = SimVfs::new(11);
         let db = open(disk.clone(), &options).expect("a new store");
-        World { disk, db, options, state: Map::new(), held: Vec::new(), snapshots: Vec::new(), writes: 0 }
+        World {
+            disk,
+            db,
+            options,
+            state: Map::new(),
+            held: Vec::new(),
+            snapshots: Vec::new(),
+            txns: Vec::new(),
+            changes: 0,
+            changed: BTreeMap::new(),
+            conflicts: 0,
+            commits: 0,
+            writes: 0,
+        }
     }
 
     fn value(&mut self, len: usize) -> Vec<u8> {
-        self.writes += 1;
-        let mut value = self.writes.to_string().into_bytes();
-        value.resize(len, (self.writes % 251) as u8);
-        value
+        number(&mut self.writes, len)
+    }
+
+    /// Notes that keys were changed.
+    fn note(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.changes += 1;
+        self.changed.extend(keys.into_iter().map(|key| (key, self.changes)));
+    }
+
+    fn commit_txn(&mut self, mut held: Begun, sync: bool) {
+        let is_stale = |(key, at): (&Key, &usize)| *at > held.begun && held.has_read(key);
+        let conflict = self.changed.iter().any(is_stale) && !held.txn.is_empty();
+        let outcome = held.txn.commit_with(WriteOptions::new().sync(sync));
+        if conflict {
+            assert!(matches!(outcome, Err(Error::Conflict)), "{outcome:?} where something read was changed");
+            self.conflicts += 1;
+        } else {
+            outcome.expect("nothing that was read has changed");
+            self.note(held.own.changes(&self.state));
+            self.state = held.own.over(&self.state);
+            self.commits += 1;
+        }
+        assert!(matches!(held.txn.commit(), Err(Error::TransactionFinished)));
+        assert!(matches!(held.txn.get(b"a"), Err(Error::TransactionFinished)));
     }
 
     fn step(&mut self, step: &Step) {
@@ -252,26 +550,78 @@ impl World {
                 let value = self.value(*len);
                 self.db.put_with(key, &value, WriteOptions::new().sync(*sync)).expect("put");
                 self.state.insert(key.clone(), value);
+                self.note([key.clone()]);
             }
             Step::Delete(key, sync) => {
                 let existed = self.db.delete_with(key, WriteOptions::new().sync(*sync)).expect("delete");
                 assert_eq!(existed, self.state.remove(key).is_some());
+                if existed {
+                    self.note([key.clone()]);
+                }
             }
             Step::Batch(changes, sync) => {
-                let mut batch = self.db.batch();
+                let (mut batch, mut own) = (self.db.batch(), Own::default());
                 for (key, len) in changes {
                     if let Some(len) = len {
                         let value = self.value(*len);
                         batch.put(key, &value).expect("put");
-                        self.state.insert(key.clone(), value);
+                        own.done.push(Done::Put(key.clone(), value));
                     } else {
                         batch.delete(key).expect("delete");
-                        self.state.remove(key);
+                        own.done.push(Done::Delete(key.clone()));
                     }
                 }
+                self.note(own.changes(&self.state));
+                self.state = own.over(&self.state);
                 batch.commit_with(WriteOptions::new().sync(*sync)).expect("commit");
                 assert!(matches!(batch.commit(), Err(Error::BatchFinished)));
             }
+            Step::FullBatch(acts) => {
+                let (mut batch, mut own) = (self.db.batch(), Own::default());
+                for act in acts {
+                    let mut value = |len| number(&mut self.writes, len);
+                    let (mut keys, mut ranges) = (Vec::new(), Vec::new());
+                    act_in(
+                        &mut Draft::Batch(&mut batch),
+                        &mut own,
+                        &self.state,
+                        act,
+                        &mut value,
+                        &mut keys,
+                        &mut ranges,
+                    );
+                }
+                batch.commit().expect("commit");
+                self.note(own.changes(&self.state));
+                self.state = own.over(&self.state);
+            }
+            Step::Begin => self.txns.push(Begun {
+                txn: self.db.transaction().expect("a transaction"),
+                base: self.state.clone(),
+                begun: self.changes,
+                own: Own::default(),
+                keys: Vec::new(),
+                ranges: Vec::new(),
+            }),
+            Step::Within(which, acts) if !self.txns.is_empty() => {
+                let Begun { txn, base, own, keys, ranges, .. } = which.get_mut(&mut self.txns);
+                for act in acts {
+                    let mut value = |len| number(&mut self.writes, len);
+                    act_in(&mut Draft::Txn(txn), own, base, act, &mut value, keys, ranges);
+                }
+            }
+            Step::Commit(which, sync) if !self.txns.is_empty() => {
+                let held = self.txns.swap_remove(which.index(self.txns.len()));
+                self.commit_txn(held, *sync);
+            }
+            Step::Abandon(which) if !self.txns.is_empty() => {
+                let mut held = self.txns.swap_remove(which.index(self.txns.len()));
+                if self.writes.is_multiple_of(2) {
+                    held.txn.rollback().expect("rollback");
+                    assert!(matches!(held.txn.put(b"a", b""), Err(Error::TransactionFinished)));
+                }
+            }
+            Step::Within(..) | Step::Commit(..) | Step::Abandon(_) => {}
             Step::LeaveBatch(changes) => {
                 let mut batch = self.db.batch();
                 for (key, len) in changes {
@@ -301,12 +651,17 @@ impl World {
                 } else {
                     load.finish().expect("finish");
                 }
+                self.note(loaded.keys().cloned());
                 self.state.extend(loaded);
             }
             Step::Sync => self.db.sync().expect("sync"),
             Step::Reopen => {
                 self.db.close().expect("close");
                 assert!(matches!(self.db.get(b"a"), Err(Error::Closed)));
+                for held in &mut self.txns {
+                    assert!(matches!(held.txn.get(b"a"), Err(Error::Closed)) || held.own.hides(&b"a".to_vec()));
+                    assert!(matches!(held.txn.commit(), Err(Error::Closed)));
+                }
                 for (snapshot, _) in &self.snapshots {
                     assert!(matches!(snapshot.get(b"a"), Err(Error::Closed)));
                     assert!(matches!(snapshot.len(), Err(Error::Closed)));
@@ -396,6 +751,7 @@ impl World {
     fn reopen(&mut self, disk: SimVfs) {
         self.held.clear();
         self.snapshots.clear();
+        self.txns.clear();
         if self.writes.is_multiple_of(3) {
             self.options = self.options.clone().index(common::index(self.writes / 3));
         }
@@ -404,6 +760,14 @@ impl World {
         assert!(self.db.open_report().damage.is_empty() && self.db.open_report().torn.is_empty());
         assert_eq!(common::dump(&self.db).expect("it reads"), self.state);
     }
+}
+
+/// A value that was never there before.
+fn number(writes: &mut usize, len: usize) -> Vec<u8> {
+    *writes += 1;
+    let mut value = writes.to_string().into_bytes();
+    value.resize(len, (*writes % 251) as u8);
+    value
 }
 
 fn records(iter: Iter) -> Map {
@@ -440,6 +804,7 @@ fn look_back(snapshot: &Snapshot, state: &Map, key: &Key, len: usize) {
 fn random_histories(kind: IndexKind, io: IoKind) {
     let cases = number_from_env("BITCASK_MODEL_CASES").unwrap_or(256 * factor());
     let (since, steps, held) = (Instant::now(), Counter::default(), Counter::default());
+    let (commits, conflicts) = (Counter::default(), Counter::default());
     let config =
         Config { cases: cases as u32, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     let result = TestRunner::new(config).run(&(options(kind, io), vec(step(), 200)), |(options, history)| {
@@ -452,6 +817,8 @@ fn random_histories(kind: IndexKind, io: IoKind) {
             while held.record() {}
         }
         world.step(&Step::Reopen);
+        commits.add(world.commits);
+        conflicts.add(world.conflicts);
         steps.add(history.len());
         Ok(())
     });
@@ -461,7 +828,12 @@ fn random_histories(kind: IndexKind, io: IoKind) {
     let open = held.get() / steps.get().max(1);
     report(
         "model",
-        format!("{kind:?}, {io:?}: {cases} histories, {} steps, {open} iterators open on average", steps.get()),
+        format!(
+            "{kind:?}, {io:?}: {cases} histories, {} steps, {open} iterators open on average, {} transactions and {} conflicts",
+            steps.get(),
+            commits.get(),
+            conflicts.get()
+        ),
         since,
     );
 }

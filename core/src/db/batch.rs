@@ -1,13 +1,14 @@
 //! A batch of writes that takes effect as a whole.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::engine::{Answer, Pending, Store};
+use crate::engine::{Answer, Cursor, KeyRange, Mark, Overlay, Pending, Store, Value, range};
 use crate::error::{Error, Result};
 use crate::options::WriteOptions;
 use crate::types::Written;
 
-use super::{check_key, check_value};
+use super::{Iter, IterOptions, check_key, check_value};
 
 /// Writes that take effect together, or not at all, after any crash; readers see all of them or none.
 ///
@@ -18,6 +19,37 @@ pub struct Batch {
     store: Arc<Store>,
     pending: Pending,
     finished: bool,
+}
+
+/// A place in a batch or transaction to roll back to. Of use in the one that gave it only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Savepoint(pub(super) Mark);
+
+impl Savepoint {
+    /// As a number, for bindings.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn to_raw(self) -> u64 {
+        self.0.0
+    }
+
+    /// The reverse. A number that is none is found out when it is used.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_raw(raw: u64) -> Savepoint {
+        Savepoint(Mark(raw))
+    }
+}
+
+/// The range between two bounds; `None` if no key is between them.
+pub(super) fn bounded(start: Bound<&[u8]>, end: Bound<&[u8]>) -> Option<KeyRange> {
+    KeyRange::new(start, end)
+}
+
+/// The range of a prefix.
+pub(super) fn prefixed(prefix: &[u8]) -> Option<KeyRange> {
+    let (low, high) = range(prefix, Bound::Unbounded, Bound::Unbounded);
+    KeyRange::new(low.as_ref().map(Vec::as_slice), high.as_ref().map(Vec::as_slice))
 }
 
 impl Batch {
@@ -48,7 +80,71 @@ impl Batch {
         Ok(())
     }
 
-    /// Forgets all writes added so far.
+    /// Deletes all keys between two bounds: those that this batch has put so far, and those that are in the store *at the commit*,
+    /// whoever put them. Keys that the batch puts afterwards stay. A bound need not be a valid key; a range whose end lies before
+    /// its start is empty.
+    ///
+    /// The commit finds the keys and deletes them one by one. That takes memory for all of them for a moment, about 100 bytes and twice
+    /// the key for each, as much of the log as single deletes, and meanwhile no other commit is made. Where the index has no order
+    /// (`hash`) all keys of the store are read for it.
+    ///
+    /// # Errors
+    /// [`Error::BatchFinished`]. The commit fails with [`Error::Corrupted`] where keys must be read and one can't be: it may be one that is to
+    /// be deleted.
+    pub fn delete_range(&mut self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<()> {
+        self.delete_in(bounded(start, end))
+    }
+
+    /// Deletes all keys that begin with these bytes, as [`Batch::delete_range`]. Empty: all keys.
+    ///
+    /// # Errors
+    /// As [`Batch::delete_range`].
+    pub fn delete_prefix(&mut self, prefix: &[u8]) -> Result<()> {
+        self.delete_in(prefixed(prefix))
+    }
+
+    /// Deletes all keys of the store, as [`Batch::delete_range`]. ([`Batch::clear`] is another thing.)
+    ///
+    /// # Errors
+    /// As [`Batch::delete_range`].
+    pub fn delete_all(&mut self) -> Result<()> {
+        self.delete_in(prefixed(b""))
+    }
+
+    fn delete_in(&mut self, range: Option<KeyRange>) -> Result<()> {
+        self.check_open()?;
+        if let Some(range) = range {
+            self.pending.delete_range(range);
+        }
+        Ok(())
+    }
+
+    /// The value that a key would have if the batch were committed now: the batch's own write, else what the store has.
+    ///
+    /// # Errors
+    /// [`Error::BatchFinished`]; else as [`Db::get`](crate::Db::get).
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.check_open()?;
+        check_key(key)?;
+        self.store.check_usable()?;
+        match self.pending.get(key) {
+            Some(own) => Ok(own.map(|value| Value::owned(value.to_vec(), 0..value.len()))),
+            None => self.store.get(key),
+        }
+    }
+
+    /// An iterator over what the store would be if the batch were committed now. Later writes of the batch, or to the store, change
+    /// nothing of it.
+    ///
+    /// # Errors
+    /// [`Error::BatchFinished`]; else as [`Db::iter`](crate::Db::iter).
+    pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
+        self.check_open()?;
+        let cursor = |options| Cursor::new(&self.store, options);
+        Ok(Iter::laid(Overlay::new(&self.store, &self.pending, options.inner.clone(), None, cursor)?))
+    }
+
+    /// Forgets all writes added so far, and all savepoints. The store is as it was. ([`Batch::delete_all`] is another thing.)
     ///
     /// # Errors
     /// [`Error::BatchFinished`].
@@ -58,7 +154,34 @@ impl Batch {
         Ok(())
     }
 
-    /// Number of different keys written so far.
+    /// Marks the present state of the batch. While there are savepoints, each write keeps what it replaces.
+    ///
+    /// # Errors
+    /// [`Error::BatchFinished`].
+    pub fn savepoint(&mut self) -> Result<Savepoint> {
+        self.check_open()?;
+        Ok(Savepoint(self.pending.mark()))
+    }
+
+    /// Takes back all writes since a savepoint. It can be rolled back to again; later ones are gone.
+    ///
+    /// # Errors
+    /// [`Error::BatchFinished`]; [`Error::InvalidArgument`] if there is no such savepoint: it was rolled back past, released or cleared.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.check_open()?;
+        self.pending.back_to(savepoint.0)
+    }
+
+    /// Forgets a savepoint and later ones, and keeps all writes.
+    ///
+    /// # Errors
+    /// As [`Batch::rollback_to`].
+    pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.check_open()?;
+        self.pending.forget(savepoint.0)
+    }
+
+    /// Number of different keys written so far, without those that ranges delete.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pending.len()
@@ -67,14 +190,20 @@ impl Batch {
     /// Whether nothing was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.pending.is_empty()
+    }
+
+    /// Bytes of all keys and values written so far, without what ranges delete.
+    #[must_use]
+    pub fn byte_len(&self) -> u64 {
+        self.pending.bytes()
     }
 
     /// Makes all writes, atomically. An empty batch writes nothing. After an error nothing was written and the commit may be tried again,
     /// unless the store is closed or stopped writing.
     ///
     /// # Errors
-    /// [`Error::BatchFinished`] the second time; else as [`Db::put`](crate::Db::put).
+    /// [`Error::BatchFinished`] the second time; else as [`Db::put`](crate::Db::put), and see [`Batch::delete_range`].
     pub fn commit(&mut self) -> Result<()> {
         self.commit_with(WriteOptions::new())
     }

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::engine::{Cursor, CursorOptions, Store, Value};
+use crate::engine::{Cursor, CursorOptions, Overlay, Store, Value};
 use crate::error::Result;
 
 pub use crate::engine::{EntryPage, ValuePage};
@@ -70,13 +70,32 @@ impl IterOptions {
     }
 }
 
-/// An iterator over one moment of the store. For one thread at a time; it keeps nobody from writing.
+/// An iterator over one moment of the store, or of a batch or transaction laid over it. For one thread at a time; it keeps nobody from writing.
 ///
 /// After an error it stays where it is: the next call tries the same record again, so a loop should end at an error or
 /// move on by [`Iter::skip_damaged`].
 #[derive(Debug)]
 pub struct Iter {
-    cursor: Cursor,
+    inner: Inner,
+}
+
+/// What it walks over.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // The large one is the usual one, and a short walk has no allocation to spare.
+enum Inner {
+    Stored(Cursor),
+    /// With the writes of a batch or transaction.
+    Laid(Box<Overlay>),
+}
+
+/// Calls a method that both have.
+macro_rules! either {
+    ($iter:ident.$method:ident($($argument:expr),*)) => {
+        match &mut $iter.inner {
+            Inner::Stored(cursor) => cursor.$method($($argument),*),
+            Inner::Laid(overlay) => overlay.$method($($argument),*),
+        }
+    };
 }
 
 impl Iter {
@@ -85,17 +104,21 @@ impl Iter {
     }
 
     pub(super) fn over(cursor: Cursor) -> Iter {
-        Iter { cursor }
+        Iter { inner: Inner::Stored(cursor) }
+    }
+
+    pub(super) fn laid(overlay: Overlay) -> Iter {
+        Iter { inner: Inner::Laid(Box::new(overlay)) }
     }
 
     /// Goes back to the beginning of the range (the end in reverse).
     pub fn rewind(&mut self) {
-        self.cursor.rewind();
+        either!(self.rewind());
     }
 
     /// Goes to the first key of the range that is at or above `key`; in reverse at or below. `key` may be any bytes.
     pub fn seek(&mut self, key: &[u8]) {
-        self.cursor.seek(key);
+        either!(self.seek(key));
     }
 
     /// Replaces the page's contents by the next records: at most `max_records` of them, and after the first no more
@@ -105,12 +128,12 @@ impl Iter {
     /// [`Error::Corrupted`](crate::Error::Corrupted) at a damaged record, [`Error::Closed`](crate::Error::Closed),
     /// [`Error::Forked`](crate::Error::Forked), [`Error::Io`](crate::Error::Io).
     pub fn next_page(&mut self, page: &mut EntryPage, max_records: usize, max_bytes: usize) -> Result<()> {
-        self.cursor.next_page(page, max_records, max_bytes)
+        either!(self.next_page(page, max_records, max_bytes))
     }
 
     /// Passes the record at which the last call failed with `Corrupted`, so that iteration can go on behind it. Does nothing otherwise.
     pub fn skip_damaged(&mut self) {
-        self.cursor.skip_damaged();
+        either!(self.skip_damaged());
     }
 }
 
@@ -118,6 +141,6 @@ impl Iterator for Iter {
     type Item = Result<(Vec<u8>, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.cursor.next_record().transpose()
+        either!(self.next_record()).transpose()
     }
 }

@@ -3,6 +3,7 @@
 //! Thin on purpose. It checks arguments and that the store is open in this process, and hands narrow
 //! configurations to the engine.
 
+mod atomic;
 mod batch;
 mod bulk;
 mod durable;
@@ -10,15 +11,17 @@ mod future;
 mod iter;
 mod later;
 mod snapshot;
+mod transaction;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub use batch::Batch;
+pub use batch::{Batch, Savepoint};
 pub use bulk::{BulkLoader, BulkOptions};
 pub use future::WriteFuture;
 pub use iter::{EntryPage, Iter, IterOptions, ValuePage};
 pub use snapshot::Snapshot;
+pub use transaction::Transaction;
 
 use crate::engine::{self, Handle, State};
 use crate::error::{Error, Result};
@@ -229,6 +232,15 @@ impl Db {
     /// [`Error::ReadOnly`], [`Error::Closed`], [`Error::Forked`].
     pub fn bulk_load(&self, options: BulkOptions) -> Result<BulkLoader> {
         BulkLoader::new(&self.store(), options)
+    }
+
+    /// Begins a transaction: it reads the store as it is now, and what it writes takes effect at its commit, if nothing of what it
+    /// read has changed until then.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn transaction(&self) -> Result<Transaction> {
+        Transaction::new(&self.store())
     }
 
     /// An iterator over the store as it is now, whatever is written meanwhile.

@@ -197,7 +197,7 @@ impl Store {
 
     pub(crate) fn commit_later(self: &Arc<Self>, pending: &Pending, sync: bool, answer: Answer) -> Result<()> {
         self.check_writable()?;
-        let job = self.batch_job(pending, sync)?;
+        let job = self.batch_job(pending, sync, None)?;
         self.committer.push(self, Later { job, answer }, false)
     }
 

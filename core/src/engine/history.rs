@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::types::{Location, SeqNo};
 use crate::util::lock::{Mutex, RwLock};
 
+use super::reads::Reads;
+
 /// What a key was before a commit: its location, or `None` for absent.
 type Before = Option<Location>;
 
@@ -115,7 +117,12 @@ impl History {
 
     /// Whether a commit has to announce its changes.
     pub(crate) fn is_needed(&self) -> bool {
-        self.live.load(Ordering::SeqCst) > 0
+        self.is_needed_beside(0)
+    }
+
+    /// Whether a commit has to announce its changes, for the sake of others than so many snapshots that end with it.
+    pub(crate) fn is_needed_beside(&self, own: usize) -> bool {
+        self.live.load(Ordering::SeqCst) > own
     }
 
     /// Announces that commit `seq` is about to change a key.
@@ -152,6 +159,19 @@ impl History {
             return None;
         }
         self.kept.read().keys.get(key).and_then(|changes| first_after(changes, seq))
+    }
+
+    /// Whether no commit behind the snapshot changed anything of what was read.
+    ///
+    /// REQUIRES: the snapshot lives, and no commit is under way.
+    pub(super) fn is_unchanged(&self, reads: &Reads, seq: SeqNo) -> bool {
+        if !self.keeps_any() {
+            return true;
+        }
+        let kept = self.kept.read();
+        let is_newer = |changes: &VecDeque<(SeqNo, Before)>| changes.back().is_some_and(|&(changed, _)| changed > seq);
+        !reads.keys().any(|key| kept.keys.get(key).is_some_and(is_newer))
+            && !reads.ranges().any(|range| kept.keys.range::<[u8], _>(range.as_slices()).any(|(_, c)| is_newer(c)))
     }
 
     /// Calls `each` for every key in the range that changed since the snapshot, ascending, with what it was.
@@ -233,7 +253,7 @@ mod tests {
         assert!(!history.is_needed());
         history.register(SeqNo(5));
         history.register(SeqNo(7));
-        assert!(history.is_needed());
+        assert!(history.is_needed_beside(1) && !history.is_needed_beside(2));
         history.announce(SeqNo(6), b"k", at(128));
         history.announce(SeqNo(8), b"k", at(256));
         history.announce(SeqNo(8), b"new", None);

@@ -3,6 +3,7 @@
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
 mod ahead;
+mod atomic;
 mod bulk;
 mod checkpoint;
 mod committer;
@@ -15,18 +16,23 @@ mod interval;
 #[cfg(test)]
 mod model_tests;
 mod multi;
+mod overlay;
 mod page;
 mod pending;
+mod plan;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
 mod range;
+mod ranges;
 mod read;
 mod reader;
+mod reads;
 mod recovery;
 mod refresh;
 mod snapshot;
 mod store;
+mod transaction;
 mod unordered;
 mod wait;
 mod write;
@@ -35,11 +41,16 @@ mod write;
 use crate::util::lock;
 
 pub use crate::log::Value;
+pub(crate) use atomic::Decision;
 pub(crate) use bulk::Bulk;
 pub(crate) use committer::{Answer, MAX_IN_FLIGHT};
 pub(crate) use cursor::{Cursor, CursorOptions};
+pub(crate) use overlay::Overlay;
 pub use page::{EntryPage, ValuePage};
-pub(crate) use pending::Pending;
+pub(crate) use pending::{Mark, Pending};
+pub(crate) use range::range;
+pub(crate) use ranges::KeyRange;
 pub(crate) use reader::{Handle, State};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use store::{Config, Store};
+pub(crate) use transaction::Transaction;

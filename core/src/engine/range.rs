@@ -49,7 +49,7 @@ pub(super) fn nearer<'a>(near: Bound<&'a [u8]>, key: &'a [u8], reverse: bool) ->
 }
 
 /// A prefix and bounds as one range.
-pub(super) fn range(prefix: &[u8], mut low: Bound<Vec<u8>>, mut high: Bound<Vec<u8>>) -> Bounds {
+pub(crate) fn range(prefix: &[u8], mut low: Bound<Vec<u8>>, mut high: Bound<Vec<u8>>) -> Bounds {
     if !prefix.is_empty() {
         low = nearer(as_slice(&low), prefix, false).map(<[u8]>::to_vec);
         if let Some(next) = successor(prefix) {

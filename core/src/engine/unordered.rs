@@ -14,6 +14,7 @@ use crate::types::{Location, SeqNo, Timestamp};
 
 use super::ahead::AHEAD;
 use super::range::{as_slice, within};
+use super::ranges::KeyRange;
 use super::read::KEY_HINT;
 use super::store::Store;
 
@@ -125,6 +126,20 @@ pub(super) fn count(moment: Moment<'_>, range: Range<'_>) -> Result<u64> {
         Ok(())
     })?;
     unreadable.pop().map_or(Ok(count), Err)
+}
+
+/// Calls `each` for the keys of a range that are there now. A record whose key can't be read may be one of them, and is the error.
+///
+/// REQUIRES: nothing is written meanwhile.
+pub(super) fn for_each_key_now(store: &Store, range: &KeyRange, mut each: impl FnMut(&[u8])) -> Result<()> {
+    let locations = locations(store, |_| Ok(()))?;
+    let (low, high) = range.bounds();
+    let (moment, mut unreadable) = (Moment { store, seq: store.visible(), now: store.vfs.now() }, Vec::new());
+    for_each_key(moment, locations, BTreeMap::new(), (&low, &high), &mut unreadable, |key, _| {
+        each(key);
+        Ok(())
+    })?;
+    unreadable.pop().map_or(Ok(()), Err)
 }
 
 /// Where all keys are at this moment, in the order of the log. `allow` is asked first whether there may be so many.

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use super::pending::Pending;
+use super::plan::{Check, Plan};
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::index::Change;
@@ -18,20 +19,30 @@ use crate::util::lock::MutexGuard;
 /// One caller's commit.
 #[derive(Debug)]
 pub(crate) struct Job {
-    commit: Encoded,
-    sync: bool,
-}
-
-impl AsMut<Encoded> for Job {
-    fn as_mut(&mut self) -> &mut Encoded {
-        &mut self.commit
-    }
+    pub(super) commit: Encoded,
+    pub(super) sync: bool,
+    /// Most commits have none.
+    pub(super) plan: Option<Box<Plan>>,
+    /// Why it is not done.
+    pub(super) refused: Option<Error>,
 }
 
 impl Job {
     /// What it counts in its group: bytes of log.
     pub(super) fn cost(&self) -> u64 {
         self.commit.log_len()
+    }
+
+    /// Answers it with an error. It writes nothing.
+    pub(super) fn refuse(&mut self, error: Error) {
+        self.commit = Encoded::batch(0, 0);
+        self.refused = Some(error);
+    }
+}
+
+impl AsMut<Encoded> for Job {
+    fn as_mut(&mut self) -> &mut Encoded {
+        &mut self.commit
     }
 }
 
@@ -51,7 +62,13 @@ impl Store {
 
     pub(crate) fn commit(&self, pending: &Pending, sync: bool) -> Outcome {
         self.check_writable()?;
-        self.submit(self.batch_job(pending, sync)?)
+        self.submit(self.batch_job(pending, sync, None)?)
+    }
+
+    /// Commits if what is to be checked holds then, and says the commit's number.
+    pub(super) fn commit_checked(&self, pending: &Pending, sync: bool, check: Check) -> Result<SeqNo> {
+        self.check_writable()?;
+        self.submit(self.batch_job(pending, sync, Some(check))?).map(|written| written.seq)
     }
 
     /// Brings everything acknowledged to stable storage.
@@ -74,16 +91,19 @@ impl Store {
         Ok(self.job(Encoded::single(key, None).ok_or_else(too_large)?, sync))
     }
 
-    pub(super) fn batch_job(&self, pending: &Pending, sync: bool) -> Result<Job> {
+    pub(super) fn batch_job(&self, pending: &Pending, sync: bool, check: Option<Check>) -> Result<Job> {
         let mut commit = Encoded::batch(pending.len(), pending.bytes());
         for write in pending.iter() {
             commit.push(write.key, write.value).ok_or_else(too_large)?;
         }
-        Ok(self.job(commit, sync))
+        let delete: Vec<_> = pending.hidden().iter().collect();
+        let plan = (check.is_some() || !delete.is_empty()).then(|| Box::new(Plan { delete, check }));
+        Ok(Job { plan, ..self.job(commit, sync) })
     }
 
     pub(super) fn job(&self, commit: Encoded, sync: bool) -> Job {
-        Job { commit, sync: sync || self.config.durability == Durability::Always }
+        let sync = sync || self.config.durability == Durability::Always;
+        Job { commit, sync, plan: None, refused: None }
     }
 
     pub(super) fn submit(&self, job: Job) -> Outcome {
@@ -111,7 +131,11 @@ impl Store {
 
     fn write_group(&self, mut jobs: Vec<Job>, log: &mut LogWriter) -> Vec<Outcome> {
         // Closed while they waited.
-        let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.drop_idle_deletes(&mut jobs));
+        let ready = self.check_usable().and_then(|()| log.check());
+        if ready.is_ok() {
+            self.carry_out_plans(&mut jobs);
+        }
+        let ready = ready.and_then(|()| self.drop_idle_deletes(&mut jobs));
         if let Err(error) = ready.and_then(|()| self.reserve(&jobs)) {
             return fail(&error, &jobs);
         }
@@ -177,13 +201,15 @@ impl Store {
     /// them one. Those before it are done, and are answered so.
     fn publish(&self, jobs: &[Job], appended: Vec<Result<SeqNo>>, log: &mut LogWriter) -> Vec<Outcome> {
         let _gate = self.gate.write();
-        let is_needed = self.history.is_needed();
+        // A transaction that is alone here ends with this commit, or nothing was written: nobody else's snapshot is its own.
+        let alone = jobs.len() == 1 && jobs[0].plan.as_ref().is_some_and(|plan| plan.holds_snapshot());
+        let is_needed = self.history.is_needed_beside(usize::from(alone));
         let mut changes = Vec::new();
         let mut stopped = None;
         let mut outcomes = Vec::with_capacity(jobs.len());
         for (job, appended) in jobs.iter().zip(appended) {
-            outcomes.push(match (&stopped, appended) {
-                (Some(error), _) => Err(Error::clone(error)),
+            outcomes.push(match (job.refused.as_ref().or(stopped.as_ref()), appended) {
+                (Some(error), _) => Err(error.clone()),
                 (None, Err(error)) => Err(error),
                 (None, Ok(seq)) => {
                     let applied = self.apply(&job.commit, seq, is_needed, &mut changes);

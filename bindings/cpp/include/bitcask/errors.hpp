@@ -31,6 +31,8 @@ enum class Status : std::int32_t {
     invalid_handle = BITCASK_INVALID_HANDLE,
     forked = BITCASK_FORKED,
     batch_finished = BITCASK_BATCH_FINISHED,
+    conflict = BITCASK_CONFLICT,
+    transaction_finished = BITCASK_TRANSACTION_FINISHED,
     locked = BITCASK_LOCKED,
     no_store = BITCASK_NO_STORE,
     read_only = BITCASK_READ_ONLY,
@@ -132,6 +134,10 @@ class ClosedError : public Error { using Error::Error; };
 class ForkedError : public Error { using Error::Error; };
 /// The batch was committed already.
 class BatchFinishedError : public Error { using Error::Error; };
+/// Another commit changed what the transaction had read. It wrote nothing and is over; begin a new one.
+class ConflictError : public Error { using Error::Error; };
+/// The transaction was committed already, or ended by a conflict.
+class TransactionFinishedError : public Error { using Error::Error; };
 /// The store is open for writing elsewhere, or in this process.
 class LockedError : public Error { using Error::Error; };
 /// There is no store there.
@@ -176,6 +182,8 @@ class InternalError : public Error { using Error::Error; };
     case Status::invalid_handle: throw ClosedError(std::move(failure));
     case Status::forked: throw ForkedError(std::move(failure));
     case Status::batch_finished: throw BatchFinishedError(std::move(failure));
+    case Status::conflict: throw ConflictError(std::move(failure));
+    case Status::transaction_finished: throw TransactionFinishedError(std::move(failure));
     case Status::locked: throw LockedError(std::move(failure));
     case Status::no_store: throw NoStoreError(std::move(failure));
     case Status::read_only: throw ReadOnlyError(std::move(failure));

@@ -70,6 +70,18 @@ class BatchFinishedError(Error):
     status = "BATCH_FINISHED"
 
 
+class ConflictError(Error):
+    """Another commit changed what the transaction had read. It wrote nothing and is over; begin a new one."""
+
+    status = "CONFLICT"
+
+
+class TransactionFinishedError(Error):
+    """The transaction was committed already, or ended by a conflict."""
+
+    status = "TRANSACTION_FINISHED"
+
+
 class LockedError(Error):
     """The store is open for writing elsewhere."""
 
@@ -179,6 +191,8 @@ _BY_STATUS: dict[str, type[Error]] = {
         ClosedError,
         ForkedError,
         BatchFinishedError,
+        ConflictError,
+        TransactionFinishedError,
         LockedError,
         NoStoreError,
         ReadOnlyError,
