@@ -113,8 +113,8 @@ fn main() -> bitcask::Result<()> {
         Some("clean") => return open(&dir, &options, keys, "open", 5),
         Some("killed") => {
             let db = Db::open(&dir, &options)?;
-            // Records of 68 bytes up to just before the next checkpoint; the index takes some 40 bytes a key, of which half is the distance.
-            put(&db, 0, (64 << 20).max(keys * 20) / 72, keys)?;
+            // Records of 68 bytes up to just before the next checkpoint; the index takes some 40 bytes a key, of which an eighth is the distance.
+            put(&db, 0, (64 << 20).max(keys * 5) / 72, keys)?;
             std::process::abort();
         }
         Some("beside") => return beside(&dir, &options, keys),

@@ -5,7 +5,7 @@
 //! the closing thread does, if anything has changed. Whatever of it fails costs the next opening time and nothing else.
 //!
 //! An image is of the moment at which it began, when index and log agree; its place of the log is synced before the image gets its name. What
-//! it costs is bounded by a rule: not before the log has grown by half of what saving writes.
+//! it costs is bounded by a rule: not before the log has grown by an eighth of what saving writes.
 //!
 //! Locking: `thread` for moments, but by who stops it: that waits for the thread, which takes the log's lock, so it must not hold that.
 
@@ -28,6 +28,10 @@ mod read;
 mod write;
 
 pub(super) use read::open;
+
+/// Bytes that saving may write for one of the log. With fewer an opening after a crash has more of the log to read: with ten million keys, and this,
+/// some 50 MB.
+const WRITTEN_FOR_ONE: u64 = 8;
 
 /// What is saved, and what is being saved.
 #[derive(Debug)]
@@ -86,7 +90,8 @@ impl Store {
         }
         self.index.is_persistent()
             || self.index.imaged().is_some_and(|imaged| {
-                unkept >= imaged.image_bytes() / 2 && !self.saving.shared.is_running.load(Ordering::Acquire)
+                unkept >= imaged.image_bytes() / WRITTEN_FOR_ONE
+                    && !self.saving.shared.is_running.load(Ordering::Acquire)
             })
     }
 
