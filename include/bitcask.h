@@ -13,8 +13,9 @@
  * - Handles are numbers in the clothes of pointers: they are looked up, never dereferenced. A handle that was closed or freed,
  *   is of another type or was made up gives BITCASK_INVALID_HANDLE, and a second close or free does no harm, also
  *   while other threads are using the handle. (The bytes of a freed value, record or message are gone all the same.)
- * - A store is for any number of threads; batches, iterators and values objects (bitcask_values) are for one thread at a time.
- * - After fork, a child's calls on its parent's stores, batches and iterators give BITCASK_FORKED and touch nothing. It may
+ * - Stores and snapshots are for any number of threads; batches, transactions, iterators and values objects (bitcask_values) are
+ *   for one thread at a time.
+ * - After fork, a child's calls on its parent's stores, snapshots, batches, transactions and iterators give BITCASK_FORKED and touch nothing. It may
  *   read values, and free or close everything, which then leaves the parent's store alone.
  * - The library prints nothing, installs no signal handler and reads no environment variable. An internal failure is
  *   BITCASK_INTERNAL, never an abort.
@@ -62,6 +63,12 @@
 
 // The batch was committed already.
 #define BITCASK_BATCH_FINISHED 23
+
+// Another commit changed what the transaction had read. It wrote nothing and is over; begin a new one.
+#define BITCASK_CONFLICT 24
+
+// The transaction was committed already, or ended by a conflict.
+#define BITCASK_TRANSACTION_FINISHED 25
 
 // The store is open for writing elsewhere, or in this process.
 #define BITCASK_LOCKED 30
@@ -227,7 +234,8 @@ typedef struct bitcask_db bitcask_db;
 // bitcask_error_free. It never changes, so threads may share it.
 typedef struct bitcask_error bitcask_error;
 
-// An iterator over the store at the moment of its making, whatever is written meanwhile. Owned by the caller, who frees
+// An iterator over the store at the moment of its making, whatever is written meanwhile; or over a snapshot, or a batch or
+// transaction laid over the store. Owned by the caller, who frees
 // it with bitcask_iter_free. For one thread at a time; it keeps nobody from writing.
 typedef struct bitcask_iter bitcask_iter;
 
@@ -239,6 +247,17 @@ typedef struct bitcask_iter_options bitcask_iter_options;
 // How to open a store. Owned by the caller, who frees it with bitcask_options_free; a store keeps nothing of it. For
 // one thread at a time while it is being set; then threads may share it.
 typedef struct bitcask_options bitcask_options;
+
+// The store at one moment: every read shows the effect of the same commits, whatever is written meanwhile. Owned by the
+// caller, who frees it with bitcask_snapshot_free; iterators made from it live by themselves. Thread-safe. It keeps nobody from
+// writing; what is overwritten while it lives costs memory (the key and about 150 bytes) until it is freed.
+typedef struct bitcask_snapshot bitcask_snapshot;
+
+// A transaction: reads show the store at its beginning with its own writes laid over, bitcask_txn_commit makes the writes if
+// nothing that was read has changed. Committed transactions are serializable, in the order of their sequence numbers; keys that were
+// only written are not read. Owned by the caller, who frees it with bitcask_txn_free, which discards one that was not committed. For one
+// thread at a time; nobody waits for it.
+typedef struct bitcask_txn bitcask_txn;
 
 // A value that was read (or a key, where that is said). Owned by the caller, who frees it with bitcask_value_free; it
 // outlives the store. It never changes, so threads may share it.
@@ -440,7 +459,7 @@ int32_t bitcask_open(const char *path,
 
 // Syncs, closes and unlocks a store. The handle is invalid afterwards, whatever is returned.
 //
-// Calls under way in other threads end first. Batches and iterators of the store give BITCASK_CLOSED from now on, values
+// Calls under way in other threads end first. Snapshots, batches, transactions and iterators of the store give BITCASK_CLOSED from now on, values
 // stay readable; each must still be freed.
 //
 // Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is
@@ -594,6 +613,49 @@ int32_t bitcask_multi_get_packed(struct bitcask_db *db,
                                  const struct bitcask_lookup **lookups,
                                  struct bitcask_error **error);
 
+// Replaces a key's value if it is what is expected, and tells in *swapped whether it was: atomic whoever else writes. With
+// expected_there false the key must not be there; with new_there false it is removed. The bytes that go with false are not
+// looked at. flags as for bitcask_put.
+//
+// Errors: as bitcask_put, and as bitcask_get.
+int32_t bitcask_compare_and_swap(struct bitcask_db *db,
+                                 const uint8_t *key,
+                                 size_t key_len,
+                                 bool expected_there,
+                                 const uint8_t *expected,
+                                 size_t expected_len,
+                                 bool new_there,
+                                 const uint8_t *new_value,
+                                 size_t new_len,
+                                 uint32_t flags,
+                                 bool *swapped,
+                                 struct bitcask_error **error);
+
+// Stores a value if the key is not there, and tells in *stored whether it did. flags as for bitcask_put.
+//
+// Errors: as bitcask_compare_and_swap.
+int32_t bitcask_put_if_absent(struct bitcask_db *db,
+                              const uint8_t *key,
+                              size_t key_len,
+                              const uint8_t *value,
+                              size_t value_len,
+                              uint32_t flags,
+                              bool *stored,
+                              struct bitcask_error **error);
+
+// Adds to a counter, and tells in *before (which may be NULL) what it was before: a value of 8 bytes, a signed number with its lowest byte
+// first. A key that is not there counts as 0. flags as for bitcask_put.
+//
+// Errors: BITCASK_INVALID_ARGUMENT if the value is not of 8 bytes, or the sum is beyond 64 bits: then nothing is changed. Else as
+// bitcask_compare_and_swap.
+int32_t bitcask_fetch_add(struct bitcask_db *db,
+                          const uint8_t *key,
+                          size_t key_len,
+                          int64_t delta,
+                          uint32_t flags,
+                          int64_t *before,
+                          struct bitcask_error **error);
+
 // Makes an empty batch.
 //
 // Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_FORKED.
@@ -619,15 +681,80 @@ int32_t bitcask_batch_delete(struct bitcask_batch *batch,
                              size_t key_len,
                              struct bitcask_error **error);
 
-// Forgets all writes added so far.
+// Deletes all keys from start on and before end: those that the batch has put so far, and those that are in the store when
+// it is committed. Keys that it puts afterwards stay. An empty start is the first key; end may be NULL: up to the last (and is
+// not, if it is only empty: no key is before that). The commit finds the keys and deletes them one by one, which takes memory for all of
+// them for a moment; with BITCASK_INDEX_HASH it reads all keys of the store for it.
 //
 // Errors: as bitcask_batch_put.
-int32_t bitcask_batch_clear(struct bitcask_batch *batch, struct bitcask_error **error);
+int32_t bitcask_batch_delete_range(struct bitcask_batch *batch,
+                                   const uint8_t *start,
+                                   size_t start_len,
+                                   const uint8_t *end,
+                                   size_t end_len,
+                                   struct bitcask_error **error);
 
-// The number of different keys written so far; 0 after a commit.
+// Deletes all keys that begin with prefix, as bitcask_batch_delete_range. An empty prefix: all keys of the store.
+//
+// Errors: as bitcask_batch_delete_range.
+int32_t bitcask_batch_delete_prefix(struct bitcask_batch *batch,
+                                    const uint8_t *prefix,
+                                    size_t prefix_len,
+                                    struct bitcask_error **error);
+
+// Marks the present state of the batch's writes; *savepoint is a number for bitcask_batch_rollback_to and bitcask_batch_release.
+//
+// Errors: as bitcask_batch_delete_range.
+int32_t bitcask_batch_savepoint(struct bitcask_batch *batch,
+                                uint64_t *savepoint,
+                                struct bitcask_error **error);
+
+// Takes back all writes since a savepoint. It can be rolled back to again; later ones are gone.
+//
+// Errors: BITCASK_INVALID_ARGUMENT if there is no such savepoint (any more); else as bitcask_batch_delete_range.
+int32_t bitcask_batch_rollback_to(struct bitcask_batch *batch,
+                                  uint64_t savepoint,
+                                  struct bitcask_error **error);
+
+// Forgets a savepoint and later ones, and keeps all writes.
+//
+// Errors: as bitcask_batch_rollback_to.
+int32_t bitcask_batch_release(struct bitcask_batch *batch, uint64_t savepoint, struct bitcask_error **error);
+
+// The value that a key would have if the batch were committed now: the batch's own write, else what the store has. As bitcask_get.
+//
+// Errors: BITCASK_BATCH_FINISHED after a commit; else as bitcask_get.
+int32_t bitcask_batch_get(struct bitcask_batch *batch,
+                          const uint8_t *key,
+                          size_t key_len,
+                          struct bitcask_value **value,
+                          struct bitcask_error **error);
+
+// Makes an iterator over what the store would be if the batch were committed now; later writes change nothing of it. options as
+// for bitcask_iter_new.
+//
+// Errors: BITCASK_BATCH_FINISHED after a commit; else as bitcask_iter_new.
+int32_t bitcask_batch_iter_new(struct bitcask_batch *batch,
+                               const struct bitcask_iter_options *options,
+                               struct bitcask_iter **iter,
+                               struct bitcask_error **error);
+
+// Forgets all writes added so far, with all savepoints. The store is as it was; to delete all of its keys is bitcask_batch_delete_prefix
+// with an empty prefix.
+//
+// Errors: as bitcask_batch_put.
+int32_t bitcask_batch_clear(struct bitcask_batch *batch,
+                            struct bitcask_error **error);
+
+// The number of different keys written so far, without those that ranges delete; 0 after a commit.
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_ARGUMENT if another thread is using the batch.
 int32_t bitcask_batch_len(struct bitcask_batch *batch, size_t *len, struct bitcask_error **error);
+
+// Bytes of all keys and values written so far, in *size.
+//
+// Errors: as bitcask_batch_len.
+int32_t bitcask_batch_byte_len(struct bitcask_batch *batch, uint64_t *size, struct bitcask_error **error);
 
 // Makes all writes, atomically: readers, and whoever opens the store after a crash, see all of them or none. An empty batch
 // writes nothing. The batch can't be used again; it must still be freed. After an error nothing was written, and the
@@ -925,6 +1052,254 @@ int32_t bitcask_count(struct bitcask_db *db,
 int32_t bitcask_random_key(struct bitcask_db *db,
                            struct bitcask_value **key,
                            struct bitcask_error **error);
+
+// Takes a snapshot of the store as it is now, in O(1). Any number may live.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_HANDLE.
+int32_t bitcask_snapshot_new(struct bitcask_db *db,
+                             struct bitcask_snapshot **snapshot,
+                             struct bitcask_error **error);
+
+// Reads a value without copying it, as bitcask_get does.
+//
+// Errors: as bitcask_get; BITCASK_CLOSED once the store is closed.
+int32_t bitcask_snapshot_get(const struct bitcask_snapshot *snapshot,
+                             const uint8_t *key,
+                             size_t key_len,
+                             struct bitcask_value **value,
+                             struct bitcask_error **error);
+
+// Copies a value into the caller's buffer, as bitcask_get_into does.
+//
+// Errors: as bitcask_snapshot_get.
+int32_t bitcask_snapshot_get_into(const struct bitcask_snapshot *snapshot,
+                                  const uint8_t *key,
+                                  size_t key_len,
+                                  uint8_t *buf,
+                                  size_t capacity,
+                                  size_t *len,
+                                  struct bitcask_error **error);
+
+// Whether a key was there: BITCASK_OK or BITCASK_NOT_FOUND. Reads no value.
+//
+// Errors: as bitcask_snapshot_get.
+int32_t bitcask_snapshot_contains(const struct bitcask_snapshot *snapshot,
+                                  const uint8_t *key,
+                                  size_t key_len,
+                                  struct bitcask_error **error);
+
+// The length of a value in bytes, in *size, as bitcask_value_size.
+//
+// Errors: as bitcask_value_size.
+int32_t bitcask_snapshot_value_size(const struct bitcask_snapshot *snapshot,
+                                    const uint8_t *key,
+                                    size_t key_len,
+                                    uint64_t *size,
+                                    struct bitcask_error **error);
+
+// Reads the values of many keys, as bitcask_multi_get.
+//
+// Errors: as bitcask_multi_get.
+int32_t bitcask_snapshot_multi_get(const struct bitcask_snapshot *snapshot,
+                                   const uint8_t *const *keys,
+                                   const size_t *key_lens,
+                                   size_t count,
+                                   struct bitcask_values *values,
+                                   const struct bitcask_lookup **lookups,
+                                   struct bitcask_error **error);
+
+// As bitcask_snapshot_multi_get, with the keys one behind the other, as bitcask_multi_get_packed.
+//
+// Errors: as bitcask_multi_get_packed.
+int32_t bitcask_snapshot_multi_get_packed(const struct bitcask_snapshot *snapshot,
+                                          const uint8_t *keys,
+                                          size_t keys_len,
+                                          const size_t *key_lens,
+                                          size_t count,
+                                          struct bitcask_values *values,
+                                          const struct bitcask_lookup **lookups,
+                                          struct bitcask_error **error);
+
+// Makes an iterator over the snapshot, which keeps its moment also when the snapshot is freed. options as for bitcask_iter_new.
+//
+// Errors: as bitcask_iter_new.
+int32_t bitcask_snapshot_iter_new(const struct bitcask_snapshot *snapshot,
+                                  const struct bitcask_iter_options *options,
+                                  struct bitcask_iter **iter,
+                                  struct bitcask_error **error);
+
+// The number of keys, in O(1).
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_HANDLE.
+int32_t bitcask_snapshot_len(const struct bitcask_snapshot *snapshot,
+                             uint64_t *keys,
+                             struct bitcask_error **error);
+
+// How many records an iterator with these options gives, as bitcask_count.
+//
+// Errors: as bitcask_count.
+int32_t bitcask_snapshot_count(const struct bitcask_snapshot *snapshot,
+                               const struct bitcask_iter_options *options,
+                               uint64_t *count,
+                               struct bitcask_error **error);
+
+// The sequence number of the last commit that it shows, in *seq.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_HANDLE.
+int32_t bitcask_snapshot_seq(const struct bitcask_snapshot *snapshot,
+                             uint64_t *seq,
+                             struct bitcask_error **error);
+
+// The record with the least key, as bitcask_first.
+//
+// Errors: as bitcask_first.
+int32_t bitcask_snapshot_first(const struct bitcask_snapshot *snapshot,
+                               struct bitcask_value **value,
+                               struct bitcask_entry *entry,
+                               struct bitcask_error **error);
+
+// The record with the greatest key, as bitcask_last.
+//
+// Errors: as bitcask_last.
+int32_t bitcask_snapshot_last(const struct bitcask_snapshot *snapshot,
+                              struct bitcask_value **value,
+                              struct bitcask_entry *entry,
+                              struct bitcask_error **error);
+
+// Frees a snapshot. Does nothing for NULL, or if it was freed before.
+void bitcask_snapshot_free(struct bitcask_snapshot *snapshot);
+
+// Begins a transaction: it reads the store as it is now.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_HANDLE.
+int32_t bitcask_txn_new(struct bitcask_db *db, struct bitcask_txn **txn, struct bitcask_error **error);
+
+// The value of a key, as bitcask_get: the transaction's own write, or else what the store had at its beginning, which the commit then
+// rests on.
+//
+// Errors: BITCASK_TRANSACTION_FINISHED after a commit, conflict or rollback; BITCASK_INVALID_ARGUMENT if another thread is using the
+// transaction; else as bitcask_get.
+int32_t bitcask_txn_get(struct bitcask_txn *txn,
+                        const uint8_t *key,
+                        size_t key_len,
+                        struct bitcask_value **value,
+                        struct bitcask_error **error);
+
+// Makes an iterator over what the transaction sees now; later writes change nothing of it. The commit rests on what the library has read
+// for the iterator: pages that it has given, and what bitcask_iter_next has read ahead (up to 64 records; use
+// bitcask_iter_next_page to say how many). options as for bitcask_iter_new.
+//
+// Errors: BITCASK_TRANSACTION_FINISHED; else as bitcask_iter_new.
+int32_t bitcask_txn_iter_new(struct bitcask_txn *txn,
+                             const struct bitcask_iter_options *options,
+                             struct bitcask_iter **iter,
+                             struct bitcask_error **error);
+
+// As bitcask_txn_get, and the commit rests on the key in any case, also where the transaction wrote it before without having read it.
+//
+// Errors: as bitcask_txn_get.
+int32_t bitcask_txn_get_for_update(struct bitcask_txn *txn,
+                                   const uint8_t *key,
+                                   size_t key_len,
+                                   struct bitcask_value **value,
+                                   struct bitcask_error **error);
+
+// Whether a key is there: BITCASK_OK or BITCASK_NOT_FOUND. As bitcask_txn_get, but reads no value.
+//
+// Errors: as bitcask_txn_get.
+int32_t bitcask_txn_contains(struct bitcask_txn *txn,
+                             const uint8_t *key,
+                             size_t key_len,
+                             struct bitcask_error **error);
+
+// Adds a put. Key and value are copied.
+//
+// Errors: BITCASK_TRANSACTION_FINISHED, BITCASK_KEY_EMPTY, BITCASK_KEY_TOO_LARGE, BITCASK_VALUE_TOO_LARGE, BITCASK_CLOSED, BITCASK_FORKED,
+// BITCASK_INVALID_ARGUMENT if another thread is using the transaction.
+int32_t bitcask_txn_put(struct bitcask_txn *txn,
+                        const uint8_t *key,
+                        size_t key_len,
+                        const uint8_t *value,
+                        size_t value_len,
+                        struct bitcask_error **error);
+
+// Adds a delete; the key need not exist, and is not read by this.
+//
+// Errors: as bitcask_txn_put.
+int32_t bitcask_txn_delete(struct bitcask_txn *txn,
+                           const uint8_t *key,
+                           size_t key_len,
+                           struct bitcask_error **error);
+
+// Deletes all keys from start on and before end: those that the transaction has put so far, and those that are in the store when
+// it is committed. Keys that it puts afterwards stay. An empty start is the first key; end may be NULL: up to the last (and is
+// not, if it is only empty: no key is before that). The commit finds the keys and deletes them one by one, which takes memory for all of
+// them for a moment; with BITCASK_INDEX_HASH it reads all keys of the store for it.
+//
+// Errors: as bitcask_txn_put.
+int32_t bitcask_txn_delete_range(struct bitcask_txn *txn,
+                                 const uint8_t *start,
+                                 size_t start_len,
+                                 const uint8_t *end,
+                                 size_t end_len,
+                                 struct bitcask_error **error);
+
+// Deletes all keys that begin with prefix, as bitcask_txn_delete_range. An empty prefix: all keys of the store.
+//
+// Errors: as bitcask_txn_delete_range.
+int32_t bitcask_txn_delete_prefix(struct bitcask_txn *txn,
+                                  const uint8_t *prefix,
+                                  size_t prefix_len,
+                                  struct bitcask_error **error);
+
+// Marks the present state of the transaction's writes; *savepoint is a number for bitcask_txn_rollback_to and bitcask_txn_release.
+//
+// Errors: as bitcask_txn_delete_range.
+int32_t bitcask_txn_savepoint(struct bitcask_txn *txn,
+                              uint64_t *savepoint,
+                              struct bitcask_error **error);
+
+// Takes back all writes since a savepoint. It can be rolled back to again; later ones are gone.
+//
+// Errors: BITCASK_INVALID_ARGUMENT if there is no such savepoint (any more); else as bitcask_txn_delete_range.
+int32_t bitcask_txn_rollback_to(struct bitcask_txn *txn,
+                                uint64_t savepoint,
+                                struct bitcask_error **error);
+
+// Forgets a savepoint and later ones, and keeps all writes.
+//
+// Errors: as bitcask_txn_rollback_to.
+int32_t bitcask_txn_release(struct bitcask_txn *txn, uint64_t savepoint, struct bitcask_error **error);
+
+// The number of different keys written so far, without those that ranges delete; 0 when it is over.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_ARGUMENT if another thread is using the transaction.
+int32_t bitcask_txn_len(struct bitcask_txn *txn,
+                        size_t *len,
+                        struct bitcask_error **error);
+
+// The sequence number of the last commit that the transaction sees, in *seq.
+//
+// Errors: as bitcask_txn_len, and BITCASK_TRANSACTION_FINISHED.
+int32_t bitcask_txn_seq(struct bitcask_txn *txn, uint64_t *seq, struct bitcask_error **error);
+
+// Makes all writes, atomically, if nothing that was read has changed, and tells in *seq (which may be NULL) the commit's sequence number. The
+// transaction is over then; it must still be freed. flags as for bitcask_put.
+//
+// Errors: BITCASK_CONFLICT if something that was read has changed: nothing was written, and the transaction is over; begin a new one.
+// BITCASK_TRANSACTION_FINISHED the second time. Else as bitcask_batch_commit: nothing was written, and it may be tried again.
+int32_t bitcask_txn_commit(struct bitcask_txn *txn,
+                           uint32_t flags,
+                           uint64_t *seq,
+                           struct bitcask_error **error);
+
+// Discards everything; the transaction is over then, and must still be freed.
+//
+// Errors: BITCASK_TRANSACTION_FINISHED if it was over; else as bitcask_txn_len.
+int32_t bitcask_txn_rollback(struct bitcask_txn *txn, struct bitcask_error **error);
+
+// Frees a transaction; one that was not committed is discarded. Does nothing for NULL, or if it was freed before.
+void bitcask_txn_free(struct bitcask_txn *txn);
 
 // Has callback told of the progress of each opening with these options: when it begins, once in 8 MiB of data files, and when all was
 // read. NULL tells nobody, which is the default.

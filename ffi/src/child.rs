@@ -1,4 +1,4 @@
-//! What batches and iterators have in common: they are for one thread at a time, belong to a store, and outlive its handle.
+//! What batches, iterators and transactions have in common: they are for one thread at a time, belong to a store, and outlive its handle.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -19,7 +19,17 @@ pub(crate) struct Child<T> {
 
 impl<T> Child<T> {
     pub(crate) fn new(store: &Store, object: T) -> Child<T> {
-        Child { closed: Arc::clone(&store.closed), object: Mutex::new(object) }
+        Child::of(&store.closed, object)
+    }
+
+    /// A child of the store with this flag.
+    pub(crate) fn of(closed: &Arc<AtomicBool>, object: T) -> Child<T> {
+        Child { closed: Arc::clone(closed), object: Mutex::new(object) }
+    }
+
+    /// The store's flag.
+    pub(crate) fn closed(&self) -> &Arc<AtomicBool> {
+        &self.closed
     }
 }
 
@@ -29,11 +39,23 @@ where
     H: Handle<Object = Child<T>>,
     T: Send + 'static,
 {
+    with_child(handle, |_, object| call(object))
+}
+
+/// As [`with`], for calls that make a child of the same store.
+pub(crate) fn with_child<H, T, R>(
+    handle: *const H,
+    call: impl FnOnce(&Child<T>, &mut T) -> Result<R, Failure>,
+) -> Result<R, Failure>
+where
+    H: Handle<Object = Child<T>>,
+    T: Send + 'static,
+{
     let child = enter_here(handle)?;
     if child.closed.load(Relaxed) {
         return Err(Error::Closed.into());
     }
-    call(&mut *lock(&child.object, H::NAME)?)
+    call(&child, &mut *lock(&child.object, H::NAME)?)
 }
 
 /// An object of one thread at a time, for the length of a call.

@@ -11,7 +11,8 @@ use crate::iter_options::{bitcask_iter_options, to_core};
 use crate::store::bitcask_db;
 use crate::table::Table;
 
-/// An iterator over the store at the moment of its making, whatever is written meanwhile. Owned by the caller, who frees
+/// An iterator over the store at the moment of its making, whatever is written meanwhile; or over a snapshot, or a batch or
+/// transaction laid over the store. Owned by the caller, who frees
 /// it with bitcask_iter_free. For one thread at a time; it keeps nobody from writing.
 #[derive(Debug)]
 pub struct bitcask_iter {
@@ -55,7 +56,7 @@ const AHEAD_RECORDS: usize = 64;
 const AHEAD_BYTES: usize = 32 << 10;
 
 impl Pages {
-    fn new(iter: Iter) -> Pages {
+    pub(crate) fn new(iter: Iter) -> Pages {
         Pages { iter, page: EntryPage::new(), entries: Vec::new(), given: 0, ahead: FIRST_AHEAD }
     }
 

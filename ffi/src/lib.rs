@@ -13,6 +13,7 @@
 #![allow(non_camel_case_types)] // The handles' names are the C types'.
 
 mod args;
+pub mod atomic;
 pub mod batch;
 pub mod bulk;
 mod child;
@@ -30,9 +31,11 @@ pub mod options;
 mod overhead;
 pub mod progress;
 pub mod refresh;
+pub mod snapshot;
 pub mod status;
 pub mod store;
 mod stripes;
 mod table;
+pub mod transaction;
 pub mod value;
 pub mod values;

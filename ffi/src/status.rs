@@ -29,6 +29,10 @@ pub const BITCASK_INVALID_HANDLE: i32 = 21;
 pub const BITCASK_FORKED: i32 = 22;
 /// The batch was committed already.
 pub const BITCASK_BATCH_FINISHED: i32 = 23;
+/// Another commit changed what the transaction had read. It wrote nothing and is over; begin a new one.
+pub const BITCASK_CONFLICT: i32 = 24;
+/// The transaction was committed already, or ended by a conflict.
+pub const BITCASK_TRANSACTION_FINISHED: i32 = 25;
 /// The store is open for writing elsewhere, or in this process.
 pub const BITCASK_LOCKED: i32 = 30;
 /// There is no store there.
@@ -106,6 +110,8 @@ names! {
     INVALID_HANDLE BITCASK_INVALID_HANDLE,
     FORKED BITCASK_FORKED,
     BATCH_FINISHED BITCASK_BATCH_FINISHED,
+    CONFLICT BITCASK_CONFLICT,
+    TRANSACTION_FINISHED BITCASK_TRANSACTION_FINISHED,
     LOCKED BITCASK_LOCKED,
     NO_STORE BITCASK_NO_STORE,
     READ_ONLY BITCASK_READ_ONLY,

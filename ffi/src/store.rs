@@ -100,7 +100,7 @@ pub unsafe extern "C" fn bitcask_open(
 
 /// Syncs, closes and unlocks a store. The handle is invalid afterwards, whatever is returned.
 ///
-/// Calls under way in other threads end first. Batches and iterators of the store give BITCASK_CLOSED from now on, values
+/// Calls under way in other threads end first. Snapshots, batches, transactions and iterators of the store give BITCASK_CLOSED from now on, values
 /// stay readable; each must still be freed.
 ///
 /// Errors: BITCASK_INVALID_HANDLE if it was closed before, BITCASK_FORKED in a child process (where nothing is

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use engine::{Db, Status, ValuePage};
+use engine::{Error, Status, ValuePage};
 
 use crate::args::{Out, array, bytes};
 use crate::child::lock;
@@ -53,12 +53,12 @@ impl Values {
     /// Replaces what the last call found.
     fn find<'a>(
         &mut self,
-        db: &Db,
+        read: impl FnOnce(&[&[u8]], &mut ValuePage) -> Result<(), Error>,
         keys: impl Iterator<Item = Result<&'a [u8], Failure>>,
     ) -> Result<&[bitcask_lookup], Failure> {
         self.lookups.clear();
         let mut borrowed: Vec<&'a [u8]> = std::mem::take(&mut self.keys);
-        let outcome = self.check(keys, &mut borrowed).and_then(|()| Ok(db.multi_get_into(&borrowed, &mut self.page)?));
+        let outcome = self.check(keys, &mut borrowed).and_then(|()| Ok(read(&borrowed, &mut self.page)?));
         self.keys = emptied(borrowed);
         outcome?;
         self.lookups.extend(self.page.iter().map(|value| match value {
@@ -105,16 +105,16 @@ impl Handle for bitcask_values {
     }
 }
 
-/// The part that both forms of the call share.
-fn find<'a>(
-    db: *const bitcask_db,
+/// The part that all forms of the call share.
+pub(crate) fn find<'a>(
+    read: impl FnOnce(&[&[u8]], &mut ValuePage) -> Result<(), Error>,
     values: *const bitcask_values,
     lookups: Out<*const bitcask_lookup>,
     keys: impl Iterator<Item = Result<&'a [u8], Failure>>,
 ) -> Result<Status, Failure> {
-    let (values, store) = (enter(values)?, enter_here(db)?);
+    let values = enter(values)?;
     let mut values = lock(&values, bitcask_values::NAME)?;
-    lookups.set(values.find(&store.db, keys)?.as_ptr());
+    lookups.set(values.find(read, keys)?.as_ptr());
     Ok(Status::Ok)
 }
 
@@ -157,7 +157,8 @@ pub unsafe extern "C" fn bitcask_multi_get(
         guard(error, || {
             let lookups = Out::new(lookups, "lookups")?;
             let (keys, lens) = (array(keys, count, "keys")?, array(key_lens, count, "key_lens")?);
-            find(db, values, lookups, keys.iter().zip(lens).map(|(&key, &len)| bytes(key, len, "key")))
+            let (store, keys) = (enter_here(db)?, keys.iter().zip(lens).map(|(&key, &len)| bytes(key, len, "key")));
+            find(|keys, page| store.db.multi_get_into(keys, page), values, lookups, keys)
         })
     }
 }
@@ -181,20 +182,33 @@ pub unsafe extern "C" fn bitcask_multi_get_packed(
     unsafe {
         guard(error, || {
             let lookups = Out::new(lookups, "lookups")?;
-            let lens = array(key_lens, count, "key_lens")?;
-            let sum = lens.iter().try_fold(0_usize, |sum, len| sum.checked_add(*len));
-            if sum != Some(keys_len) {
-                return Err(Failure::invalid(format!("the keys' lengths don't add up to keys_len, {keys_len} bytes")));
-            }
-            let mut rest = bytes(keys, keys_len, "keys")?;
-            let next = |len: &usize| {
-                let (key, behind) = rest.split_at(*len);
-                rest = behind;
-                Ok(key)
-            };
-            find(db, values, lookups, lens.iter().map(next))
+            let keys = packed(keys, keys_len, array(key_lens, count, "key_lens")?)?;
+            let store = enter_here(db)?;
+            find(|keys, page| store.db.multi_get_into(keys, page), values, lookups, keys)
         })
     }
+}
+
+/// Keys that lie one behind the other.
+///
+/// # Safety
+/// As [`bytes`], for the keys together.
+pub(crate) unsafe fn packed<'a>(
+    keys: *const u8,
+    keys_len: usize,
+    lens: &'a [usize],
+) -> Result<impl Iterator<Item = Result<&'a [u8], Failure>>, Failure> {
+    let sum = lens.iter().try_fold(0_usize, |sum, len| sum.checked_add(*len));
+    if sum != Some(keys_len) {
+        return Err(Failure::invalid(format!("the keys' lengths don't add up to keys_len, {keys_len} bytes")));
+    }
+    // SAFETY: the caller's promise.
+    let mut rest: &'a [u8] = unsafe { bytes(keys, keys_len, "keys")? };
+    Ok(lens.iter().map(move |len| {
+        let (key, behind) = rest.split_at(*len);
+        rest = behind;
+        Ok(key)
+    }))
 }
 
 #[cfg(test)]

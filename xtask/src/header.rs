@@ -23,8 +23,9 @@ const HEAD: &str = "/*
  * - Handles are numbers in the clothes of pointers: they are looked up, never dereferenced. A handle that was closed or freed,
  *   is of another type or was made up gives BITCASK_INVALID_HANDLE, and a second close or free does no harm, also
  *   while other threads are using the handle. (The bytes of a freed value, record or message are gone all the same.)
- * - A store is for any number of threads; batches, iterators and values objects (bitcask_values) are for one thread at a time.
- * - After fork, a child's calls on its parent's stores, batches and iterators give BITCASK_FORKED and touch nothing. It may
+ * - Stores and snapshots are for any number of threads; batches, transactions, iterators and values objects (bitcask_values) are
+ *   for one thread at a time.
+ * - After fork, a child's calls on its parent's stores, snapshots, batches, transactions and iterators give BITCASK_FORKED and touch nothing. It may
  *   read values, and free or close everything, which then leaves the parent's store alone.
  * - The library prints nothing, installs no signal handler and reads no environment variable. An internal failure is
  *   BITCASK_INTERNAL, never an abort.
@@ -57,6 +58,7 @@ fn generate(root: &Path) -> Result<String, String> {
         "store",
         "value",
         "values",
+        "atomic",
         "batch",
         "bulk",
         "durable",
@@ -64,6 +66,8 @@ fn generate(root: &Path) -> Result<String, String> {
         "iter_options",
         "iter",
         "keys",
+        "snapshot",
+        "transaction",
         "progress",
         "refresh",
     ];
