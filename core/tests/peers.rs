@@ -208,6 +208,34 @@ fn rd_4_a_finished_batch_is_an_error() {
     assert_eq!(get(&db, b"k"), Some(b"v".to_vec()));
 }
 
+/// A batch or transaction that is dropped, rolled back or refused touches nothing on the disk.
+#[test]
+fn rd_4_what_is_not_committed_never_touches_the_log() {
+    for kind in KINDS {
+        let disk = disk();
+        let db = open(disk.clone(), &quiet().index(kind)).expect("it opens");
+        let all = fill(&db, 0, 20);
+        let before = disk.op_count();
+        let (mut batch, mut txn, mut late) =
+            (db.batch(), db.transaction().expect("it begins"), db.transaction().expect("it begins"));
+        batch.delete_all().expect("it takes it");
+        batch.put(&key(1), b"never").expect("it takes it");
+        txn.put(&key(1), b"never").expect("it takes it");
+        txn.rollback().expect("it is discarded");
+        assert!(matches!(txn.commit(), Err(Error::TransactionFinished)));
+        late.get(&key(3)).expect("it reads");
+        late.put(&key(4), b"never").expect("it takes it");
+        drop((batch, txn));
+        assert_eq!(disk.op_count(), before);
+        db.put(&key(3), b"value of 3").expect("it writes");
+        let before = disk.op_count();
+        assert!(matches!(late.commit(), Err(Error::Conflict)));
+        drop(late);
+        assert_eq!(disk.op_count(), before, "a conflict writes nothing");
+        assert_eq!(dump(&open(disk.kill(), &quiet()).expect("it opens")).expect("it reads"), all);
+    }
+}
+
 /// A torn last record made a store unusable, and garbage behind it a panic. It is cut off and reported.
 #[test]
 fn rd_5_a_torn_tail_is_cut_off_and_reported() {
@@ -235,6 +263,59 @@ fn rd_5_a_torn_tail_is_cut_off_and_reported() {
         let db = open(with, &quiet()).expect("garbage behind the log is no damage");
         assert_eq!(db.len().expect("it counts"), 51);
         assert_eq!(db.open_report().torn.len(), 1);
+    }
+}
+
+/// A seek behind the end did nothing until a rewind, a put in the midst of an iteration waited for ever, and files that were made
+/// meanwhile cost an iterator its records.
+#[test]
+fn rd_7_an_iterator_goes_on_whatever_happens() {
+    for kind in KINDS {
+        let db = open(disk(), &quiet().index(kind)).expect("it opens");
+        let all = fill(&db, 0, 300);
+        let mut iter = db.iter(&IterOptions::new()).expect("it iterates");
+        let mut seen = Map::new();
+        for record in iter.by_ref() {
+            let (key, value) = record.expect("it reads");
+            db.put(&key, &[1; 100]).expect("it writes");
+            db.put(&[&key[..], b"!"].concat(), b"new").expect("it writes");
+            seen.insert(key, value.into_vec());
+        }
+        assert_eq!(seen, all);
+        assert!(iter.next().is_none() && iter.next().is_none());
+        iter.seek(&key(299));
+        assert_eq!(iter.next().expect("the last").expect("it reads").0, key(299));
+        iter.seek(b"zzz");
+        assert!(iter.next().is_none());
+        iter.rewind();
+        assert_eq!(iter.next().expect("the first").expect("it reads").0, key(0));
+    }
+}
+
+/// A record of a batch that was never committed took the committed value with it: `k` was gone for the batch that was torn. Torn at any
+/// byte, or left in the midst, it changes nothing.
+#[test]
+fn rd_9_a_torn_batch_takes_nothing_with_it() {
+    let disk = disk();
+    let db = open(disk.clone(), &one_file()).expect("it opens");
+    db.put(b"k", b"v1").expect("it writes");
+    let before = disk.op_count();
+    let mut batch = db.batch();
+    batch.put(b"k", b"v2").expect("it takes it");
+    batch.delete_prefix(b"").expect("it takes it");
+    batch.put(b"other", &[7; 90]).expect("it takes it");
+    assert_eq!(get(&open(disk.kill(), &quiet()).expect("it opens"), b"k"), Some(b"v1".to_vec()));
+    batch.commit().expect("it writes");
+    assert_eq!(get(&db, b"k"), None);
+    let at = (before..=disk.op_count()).find(|&at| disk.last_write_len(at).is_some_and(|len| len > 100));
+    let at = at.expect("the batch is one write");
+    let len = disk.last_write_len(at).expect("it is one");
+    for keep in 0..len {
+        let db = open(disk.crash(at, &CrashChoice::CutLastWrite(keep)), &quiet()).expect("it opens");
+        // What ends in zeros is whole a little earlier: the space is reserved, and zero.
+        let is_whole = keep + 12 > len && get(&db, b"other").is_some() && get(&db, b"k").is_none();
+        assert!(is_whole || get(&db, b"k") == Some(b"v1".to_vec()), "cut at {keep} of {len}");
+        assert_eq!(db.len().expect("it counts"), 1, "cut at {keep} of {len}");
     }
 }
 
@@ -556,6 +637,60 @@ fn lb_6_close_is_durable() {
     for mask in 0..64 {
         let cut = disk.crash(disk.op_count(), &CrashChoice::Entries(mask));
         assert_eq!(dump(&open(cut, &quiet()).expect("it opens")).expect("it reads"), all);
+    }
+}
+
+/// An open fold held back every deletion of files, there could be one only, and what it set aside grew without bounds. Any number of
+/// iterators and snapshots live side by side, each shows its own moment, and they may go in any order.
+#[test]
+fn bc_9_any_number_of_moments_live_side_by_side() {
+    for kind in KINDS {
+        let db = open(disk(), &quiet().index(kind)).expect("it opens");
+        let mut moments = Vec::new();
+        for n in 0..40 {
+            fill(&db, n, n + 3);
+            db.delete(&key(n / 2)).expect("it writes");
+            let iter = db.iter(&IterOptions::new()).expect("it iterates");
+            moments.push((iter, db.snapshot().expect("a snapshot"), dump(&db).expect("it reads")));
+        }
+        while !moments.is_empty() {
+            let (iter, snapshot, want) = moments.swap_remove(moments.len() * 2 / 3);
+            let seen: Map =
+                iter.map(|record| record.expect("it reads")).map(|(key, value)| (key, value.into_vec())).collect();
+            assert_eq!(seen, want);
+            assert_eq!(snapshot.len().expect("it counts"), want.len() as u64);
+            assert!(snapshot.list_keys().expect("it iterates").iter().eq(want.keys()));
+        }
+    }
+}
+
+/// A commit that failed kept its lock: all writers waited for ever. Here the disk fails each operation of a commit, and others
+/// write on.
+#[test]
+fn gl_1_a_failed_commit_holds_up_nobody() {
+    for nth in 0..3 {
+        let disk = disk();
+        let vfs = FaultVfs::over_sim(&disk);
+        let db = open(vfs.clone(), &quiet().io(IoKind::File)).expect("it opens");
+        fill(&db, 0, 5);
+        let mut txn = db.transaction().expect("it begins");
+        txn.get(&key(1)).expect("it reads");
+        (0..60).for_each(|n| txn.put(&key(n), &[n as u8; 200]).expect("it takes it"));
+        let data = Filter::any().kinds(&[OpKind::Write]).suffix(".data");
+        vfs.inject(Plan { fault: Fault::Error(errno::ENOSPC), filter: data, nth, forever: false });
+        assert!(matches!(txn.commit(), Err(Error::Io { .. })), "write {nth}");
+        assert!(vfs.fired());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let db = &db;
+                scope.spawn(move || db.put(&key(100 + thread), b"v").expect("it writes"));
+            }
+        });
+        assert_eq!(db.len().expect("it counts"), 9);
+        txn.commit().expect("it may be tried again: nothing that it read has changed");
+        assert_eq!(db.len().expect("it counts"), 64);
+        let all = dump(&db).expect("it reads");
+        assert_eq!(dump(&open(disk.kill(), &quiet()).expect("it opens")).expect("it reads"), all);
     }
 }
 
