@@ -334,7 +334,7 @@ impl fmt::Display for Error {
                 write!(f, "{}: no store there, and the options say not to create one", path.display())
             }
             Error::ReadOnly => f.write_str("the store was opened for reading only"),
-            Error::Cancelled => f.write_str("opening was stopped by the callback that is told of its progress"),
+            Error::Cancelled => f.write_str("stopped by the callback that is told of its progress"),
             Error::Stale { path, offset } => {
                 write!(
                     f,

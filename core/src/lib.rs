@@ -43,10 +43,14 @@ pub use db::{
     Batch, BulkLoader, BulkOptions, Db, EntryPage, Iter, IterOptions, Savepoint, Snapshot, Transaction, Value,
     ValuePage, WriteFuture,
 };
+pub use engine::{MergeOptions, MergePolicy};
 pub use error::{Error, Result, Status};
 pub use index::IndexKind;
 pub use options::{Options, WriteOptions};
-pub use stats::{Damage, OpenPhase, OpenProgress, OpenReport, Refreshed, Stats, TornTail};
+pub use stats::{
+    Damage, FileStats, MergeNeed, MergeProgress, MergeReport, OpenPhase, OpenProgress, OpenReport, Refreshed, Stats,
+    TornTail,
+};
 pub use types::{
     Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp, Written,
 };

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::MergePolicy;
 use crate::error::{Error, Result};
 use crate::index::IndexKind;
 use crate::stats::OpenProgress;
@@ -25,6 +26,7 @@ pub struct Options {
     pub(crate) sort_budget: u64,
     pub(crate) index_budget: u64,
     pub(crate) checkpoint_bytes: u64,
+    pub(crate) merge: MergePolicy,
     pub(crate) progress: Option<Arc<ProgressCallback>>,
 }
 
@@ -45,6 +47,7 @@ impl fmt::Debug for Options {
             .field("sort_budget", &self.sort_budget)
             .field("index_budget", &self.index_budget)
             .field("checkpoint_bytes", &self.checkpoint_bytes)
+            .field("merge", &self.merge)
             .field("on_progress", &self.progress.is_some())
             .finish()
     }
@@ -64,6 +67,7 @@ impl Default for Options {
             sort_budget: Options::DEFAULT_SORT_BUDGET,
             index_budget: Options::DEFAULT_INDEX_BUDGET,
             checkpoint_bytes: Options::DEFAULT_CHECKPOINT_BYTES,
+            merge: MergePolicy::default(),
             progress: None,
         }
     }
@@ -176,6 +180,13 @@ impl Options {
         self
     }
 
+    /// When files are worth a merge, and which.
+    #[must_use]
+    pub fn merge(mut self, policy: MergePolicy) -> Options {
+        self.merge = policy;
+        self
+    }
+
     /// Has `callback` told how far an opening is: when it begins, once in 8 MiB of data files, and when all was read. It is called
     /// by the thread that opens; [`ControlFlow::Break`] stops the opening with [`Error::Cancelled`], and so does a panic, which goes on to
     /// the caller of open: nothing is locked then, and nothing was changed that an opening would not change.
@@ -212,6 +223,7 @@ impl Options {
                 Self::MIN_INDEX_BUDGET
             )));
         }
+        self.merge.validate()?;
         if let Durability::Interval { every, bytes } = self.durability {
             if every < Duration::from_millis(1) {
                 return Err(Error::invalid("the sync interval is below 1 millisecond; use Durability::Always"));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::types::{FileId, SeqNo};
+use crate::types::{FileId, SeqNo, Timestamp};
 
 /// The store in figures, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,41 @@ pub struct Stats {
     pub damaged_places: u64,
     /// Bytes in them.
     pub damaged_bytes: u64,
+}
+
+/// A data file in figures, at one moment. Numbers of records are exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileStats {
+    /// Its number.
+    pub id: FileId,
+    /// It was written by a merge, and not as part of the log.
+    pub is_merged: bool,
+    /// The log ends in it. `false` for all files of a store that is opened for reading only.
+    pub is_active: bool,
+    /// Opening found damage in it. No merge takes it.
+    pub is_damaged: bool,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Its length without reserved space: records, commits of batches, marks, headers and damage.
+    pub bytes: u64,
+    /// Puts that are the newest of their key.
+    pub live_records: u64,
+    /// Bytes of these with their headers. Of records whose lengths fall into one size class (they differ by less than half) each counts as
+    /// long as they are on average: the sum is exact where a file's records of a class are of one length, and where all of them are alive or none is.
+    pub live_bytes: u64,
+    /// Puts that are not.
+    pub dead_records: u64,
+    /// Bytes of these. Together with `live_bytes` exact.
+    pub dead_bytes: u64,
+    /// Deletes, whether or not something older is left that they hide.
+    pub tombstones: u64,
+    /// Bytes of these.
+    pub tombstone_bytes: u64,
+    /// Smallest sequence number of its puts and deletes; 0 without any.
+    pub min_seq: SeqNo,
+    /// Largest sequence number of these.
+    pub max_seq: SeqNo,
 }
 
 /// A place in a file that holds no valid record where one should be.
@@ -131,4 +166,60 @@ pub struct OpenReport {
     pub torn: Vec<TornTail>,
     /// Hints that could not be used, with the reason. They are only slower.
     pub unusable_hints: Vec<(PathBuf, String)>,
+}
+
+/// Why a merge would be worth its while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MergeNeed {
+    /// What started it, in words.
+    pub reason: String,
+    /// The data files that it would take.
+    pub files: Vec<FileId>,
+    /// Bytes that would be given back, about.
+    pub reclaimable_bytes: u64,
+    /// Whether the hour is one at which merges should run, by [`MergePolicy::window`](crate::MergePolicy::window).
+    pub is_in_window: bool,
+}
+
+/// How far a merge is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MergeProgress {
+    /// Bytes of the data files that are merged.
+    pub bytes_total: u64,
+    /// Bytes that were read. Files are read more than once: to be checked, and for what is alive in them; and copies are read back.
+    pub bytes_read: u64,
+    /// Bytes that were written.
+    pub bytes_written: u64,
+}
+
+/// What a merge did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MergeReport {
+    /// Data files that were merged and are gone.
+    pub removed_files: Vec<FileId>,
+    /// Their length together.
+    pub removed_bytes: u64,
+    /// Data files that were made of them.
+    pub created_files: Vec<FileId>,
+    /// Their length together.
+    pub created_bytes: u64,
+    /// Data files that were to be merged and were not, with the reason.
+    pub skipped_files: Vec<(FileId, String)>,
+    /// Live records that were copied.
+    pub copied_records: u64,
+    /// Of these, records that were still the newest of their key when all were copied.
+    pub installed_records: u64,
+    /// Overwritten and deleted records that are gone.
+    pub dropped_records: u64,
+    /// Deletes that were copied, because something older may be left that they hide.
+    pub copied_tombstones: u64,
+    /// Deletes that are gone.
+    pub dropped_tombstones: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes written.
+    pub bytes_written: u64,
 }

@@ -117,6 +117,11 @@ impl Location {
         ((self.0 >> 6) & ((1 << 30) - 1)) * 4
     }
 
+    /// Which of the size classes the record's length is in.
+    pub(crate) fn size_class(self) -> usize {
+        (self.0 & 63) as usize
+    }
+
     /// An upper bound of the record's length, less than 1.5 times it.
     #[must_use]
     pub fn len_bound(self) -> u64 {

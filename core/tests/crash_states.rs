@@ -27,8 +27,8 @@ use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quie
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Workloads, and the four suites of their own below.
-const SHARES: usize = 16;
-const NORMAL: usize = 160_000;
+const SHARES: usize = 19;
+const NORMAL: usize = 190_000;
 
 fn share() -> usize {
     number_from_env("BITCASK_CRASH_STATES").unwrap_or(NORMAL * factor()) / SHARES
@@ -345,6 +345,9 @@ workload_tests! {
     mixed_in_one_file = 9;
     bulk_load = 10;
     checkpoint = 11;
+    merge = 12;
+    merge_beside_writes = 13;
+    delete_merge_merge_reopen = 14;
 }
 
 /// The index is saved by a thread beside the writer, as often as it can be: what it does comes at any moment between the writer's operations.

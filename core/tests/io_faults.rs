@@ -325,6 +325,9 @@ workload_tests! {
     mixed_in_one_file = 9;
     bulk_load = 10;
     checkpoint = 11;
+    merge = 12;
+    merge_beside_writes = 13;
+    delete_merge_merge_reopen = 14;
 }
 
 /// Faults at every operation of the recovery from a crash: it fails cleanly or succeeds, and the next one finds the same.

@@ -56,6 +56,8 @@ enum Step {
     /// A bulk load: atomic or not, with a sync or not; and, if it is atomic, left or not.
     Load(Vec<(Key, usize)>, bool, bool, bool),
     Sync,
+    /// Merges the files with a bit in the set, by their place among all, or all.
+    Merge(u64),
     Reopen,
     Kill,
     Get(Key, usize),
@@ -159,6 +161,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<Index>(), prop::bool::weighted(0.1)).prop_map(|(i, s)| Step::Commit(i, s)),
         1 => any::<Index>().prop_map(Step::Abandon),
         2 => Just(Step::Sync),
+        3 => prop_oneof![2 => any::<u64>(), 1 => Just(u64::MAX)].prop_map(Step::Merge),
         2 => Just(Step::Reopen),
         1 => Just(Step::Kill),
         10 => (key(), 0..80_usize).prop_map(|(k, l)| Step::Get(k, l)),
@@ -495,6 +498,7 @@ struct World {
     conflicts: usize,
     commits: usize,
     writes: usize,
+    steps: usize,
 }
 
 impl World {
@@ -514,6 +518,7 @@ impl World {
             conflicts: 0,
             commits: 0,
             writes: 0,
+            steps: 0,
         }
     }
 
@@ -655,6 +660,11 @@ impl World {
                 self.state.extend(loaded);
             }
             Step::Sync => self.db.sync().expect("sync"),
+            Step::Merge(set) => {
+                let options = common::history::merge_options(&self.db, *set).expect("figures");
+                self.db.merge(&options).expect("merge");
+                common::check_accounts(&self.db);
+            }
             Step::Reopen => {
                 self.db.close().expect("close");
                 assert!(matches!(self.db.get(b"a"), Err(Error::Closed)));
@@ -719,6 +729,11 @@ impl World {
             Step::Advance(..) | Step::Seek(..) | Step::Release(_) | Step::LookBack(..) | Step::DropSnapshot(_) => {}
         }
         assert_eq!(self.db.len().expect("len"), self.state.len() as u64);
+        self.steps += 1;
+        // Counting anew takes longer than the steps themselves.
+        if self.steps.is_multiple_of(8) {
+            common::check_accounts(&self.db);
+        }
     }
 
     fn get(&self, key: &Key, len: usize) {
@@ -759,6 +774,7 @@ impl World {
         self.disk = disk;
         assert!(self.db.open_report().damage.is_empty() && self.db.open_report().torn.is_empty());
         assert_eq!(common::dump(&self.db).expect("it reads"), self.state);
+        common::check_accounts(&self.db);
     }
 }
 

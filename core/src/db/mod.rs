@@ -23,10 +23,11 @@ pub use iter::{EntryPage, Iter, IterOptions, ValuePage};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 
+use crate::engine::MergeOptions;
 use crate::engine::{self, Handle, State};
 use crate::error::{Error, Result};
 use crate::options::{Options, WriteOptions};
-use crate::stats::{OpenReport, Refreshed, Stats};
+use crate::stats::{FileStats, MergeNeed, MergeReport, OpenReport, Refreshed, Stats};
 use crate::types::{MAX_KEY_LEN, MAX_VALUE_LEN};
 use crate::vfs::{OsVfs, Vfs};
 
@@ -67,6 +68,7 @@ impl Db {
             sort_budget: options.sort_budget,
             index_budget: options.index_budget,
             checkpoint_bytes: options.checkpoint_bytes,
+            merge: options.merge,
         };
         Ok(Db { handle: Handle::open(path.as_ref(), config, vfs, options.progress.clone())? })
     }
@@ -300,6 +302,60 @@ impl Db {
     /// [`Error::Closed`], [`Error::Forked`].
     pub fn stats(&self) -> Result<Stats> {
         self.store().stats()
+    }
+
+    /// Figures of each data file as it is now, by ascending number. The first call after an opening, and after a bulk load or a refresh,
+    /// counts what is there from hints and index, while writers wait; from then on the figures are kept.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`], [`Error::Io`].
+    pub fn file_stats(&self) -> Result<Vec<FileStats>> {
+        self.store().file_stats()
+    }
+
+    /// [`Db::file_stats`] counted anew: reads every record of every file, while writers wait. For checking.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`], [`Error::Io`].
+    pub fn recount(&self) -> Result<Vec<FileStats>> {
+        self.store().recount()
+    }
+
+    /// Reclaims what is dead: copies what is alive out of some data files into new ones, and removes them. Reads and writes go on beside it. Returns
+    /// when it is done, or at once if nothing is worth it. One merge runs at a time; a second call waits for the first.
+    ///
+    /// A data file that has bytes which no record accounts for is left as it is, and told in the report.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] by the callback, [`Error::InvalidArgument`] for a file that is not there, [`Error::ReadOnly`], [`Error::Closed`] (also
+    /// if the store is closed meanwhile), [`Error::Forked`], [`Error::WritesStopped`], [`Error::Corrupted`], [`Error::Io`]. The store is
+    /// as it was then, but for files that are done already.
+    pub fn merge(&self, options: &MergeOptions) -> Result<MergeReport> {
+        self.store().merge(options)
+    }
+
+    /// Whether, and why, a merge would be worth its while by the store's [`MergePolicy`](crate::MergePolicy).
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn merge_needed(&self) -> Result<Option<MergeNeed>> {
+        self.store().merge_needed()
+    }
+
+    /// Makes merges wait where they are, those that come later too.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn pause_merge(&self) -> Result<()> {
+        self.store().pause_merge(true)
+    }
+
+    /// Lets merges go on.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn resume_merge(&self) -> Result<()> {
+        self.store().pause_merge(false)
     }
 
     /// What opening found and did.

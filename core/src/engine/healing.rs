@@ -66,6 +66,7 @@ impl Store {
             return Ok(());
         }
         self.saving.is_lost();
+        self.accounts.forget();
         let files = self.files.load().all().to_vec();
         let survey = Survey { files, store_id: Some(self.store_id), ..Survey::default() };
         index.rebuild(&mut |fresh| {

@@ -11,7 +11,7 @@
 //! It also is what transactions are validated by: it knows of every change behind a live snapshot, by key and in order.
 //!
 //! A location that is kept here is in a file that the index may know no more. Whoever takes files away waits for
-//! [`History::oldest`].
+//! [`History::when_past`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -26,6 +26,15 @@ use super::reads::Reads;
 /// What a key was before a commit: its location, or `None` for absent.
 type Before = Option<Location>;
 
+/// Something that waits for snapshots to go.
+pub(crate) struct Job(pub(crate) Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
 /// So many changes are dropped while the locks are held.
 const AT_ONCE: usize = 1024;
 
@@ -38,6 +47,9 @@ pub(crate) struct History {
     /// Number of changes kept, so that who needs none takes no lock. Changed with `kept` locked for writing.
     count: AtomicUsize,
     kept: RwLock<Kept>,
+    /// What waits for all snapshots up to a commit to go, and how much that is.
+    waiting: Mutex<Vec<(SeqNo, Job)>>,
+    waits: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +92,7 @@ impl History {
                 self.live.fetch_sub(1, Ordering::SeqCst);
             }
         }
+        self.do_what_waited();
         // A change that is being announced now is needed by a snapshot that is not this one, or dropped with the next.
         while self.keeps_any() {
             // In pieces, and memory is given back outside of the locks: commits and new snapshots wait for them.
@@ -100,13 +113,40 @@ impl History {
         }
     }
 
-    /// The oldest live snapshot.
+    /// Has something done once no live snapshot is as old as commit `seq`, at once if none is now.
     ///
-    /// A file that the index names no more from the moment on at which commit `n` was the last may be taken away once no live
-    /// snapshot is as old as `n`: only such may still read a location in it, from here or from a page that an iterator has fetched.
-    #[cfg_attr(not(test), allow(dead_code, reason = "merge asks"))]
-    pub(crate) fn oldest(&self) -> Option<SeqNo> {
-        self.snapshots.lock().first().map(|&(seq, _)| seq)
+    /// A file that the index names no more from the moment on at which commit `seq` was the last may be taken away then:
+    /// only such a snapshot may still read a location in it, from here or from a page that an iterator has fetched.
+    ///
+    /// REQUIRES: the commit gate is held for writing.
+    pub(crate) fn when_past(&self, seq: SeqNo, job: Job) {
+        {
+            let snapshots = self.snapshots.lock();
+            if snapshots.first().is_some_and(|&(oldest, _)| oldest <= seq) {
+                let mut waiting = self.waiting.lock();
+                waiting.push((seq, job));
+                self.waits.store(waiting.len(), Ordering::SeqCst);
+                return;
+            }
+        }
+        (job.0)();
+    }
+
+    /// Does what waited for the oldest snapshot that there was.
+    fn do_what_waited(&self) {
+        if self.waits.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let due: Vec<_> = {
+            let snapshots = self.snapshots.lock();
+            let oldest = snapshots.first().map_or(SeqNo(u64::MAX), |&(oldest, _)| oldest);
+            let mut waiting = self.waiting.lock();
+            let (due, later) = std::mem::take(&mut *waiting).into_iter().partition(|&(seq, _)| seq < oldest);
+            *waiting = later;
+            self.waits.store(waiting.len(), Ordering::SeqCst);
+            due
+        };
+        due.into_iter().for_each(|(_, job)| (job.0)());
     }
 
     /// Whether there is anything to lay over what the index says. Who has looked into the index and gets `false` has seen no
@@ -269,13 +309,23 @@ mod tests {
         assert_eq!(locations, [at(256), None, at(768)], "the newest is what the index says");
         assert_eq!(history.before(b"k", SeqNo(5)), Some(at(128)));
         assert_eq!((history.before(b"new", SeqNo(7)), history.before(b"k", SeqNo(8))), (Some(None), None));
-        assert_eq!(history.oldest(), Some(SeqNo(5)));
+        let done = Arc::new(AtomicUsize::new(0));
+        let wait_for = |seq: u64| {
+            let done = Arc::clone(&done);
+            history.when_past(SeqNo(seq), Job(Box::new(move || _ = done.fetch_add(1, Ordering::SeqCst))));
+        };
+        wait_for(4);
+        assert_eq!(done.load(Ordering::SeqCst), 1, "no snapshot is as old");
+        wait_for(5);
+        wait_for(7);
+        wait_for(9);
         history.retain(SeqNo(5));
         history.release(SeqNo(5));
         assert_eq!(history.kept(), 3);
         history.release(SeqNo(5));
-        assert_eq!((history.kept(), history.oldest()), (2, Some(SeqNo(7))));
+        assert_eq!((history.kept(), done.load(Ordering::SeqCst)), (2, 2));
         history.release(SeqNo(7));
+        assert_eq!(done.load(Ordering::SeqCst), 4);
         assert_eq!(history.kept(), 0);
         assert!(!history.is_needed() && !history.keeps_any());
     }

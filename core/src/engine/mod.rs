@@ -13,6 +13,7 @@ mod files;
 mod healing;
 mod history;
 mod interval;
+mod merge;
 #[cfg(test)]
 mod model_tests;
 mod multi;
@@ -45,6 +46,7 @@ pub(crate) use atomic::Decision;
 pub(crate) use bulk::Bulk;
 pub(crate) use committer::{Answer, MAX_IN_FLIGHT};
 pub(crate) use cursor::{Cursor, CursorOptions};
+pub use merge::{MergeOptions, MergePolicy};
 pub(crate) use overlay::Overlay;
 pub use page::{EntryPage, ValuePage};
 pub(crate) use pending::{Mark, Pending};

@@ -1,8 +1,8 @@
 //! Many keys at once, as of one moment.
 //!
 //! All locations are looked up first, then the records are read in the order of the log, so that what lies together is read
-//! together, whatever the order of the keys. A moment is a snapshot for the length of the lookups: no part of a batch is seen,
-//! and no writer waits for the lookups to end. Records never change, so that reading them needs no snapshot.
+//! together, whatever the order of the keys. A moment is a snapshot for the length of the call: no part of a batch is seen, no
+//! writer waits for the lookups to end, and no merge takes a file away.
 
 use crate::error::{Error, Result};
 use crate::log::{Value, View};
@@ -32,7 +32,7 @@ impl Store {
     pub(super) fn multi_get_at<K: AsRef<[u8]>>(&self, keys: &[K], at: At) -> Result<Vec<Option<Value>>> {
         let mut values = vec![None; keys.len()];
         let mut work = Work::default();
-        self.look_up(keys, at, &mut work)?;
+        let _moment = self.look_up(keys, at, &mut work)?;
         self.read_in_order(keys, &work, &mut Vec::new(), |store, i, location, scratch| {
             values[i] = store.value_at(location, keys[i].as_ref(), when(at), std::mem::take(scratch))?;
             Ok(())
@@ -48,7 +48,7 @@ impl Store {
     pub(super) fn multi_get_into_at<K: AsRef<[u8]>>(&self, keys: &[K], at: At, page: &mut ValuePage) -> Result<()> {
         let mut work = std::mem::take(&mut page.work);
         page.reset(keys.len());
-        let outcome = self.look_up(keys, at, &mut work).and_then(|()| {
+        let outcome = self.look_up(keys, at, &mut work).and_then(|_moment| {
             let mut scratch = Vec::new();
             self.read_in_order(keys, &work, &mut scratch, |store, i, location, scratch| {
                 let set = |view: &View<'_>| page.set(i, view.value());
@@ -62,8 +62,8 @@ impl Store {
         outcome
     }
 
-    /// Fills in where the keys were at one moment.
-    fn look_up<K: AsRef<[u8]>>(&self, keys: &[K], at: At, work: &mut Work) -> Result<()> {
+    /// Fills in where the keys were at one moment. As long as what it gives lives, the files stay where they are.
+    fn look_up<K: AsRef<[u8]>>(&self, keys: &[K], at: At, work: &mut Work) -> Result<Option<Moment<'_>>> {
         self.check_usable()?;
         work.locations.clear();
         work.locations.resize(keys.len(), None);
@@ -79,12 +79,11 @@ impl Store {
         if let Some(seq) = at.map(|(seq, _)| seq).or(moment.as_ref().map(|moment| moment.seq)) {
             self.history.lay_over(keys, seq, &mut work.locations);
         }
-        drop(moment);
         work.order.clear();
         let found = work.locations.iter().enumerate();
         work.order.extend(found.filter_map(|(i, location)| location.map(|location| (location, i))));
         work.order.sort_unstable();
-        Ok(())
+        Ok(moment)
     }
 
     /// Reads all that were found. The error of the first key, in the caller's order, is the error of the call.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::log::{DataFile, Value, View};
 use crate::types::{Location, Timestamp};
 
-use super::files::Table;
+use super::files::{Table, TableGuard};
 use super::store::Store;
 
 /// The time that decides whether a record has expired.
@@ -43,7 +43,7 @@ impl Store {
 
     /// The same of the record at a location, if that is the key's.
     pub(super) fn size_at(&self, location: Location, key: &[u8], when: When) -> Result<Option<u64>> {
-        let files = self.files.load();
+        let Some((files, location)) = self.settle(location, key)? else { return Ok(None) };
         let file = self.file(&files, location)?;
         let mut scratch = Vec::new();
         let head = file.head(location, key.len(), &mut scratch)?;
@@ -61,7 +61,7 @@ impl Store {
     pub(crate) fn random_key(&self) -> Result<Option<Vec<u8>>> {
         self.check_usable()?;
         let random = self.random()?;
-        let mut scratch = Vec::new();
+        let (mut scratch, mut misses) = (Vec::new(), 0);
         loop {
             self.check_usable()?;
             if self.index.is_empty() {
@@ -69,7 +69,16 @@ impl Store {
             }
             let Some(location) = self.index.sample(&mut || random.next())? else { continue };
             let files = self.files.load();
-            let file = self.file(&files, location)?;
+            // A merge may have taken the file away since, and then there is another try.
+            let file = match self.file(&files, location) {
+                Err(error) if misses == MOST_MISSES => return Err(error),
+                Err(_) => {
+                    misses += 1;
+                    continue;
+                }
+                Ok(file) => file,
+            };
+            misses = 0;
             let head = file.head(location, KEY_HINT, &mut scratch)?;
             if self.index.get(head.key)? == Some(location) {
                 return Ok(Some(head.key.to_vec()));
@@ -87,7 +96,7 @@ impl Store {
         when: When,
         mut scratch: Vec<u8>,
     ) -> Result<Option<Value>> {
-        let files = self.files.load();
+        let Some((files, location)) = self.settle(location, key)? else { return Ok(None) };
         let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
         if !self.holds_when(file, &view, key, when)? {
@@ -117,10 +126,35 @@ impl Store {
         scratch: &mut Vec<u8>,
         take: impl FnOnce(&View<'_>) -> R,
     ) -> Result<Option<R>> {
-        let files = self.files.load();
+        let Some((files, location)) = self.settle(location, key)? else { return Ok(None) };
         let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, scratch)?;
         Ok(if self.holds_when(file, &view, key, when)? { Some(take(&view)) } else { None })
+    }
+
+    /// The table with the file of a location that the index has just named for a key. A merge may have taken the file away since: then the
+    /// index names another, and the record says the same, or a newer one does. `None` if the key is gone. A reader of a snapshot never comes
+    /// to that, for it keeps the files.
+    #[inline]
+    fn settle(&self, location: Location, key: &[u8]) -> Result<Option<(TableGuard, Location)>> {
+        let files = self.files.load();
+        match files.get(location.file()) {
+            Some(_) => Ok(Some((files, location))),
+            None => self.settle_again(location, key),
+        }
+    }
+
+    #[cold]
+    fn settle_again(&self, mut location: Location, key: &[u8]) -> Result<Option<(TableGuard, Location)>> {
+        loop {
+            let Some(now) = self.index.get(key)? else { return Ok(None) };
+            let files = self.files.load();
+            // The index names what was there before the table was taken. A file that is not there any more it names no more.
+            if files.get(now.file()).is_some() || now == location {
+                return Ok(Some((files, now)));
+            }
+            location = now;
+        }
     }
 
     pub(super) fn file<'a>(&self, files: &'a Table, location: Location) -> Result<&'a Arc<DataFile>> {
@@ -156,6 +190,9 @@ impl Store {
         Ok(view.header.expiry.is_none_or(|expiry| now < expiry))
     }
 }
+
+/// So often a file may be taken away under a random key before it is an error.
+const MOST_MISSES: usize = 1000;
 
 /// Bytes that are read with a record's header where the length of its key is not known.
 pub(super) const KEY_HINT: usize = 220;

@@ -233,6 +233,7 @@ impl Store {
             }
         }
         self.index.apply(changes)?;
+        self.accounts.forget();
         self.visible.store(seq.0, Ordering::Release);
         Ok(())
     }

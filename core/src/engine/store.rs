@@ -35,6 +35,7 @@ use super::files::Files;
 use super::healing::Healing;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
+use super::merge::{Accounts, MergePolicy, Merging};
 use super::queue::{CommitQueue, Limits};
 use super::recovery::{self, Callback, Progress, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
 use super::refresh::Tail;
@@ -62,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) sort_budget: u64,
     pub(crate) index_budget: u64,
     pub(crate) checkpoint_bytes: u64,
+    pub(crate) merge: MergePolicy,
 }
 
 /// What an opening is given beyond the configuration.
@@ -80,7 +82,10 @@ pub(crate) struct Store {
     pub(super) dir: PathBuf,
     pub(super) config: Config,
     pub(super) index: Arc<dyn Index>,
-    pub(super) files: Files,
+    pub(super) files: Arc<Files>,
+    /// What is alive in them, once somebody asked.
+    pub(super) accounts: Accounts,
+    pub(super) merging: Merging,
     pub(super) queue: CommitQueue<Job, Outcome>,
     pub(super) committer: Committer,
     /// What is on stable storage.
@@ -162,7 +167,7 @@ impl Store {
             (Some(Arc::new(Mutex::new(log))), report)
         };
         let is_copying = log.as_ref().map(|log| log.lock().is_copying());
-        let files = Files::default();
+        let files = Arc::new(Files::default());
         files.add(survey.files);
         let store = Arc::new(Store {
             generation: vfs.process_generation(),
@@ -184,6 +189,8 @@ impl Store {
             config,
             index,
             files,
+            accounts: Accounts::default(),
+            merging: Merging::default(),
             log,
             is_copying,
             report,
@@ -293,6 +300,8 @@ impl Store {
 
     /// Waits for the writer under way, answers who waits for an answer, syncs, and lets go of the lock whatever happens.
     fn shut_down(&self) -> Result<()> {
+        // A merge that runs sees that the store is closed.
+        let _merging = self.merging.running.lock();
         if let Some(interval) = self.interval.lock().take() {
             interval.stop();
         }

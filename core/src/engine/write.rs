@@ -242,6 +242,20 @@ impl Store {
         changes.extend(commit.changes().map(|(key, new)| Change { key, new, old: None }));
         let applied = self.index.apply(changes);
         let existed = changes.first().is_some_and(|change| change.old.is_some());
+        if applied.is_ok() {
+            self.accounts.with(|ledger| {
+                for (change, (location, len, is_put)) in changes.iter().zip(commit.records()) {
+                    let Some(location) = location else { continue };
+                    let account = ledger.of(location.file());
+                    if is_put {
+                        account.put(location, len, seq)
+                    } else {
+                        account.delete(len, seq)
+                    }
+                    ledger.moved(change.old, change.new);
+                }
+            });
+        }
         changes.clear();
         applied?;
         self.visible.store(seq.0, Ordering::Release);

@@ -18,7 +18,7 @@ use super::value::{Lender, Pins, Value};
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::format::names;
-use crate::format::record::{self, Brief, Placer, RecordHeader};
+use crate::format::record::{self, Body, Brief, Invalid, Placer, RecordHeader};
 use crate::types::{FileId, Location, SeqNo};
 use crate::util::prefetch::prefetch_all;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
@@ -69,7 +69,11 @@ impl DataFile {
 
     /// Creates a data file with its headers; [`DataFile::sync_created`] is to follow. Removes it again on failure.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path, new: NewFile, map_len: u64) -> Result<DataFile> {
-        let path = Self::path_of(dir, new.id);
+        Self::create_at(vfs, Self::path_of(dir, new.id), new, map_len)
+    }
+
+    /// The same under another name.
+    pub(crate) fn create_at(vfs: &dyn Vfs, path: PathBuf, new: NewFile, map_len: u64) -> Result<DataFile> {
         let mut nonce = [0; 8];
         vfs.random(&mut nonce).map_err(|e| Error::io("random", &path, None, e))?;
         let header = DataHeader {
@@ -306,6 +310,15 @@ impl DataFile {
     /// Lends the mapping, to find a view's bytes in it again when the view is gone.
     pub(crate) fn lender(&self) -> Option<Lender> {
         self.map.as_ref().map(Pins::lender)
+    }
+
+    /// All of a record that was viewed: its header, and key, value and padding with what sums them up wherever they stand; checks them.
+    pub(crate) fn content<'a>(&self, view: &View<'a>) -> Result<(RecordHeader, Body, &'a [u8]), Invalid> {
+        let header = record::peek_header(view.bytes, self.placer, view.offset, view.bytes.len() as u64)?;
+        let body = record::verify_body(&header, view.bytes)?;
+        let end = usize::try_from(header.record_len()).unwrap_or(usize::MAX);
+        let content = view.bytes.get(header.header_len()..end).ok_or(Invalid::Truncated)?;
+        Ok((header, body, content))
     }
 
     /// The header of the record at a location.

@@ -120,6 +120,11 @@ impl Encoded {
         })
     }
 
+    /// Each record that was placed: where, its whole length, and whether it is a put.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (Option<Location>, u64, bool)> {
+        self.spans.iter().map(|span| (span.location, span.len() as u64, span.is_put))
+    }
+
     /// Drops the records at which `keep` is false.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
         let mut kept = Encoded { is_batch: self.is_batch, has_deletes: self.has_deletes, ..Encoded::default() };

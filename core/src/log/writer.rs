@@ -214,6 +214,28 @@ impl LogWriter {
         }
     }
 
+    /// The file that the log ends in.
+    pub(crate) fn active(&self) -> &Arc<DataFile> {
+        &self.active
+    }
+
+    /// A number for a data file that is not of the log. Files of the log that are begun later have greater ones.
+    pub(crate) fn take_id(&mut self) -> Result<FileId> {
+        self.check()?;
+        let id = FileId(self.last_id.0.saturating_add(1));
+        if id > FileId::MAX {
+            return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
+        }
+        self.last_id = id;
+        Ok(id)
+    }
+
+    /// Seals the active file and begins another, unless there is nothing in it.
+    pub(crate) fn begin_file(&mut self, files: &mut NewFiles) -> Result<()> {
+        self.check()?;
+        if self.end == DATA_START { Ok(()) } else { self.rotate(self.last_seq, files) }
+    }
+
     /// Stops all writing for good.
     pub(crate) fn stop(&mut self, cause: Error) -> Error {
         let cause = match cause {

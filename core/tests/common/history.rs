@@ -6,7 +6,10 @@
 
 use bitcask::vfs::Vfs;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{BulkOptions, Db, Options, WriteOptions};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use bitcask::{BulkOptions, Db, FileId, MergeOptions, Options, WriteOptions};
 
 use super::workload::{Change, Step, Workload};
 use super::{Map, dump, open};
@@ -146,6 +149,16 @@ pub(crate) fn step_on(
             return;
         }
         Step::Tick(ms) => return disk.advance(*ms),
+        Step::MergeBeside(set, writes) => {
+            merge_beside(db, disk, always, *set, writes, history);
+            assert_eq!(dump(db).expect("it reads"), *history.last(), "a merge changed the contents");
+            return;
+        }
+        Step::Merge(_) => {
+            write(db, step).expect("it merges");
+            assert_eq!(dump(db).expect("it reads"), *history.last(), "a merge changed the contents");
+            return;
+        }
         Step::Sync => {
             db.sync().expect("it syncs");
             true
@@ -177,7 +190,7 @@ pub(crate) fn changes_of(step: &Step) -> Vec<Change> {
         Step::Batch(changes) | Step::BatchSync(changes) | Step::Load(changes) | Step::LoadSync(changes) => {
             changes.clone()
         }
-        Step::Sync | Step::Reopen | Step::Tick(_) => Vec::new(),
+        Step::Sync | Step::Reopen | Step::Tick(_) | Step::Merge(_) | Step::MergeBeside(..) => Vec::new(),
     }
 }
 
@@ -210,6 +223,47 @@ pub(crate) fn write(db: &Db, step: &Step) -> bitcask::Result<bool> {
             load.finish().map(|()| true)
         }
         Step::Sync => db.sync().map(|()| true),
+        Step::Merge(set) | Step::MergeBeside(set, _) => db.merge(&merge_options(db, *set)?).map(|_| true),
         Step::Reopen | Step::Tick(_) => Ok(true),
     }
+}
+
+/// The files with a bit in the set, by their place among all.
+pub(crate) fn merge_options(db: &Db, set: u64) -> bitcask::Result<MergeOptions> {
+    if set == u64::MAX {
+        return Ok(MergeOptions::new().everything(true));
+    }
+    let files = db.file_stats()?;
+    let chosen: Vec<FileId> =
+        files.iter().enumerate().filter(|(i, _)| set >> (i % 64) & 1 == 1).map(|(_, file)| file.id).collect();
+    Ok(MergeOptions::new().files(&chosen))
+}
+
+/// A merge with a write, that must succeed, each time that it tells of its progress; the rest of the writes after it.
+fn merge_beside(db: &Db, disk: &SimVfs, always: bool, set: u64, writes: &[Step], history: &mut History) {
+    let owned = writes.to_vec();
+    let state = Arc::new(Mutex::new((std::mem::take(history), owned.into_iter())));
+    let write_next = {
+        let (state, db, disk) = (Arc::clone(&state), db.clone(), disk.clone());
+        move || {
+            let (history, writes) = &mut *state.lock().expect("no panic before");
+            let Some(step) = writes.next() else { return false };
+            let started = disk.op_count();
+            write(&db, &step).expect("it writes beside a merge");
+            history.push(changes_of(&step), started, disk.op_count());
+            if always || syncs(&step) {
+                history.durable_at(disk.op_count());
+            }
+            true
+        }
+    };
+    let beside = write_next.clone();
+    let options = merge_options(db, set).expect("figures").progress(move |_| {
+        beside();
+        ControlFlow::Continue(())
+    });
+    db.merge(&options).expect("it merges");
+    drop(options);
+    while write_next() {}
+    *history = std::mem::take(&mut state.lock().expect("no panic").0);
 }

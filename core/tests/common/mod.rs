@@ -67,6 +67,19 @@ pub(crate) fn dump(db: &Db) -> bitcask::Result<Map> {
     Ok(map)
 }
 
+/// What the store says of its files is what counting them anew gives.
+pub(crate) fn check_accounts(db: &Db) {
+    let (kept, counted) = (db.file_stats().expect("figures"), db.recount().expect("it counts"));
+    assert_eq!(kept, counted, "the accounts are not what is in the files");
+    assert_eq!(db.len().expect("len"), kept.iter().map(|file| file.live_records).sum::<u64>());
+}
+
+/// Dead records and deletes in all files.
+pub(crate) fn dead(db: &Db) -> (u64, u64) {
+    let files = db.file_stats().expect("figures");
+    (files.iter().map(|file| file.dead_records).sum(), files.iter().map(|file| file.tombstones).sum())
+}
+
 /// How many times as large as normal the suites are to be.
 pub(crate) fn factor() -> usize {
     number_from_env("BITCASK_LONG").unwrap_or(1).max(1)

@@ -24,6 +24,10 @@ pub(crate) enum Step {
     Sync,
     /// Closes the store and opens it again.
     Reopen,
+    /// Merges the data files that have a bit in this set, by their place among all; all of them with all bits.
+    Merge(u64),
+    /// The same, with these writes made while it runs, one each time that it tells of its progress.
+    MergeBeside(u64, Vec<Step>),
     /// The clock goes on by so many milliseconds.
     Tick(u64),
 }
@@ -93,6 +97,9 @@ pub(crate) fn all(small: bool) -> Vec<Workload> {
         mixed("mixed in one file", n(100), 1 << 20, 9),
         bulk_load(n(14)),
         checkpoint(n(60)),
+        merge(n(60)),
+        merge_beside_writes(n(60)),
+        delete_merge_merge_reopen(n(40)),
     ]
 }
 
@@ -265,4 +272,61 @@ pub(crate) fn mixed(name: &'static str, n: usize, max_file_size: u64, seed: u64)
         });
     }
     Workload { name, max_file_size, steps }
+}
+
+fn merge(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i * 7 % 13);
+        steps.push(if i % 5 == 3 { Step::Delete(k) } else { Step::Put(k.clone(), value(&k, i, i % 5 * 190)) });
+        if i % 9 == 4 {
+            steps.push(Step::Batch(changes(i, 5, 500)));
+        }
+        if i % 12 == 11 {
+            steps.push(Step::Merge(if i % 24 == 23 { u64::MAX } else { 0b0110_1101 >> (i / 12) }));
+        }
+    }
+    Workload { name: "merge", max_file_size: 4096, steps }
+}
+
+fn merge_beside_writes(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i * 3 % 11);
+        steps.push(Step::Put(k.clone(), value(&k, i, i % 4 * 300)));
+        if i % 15 == 14 {
+            let write = |j: usize| {
+                let k = key((i + j * 5) % 11);
+                match j % 4 {
+                    1 => Step::Delete(k),
+                    3 => Step::PutSync(k.clone(), value(&k, 20_000 + i * 50 + j, 100)),
+                    _ => Step::Put(k.clone(), value(&k, 10_000 + i * 50 + j, j % 3 * 400)),
+                }
+            };
+            let all = if i % 30 == 29 { u64::MAX } else { 0b11_0110 };
+            steps.push(Step::MergeBeside(all, (0..12).map(write).collect()));
+        }
+    }
+    Workload { name: "merge beside writes", max_file_size: 4096, steps }
+}
+
+/// Deletes whose puts are in other files, in every order of merging them.
+fn delete_merge_merge_reopen(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i % 10);
+        steps.push(Step::Put(k.clone(), value(&k, i, 900)));
+        if i % 10 == 9 {
+            let round = (i / 10) as u64;
+            steps.extend((0..9).filter(|j| j % 2 == 0).map(|j| Step::Delete(key(j))));
+            steps.push(Step::Put(key(30), value(&key(30), 9000 + i, 3000)));
+            steps.push(Step::Merge([0b1010, 0b1100, 0b0011, u64::MAX][round as usize % 4]));
+            steps.push(Step::Merge([0b0101, 0b1_1000, u64::MAX, 0b11][round as usize % 4]));
+            if round % 2 == 1 {
+                steps.push(Step::Reopen);
+            }
+        }
+    }
+    steps.push(Step::Merge(u64::MAX));
+    Workload { name: "delete, merge, merge, reopen", max_file_size: 4096, steps }
 }

@@ -181,6 +181,8 @@ impl Store {
         let (seq, bytes, mut files) = (load.seq(), load.len(), NewFiles::new());
         let first = log.install(load, &mut files)?;
         entries.settle(first);
+        // Counted anew when somebody asks: the entries know no lengths.
+        self.accounts.forget();
         let is_due = self.is_checkpoint_due(bytes, true);
         self.files.add(files);
         self.publish_load(seq, entries).map_err(|error| log.stop(error))?;

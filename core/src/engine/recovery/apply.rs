@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{Change, Index};
 use crate::log::DataFile;
 use crate::types::{FileId, Location, SeqNo};
@@ -37,6 +37,8 @@ pub(super) struct Applier<'a> {
     merged: HashMap<FileId, Arc<DataFile>>,
     /// Deletes met in merged files, whose puts may come later, from merged files and from the log.
     tombstones: HashMap<Box<[u8]>, SeqNo>,
+    /// The greatest number in merged files: what is newer need not be compared.
+    merged_to: SeqNo,
     reading_merged: bool,
     /// Later commits are passed over.
     until: SeqNo,
@@ -59,6 +61,7 @@ impl<'a> Applier<'a> {
             applied: SeqNo::ZERO,
             merged,
             tombstones: HashMap::new(),
+            merged_to: SeqNo::ZERO,
             reading_merged: true,
             until,
         }
@@ -79,7 +82,10 @@ impl<'a> Applier<'a> {
         if seq > self.until {
             return Ok(());
         }
-        if !self.merged.is_empty() && !self.is_newest(key, new.is_some(), seq, file)? {
+        if self.reading_merged && !self.merged.is_empty() {
+            self.merged_to = self.merged_to.max(seq);
+        }
+        if seq <= self.merged_to && !self.is_newest(key, new.is_some(), seq, file)? {
             return Ok(());
         }
         // A live index takes whole commits.
@@ -144,7 +150,12 @@ impl<'a> Applier<'a> {
         }
         let Some(old) = self.index.get(key)? else { return Ok(true) };
         let Some(merged) = self.merged.get(&old.file()) else { return Ok(true) };
-        // A record that can't be read may be the newer: reading the key is the error then.
-        Ok(merged.record_header(old).is_ok_and(|old| (old.seq, merged.id()) < (seq, file)))
+        match merged.record_header(old) {
+            Ok(old) => Ok((old.seq, merged.id()) < (seq, file)),
+            // Nobody knows which is the newer.
+            Err(error @ Error::Io { .. }) => Err(error),
+            // A damaged record may be the newer: reading the key is the error then.
+            Err(_) => Ok(false),
+        }
     }
 }

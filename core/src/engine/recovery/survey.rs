@@ -87,13 +87,21 @@ fn look(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<Survey> {
         }
     }
     ids.sort_unstable();
-    found.last_id = found.last_id.max(ids.last().map_or(0, |id| id.0));
-    for (i, &id) in ids.iter().enumerate() {
-        // Sealed files are mapped as they are, only the last one grows. What has a hint was once more than begun.
-        let is_last = i + 1 == ids.len();
-        let map_len = if is_last { config.map_len } else { config.map_len.min(1) };
-        found.open(vfs, dir, id, is_last && !hints.contains(&id), SurveyConfig { map_len, ..config })?;
+    // A hint without its file, which a merge took away, counts: what gets its number must not get the hint.
+    found.last_id = ids.iter().chain(&hints).max().map_or(0, |id| id.0);
+    // From the last one back to the last of the log, which grows; all others are mapped as they are.
+    let mut is_behind_the_log = true;
+    for &id in ids.iter().rev() {
+        // What has a hint was once more than begun.
+        let may_be_new = is_behind_the_log && !hints.contains(&id);
+        let map_len = if is_behind_the_log { config.map_len } else { config.map_len.min(1) };
+        found.open(vfs, dir, id, may_be_new, SurveyConfig { map_len, ..config })?;
+        let is_merged =
+            found.files.last().is_some_and(|file| file.id() == id && file.header().kind == FileKind::Merged);
+        is_behind_the_log &= is_merged;
     }
+    found.files.reverse();
+    found.damage.reverse();
     Ok(found)
 }
 

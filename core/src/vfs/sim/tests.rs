@@ -476,3 +476,21 @@ fn what_is_copied_into_a_window_is_written_and_no_more() {
     assert_eq!(&read(&disk.crash(disk.op_count(), &CrashChoice::LoseUnsynced)), b"first");
     assert!(disk.open(Path::new("/f"), OpenMode::Read).unwrap().window(0, 10).is_err());
 }
+
+/// What was synced before a kill is there after a power cut behind it, also in a file whose name was not.
+#[test]
+fn a_kill_takes_nothing_that_was_synced() {
+    let disk = SimVfs::new(1);
+    let path = Path::new("/a.tmp");
+    let file = disk.open(path, OpenMode::CreateNew).unwrap();
+    write_all_at(file.as_ref(), b"synced", 0).unwrap();
+    file.sync_data().unwrap();
+    disk.rename(path, Path::new("/a")).unwrap();
+    let killed = disk.kill();
+    for disk in [killed.crash(killed.op_count(), &KeepAll), {
+        killed.sync_dir(Path::new("/")).unwrap();
+        killed.crash(killed.op_count(), &LoseUnsynced)
+    }] {
+        assert_eq!(disk.bytes(Path::new("/a")).unwrap(), b"synced");
+    }
+}

@@ -1,0 +1,107 @@
+//! How a merge is slowed down, paused, watched and stopped.
+//!
+//! A merge calls [`Pace::step`] for all bytes that it reads and writes: there, and nowhere else, it waits, and there it learns that the store was closed.
+//! Waiting is on a lock of the standard library, for the reason that `interval` gives, and for moments only, so that nothing has to wake it.
+
+use std::ops::ControlFlow;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::stats::MergeProgress;
+
+use super::super::store::Store;
+use super::MergeOptions;
+
+/// Longest wait between two looks at the store.
+const MOMENT: Duration = Duration::from_millis(20);
+/// Bytes between two looks.
+const STEP: u64 = 256 << 10;
+
+/// Whether merges are paused.
+#[derive(Debug, Default)]
+pub(crate) struct Pause {
+    paused: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Pause {
+    pub(crate) fn set(&self, paused: bool) {
+        *self.lock() = paused;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Waits for so long, or until pausing ends.
+    fn wait(&self, time: Duration) {
+        drop(self.changed.wait_timeout(self.lock(), time));
+    }
+
+    /// Nothing that could panic happens under this lock, so that it is never poisoned.
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pace of one merge.
+pub(super) struct Pace<'a> {
+    store: &'a Store,
+    options: &'a MergeOptions,
+    pub(super) progress: MergeProgress,
+    /// Bytes since the last look.
+    unseen: u64,
+}
+
+impl<'a> Pace<'a> {
+    pub(super) fn new(store: &'a Store, options: &'a MergeOptions, progress: MergeProgress) -> Pace<'a> {
+        Pace { store, options, progress, unseen: 0 }
+    }
+
+    /// So many bytes were read.
+    pub(super) fn read(&mut self, bytes: u64) -> Result<()> {
+        self.progress.bytes_read += bytes;
+        self.step(bytes)
+    }
+
+    /// So many bytes were written.
+    pub(super) fn wrote(&mut self, bytes: u64) -> Result<()> {
+        self.progress.bytes_written += bytes;
+        self.step(bytes)
+    }
+
+    fn step(&mut self, bytes: u64) -> Result<()> {
+        self.unseen += bytes;
+        if self.unseen < STEP { Ok(()) } else { self.look() }
+    }
+
+    /// Tells of the progress, waits as long as merges are paused or too fast, and fails if the merge is to stop.
+    pub(super) fn look(&mut self) -> Result<()> {
+        let bytes = std::mem::take(&mut self.unseen);
+        self.store.check_usable()?;
+        if let Some(callback) = &self.options.progress
+            && let ControlFlow::Break(()) = callback(&self.progress)
+        {
+            return Err(Error::Cancelled);
+        }
+        // Work takes time too, so that the rate stays below what was asked for.
+        let rate = self.options.bytes_per_second;
+        let mut owed = match rate {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs_f64(bytes as f64 / rate as f64),
+        };
+        while !owed.is_zero() {
+            let now = owed.min(MOMENT);
+            self.store.merging.pause.wait(now);
+            self.store.check_usable()?;
+            owed -= now;
+        }
+        while self.store.merging.pause.is_set() {
+            self.store.merging.pause.wait(MOMENT);
+            self.store.check_usable()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! Copies what is to stay from the sources into new files: live records, and deletes that still hide something.
+//!
+//! A record is live if the index names exactly its place, at some moment of the merge: sources don't change, so that what is dead once
+//! stays dead. Where the index is walked in the order of keys, that is the order of the copies; where there are few live records in many keys,
+//! or no order, the sources are read and the copies are sorted in runs.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::format::header::DATA_START;
+use crate::index::{Direction, KeyPage, Start};
+use crate::log::{Finished, Item, Output, OutputConfig, Scanner};
+use crate::types::{FileId, Location, SeqNo, Timestamp};
+
+use super::super::store::Store;
+use super::control::Pace;
+use super::sources::Source;
+use super::{Account, MergeReport};
+
+/// Keys that the index is asked for at once.
+const PAGE: usize = 1024;
+/// Records that are asked of memory before the one that is read.
+const AHEAD: usize = 10;
+/// Memory of a run that is sorted.
+const RUN_BYTES: usize = 32 << 20;
+/// The index is walked if at least one in so many of its keys is to be copied.
+const WALK_SHARE: u64 = 8;
+
+/// Outputs, and what they were made of.
+pub(super) struct Copier<'a> {
+    store: &'a Store,
+    config: OutputConfig,
+    sources: &'a [Source],
+    ids: BTreeSet<FileId>,
+    current: Option<(Output, Account)>,
+    finished: Vec<(Finished, Account)>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Copier<'a> {
+    pub(super) fn new(store: &'a Store, sources: &'a [Source]) -> Copier<'a> {
+        let ids = sources.iter().map(|source| source.file.id()).collect();
+        let config = store.output_config();
+        Copier { store, config, sources, ids, current: None, finished: Vec::new(), scratch: Vec::new() }
+    }
+
+    /// All outputs, on stable storage.
+    pub(super) fn finish(mut self) -> Result<Vec<(Finished, Account)>> {
+        self.close()?;
+        Ok(self.finished)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if let Some((output, account)) = self.current.take() {
+            self.finished.push((output.finish()?, account));
+        }
+        Ok(())
+    }
+
+    /// The output that a record of this length goes to.
+    fn output(&mut self, len: u64) -> Result<&mut (Output, Account)> {
+        if self.current.as_ref().is_some_and(|(output, _)| !output.has_room(len)) {
+            self.close()?;
+        }
+        if self.current.is_none() {
+            let id = match &self.store.log {
+                Some(log) => log.lock().take_id()?,
+                None => return Err(Error::ReadOnly),
+            };
+            self.current = Some((Output::create(self.config.clone(), id)?, Account::default()));
+        }
+        self.current.as_mut().ok_or_else(|| Error::Internal { what: "an output that was made is not there".into() })
+    }
+
+    /// Copies the live records of all sources.
+    pub(super) fn copy_live(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let live: u64 = self.sources.iter().map(|source| self.store.live_records(source.file.id())).sum();
+        let is_ordered = self.store.index.capabilities().ordered;
+        if is_ordered && live.saturating_mul(WALK_SHARE) >= self.store.index.len() {
+            self.walk_index(pace, report)
+        } else {
+            self.read_sources(is_ordered, pace, report)
+        }
+    }
+
+    fn walk_index(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let (mut page, mut live, mut last) = (KeyPage::new(), Vec::new(), Vec::new());
+        loop {
+            page.clear();
+            let start = if last.is_empty() { Start::Edge } else { Start::After(&last) };
+            self.store.index.scan(start, Direction::Forward, PAGE, &mut page)?;
+            live.clear();
+            live.extend((0..page.len()).filter_map(|i| page.get(i).map(|(_, location)| location)));
+            live.retain(|location| self.ids.contains(&location.file()));
+            self.copy_all(&live, pace, report)?;
+            if page.len() < PAGE {
+                return Ok(());
+            }
+            last.clear();
+            last.extend_from_slice(page.get(page.len() - 1).map(|(key, _)| key).unwrap_or_default());
+        }
+    }
+
+    fn read_sources(&mut self, sort: bool, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let (mut page, mut run) = (KeyPage::new(), KeyPage::new());
+        for source in self.sources {
+            let file = &source.file;
+            let mut scanner = Scanner::new(file, DATA_START, SeqNo::ZERO);
+            loop {
+                let item = scanner.next()?;
+                if let Item::Record { offset, header } = &item {
+                    pace.read(header.record_len())?;
+                    if header.kind.is_put()
+                        && let Some(location) = Location::new(file.id(), *offset, header.record_len())
+                    {
+                        page.push(scanner.key(), &[], location);
+                    }
+                }
+                let is_over = matches!(item, Item::End { .. });
+                if page.len() >= PAGE || is_over {
+                    self.keep_live(&mut page, &mut run)?;
+                }
+                if run.key_bytes() + run.len() * 24 >= RUN_BYTES {
+                    self.copy_run(&mut run, sort, pace, report)?;
+                }
+                if is_over {
+                    break;
+                }
+            }
+        }
+        self.copy_run(&mut run, sort, pace, report)
+    }
+
+    /// Moves the records that the index names from a page to the run.
+    fn keep_live(&self, page: &mut KeyPage, run: &mut KeyPage) -> Result<()> {
+        let entries: Vec<_> = (0..page.len()).filter_map(|i| page.get(i)).collect();
+        for chunk in entries.chunks(64) {
+            let keys: Vec<&[u8]> = chunk.iter().map(|&(key, _)| key).collect();
+            let mut found = vec![None; keys.len()];
+            self.store.index.get_many(&keys, &mut found)?;
+            for (&(key, location), found) in chunk.iter().zip(found) {
+                if found == Some(location) {
+                    run.push(key, &[], location);
+                }
+            }
+        }
+        page.clear();
+        Ok(())
+    }
+
+    fn copy_run(&mut self, run: &mut KeyPage, sort: bool, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let mut entries: Vec<_> = (0..run.len()).filter_map(|i| run.get(i)).collect();
+        if sort {
+            entries.sort_unstable();
+        }
+        let locations: Vec<_> = entries.into_iter().map(|(_, location)| location).collect();
+        self.copy_all(&locations, pace, report)?;
+        run.clear();
+        Ok(())
+    }
+
+    fn copy_all(&mut self, live: &[Location], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        for (i, &location) in live.iter().enumerate() {
+            if let Some(later) = live.get(i + AHEAD)
+                && let Some(source) = self.sources.iter().find(|source| source.file.id() == later.file())
+            {
+                source.file.ask_for(*later);
+            }
+            let len = self.copy(location)?;
+            report.copied_records += 1;
+            pace.wrote(len)?;
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, location: Location) -> Result<u64> {
+        let sources = self.sources;
+        let Some(source) = sources.iter().find(|source| source.file.id() == location.file()) else { return Ok(0) };
+        let file = &source.file;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let view = file.view(location, false, &mut scratch)?;
+        let (header, body, content) = file
+            .content(&view)
+            .map_err(|why| Error::corrupted(file.path(), location.offset(), format!("while it is merged: {why}")))?;
+        let len = header.record_len();
+        let (output, account) = self.output(len)?;
+        let offset = output.len();
+        output.push(&header, &body, content)?;
+        if let Some(new) = Location::new(output.id(), offset, len) {
+            account.put(new, len, header.seq);
+        }
+        self.scratch = scratch;
+        Ok(len)
+    }
+
+    /// Copies the deletes that still hide something.
+    pub(super) fn copy_deletes(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let mut run = Deletes::default();
+        for source in self.sources {
+            if source.tombstones == 0 || source.max_seq < source.hides_nothing_below {
+                report.dropped_tombstones += source.tombstones;
+                continue;
+            }
+            let mut scanner = Scanner::new(&source.file, DATA_START, SeqNo::ZERO);
+            loop {
+                let header = match scanner.next()? {
+                    Item::Record { header, .. } => header,
+                    Item::Damage { .. } => continue,
+                    Item::End { .. } => break,
+                };
+                pace.read(header.record_len())?;
+                if !header.kind.is_delete() {
+                    continue;
+                }
+                // A key that is there again hides what is older by itself.
+                if header.seq < source.hides_nothing_below || self.store.index.get(scanner.key())?.is_some() {
+                    report.dropped_tombstones += 1;
+                    continue;
+                }
+                run.push(scanner.key(), header.seq, header.timestamp);
+                if run.bytes >= RUN_BYTES {
+                    self.copy_deletes_of(&mut run, pace, report)?;
+                }
+            }
+        }
+        self.copy_deletes_of(&mut run, pace, report)
+    }
+
+    /// Of each key the newest delete: it hides the others too.
+    fn copy_deletes_of(&mut self, run: &mut Deletes, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let mut deletes = std::mem::take(run).deletes;
+        deletes.sort_unstable_by(|a, b| (&a.0, b.1).cmp(&(&b.0, a.1)));
+        let all = deletes.len() as u64;
+        deletes.dedup_by(|later, kept| later.0 == kept.0);
+        report.copied_tombstones += deletes.len() as u64;
+        report.dropped_tombstones += all - deletes.len() as u64;
+        for (key, seq, timestamp) in deletes {
+            let len = crate::format::record::record_len(key.len() as u16, 0, false);
+            let (output, account) = self.output(len)?;
+            output.push_delete(&key, seq, timestamp)?;
+            account.delete(len, seq);
+            pace.wrote(len)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Deletes {
+    deletes: Vec<(Box<[u8]>, SeqNo, Timestamp)>,
+    bytes: usize,
+}
+
+impl Deletes {
+    fn push(&mut self, key: &[u8], seq: SeqNo, timestamp: Timestamp) {
+        self.bytes += key.len() + 64;
+        self.deletes.push((key.into(), seq, timestamp));
+    }
+}

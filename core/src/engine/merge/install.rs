@@ -1,0 +1,174 @@
+//! Makes the index name the copies, and takes the sources away.
+//!
+//! The index is changed in small steps, each under the log's lock and the gate, as a group of commits is: checkpoints and snapshots fall between
+//! steps. An entry is changed if it still names a source: then it names the record that was copied, for nothing is written to sources. A newer
+//! write names another file, and stays.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::error::{Error, Result};
+use crate::format::header::DATA_START;
+use crate::index::{Change, KeyPage};
+use crate::log::{self, DataFile, Finished, Item, LogWriter, Scanner};
+use crate::types::{FileId, Location, SeqNo};
+
+use super::super::history::Job;
+use super::super::store::Store;
+use super::control::Pace;
+use super::sources::Source;
+use super::{Account, MergeReport};
+
+/// Entries that are changed at once: writers wait for so many.
+const STEP: usize = 32;
+
+impl Store {
+    /// Gives outputs their names, for good. On failure none of them is left.
+    pub(super) fn publish_outputs(&self, finished: Vec<(Finished, Account)>) -> Result<Vec<(Arc<DataFile>, Account)>> {
+        let mut published = Vec::new();
+        let outcome = finished.into_iter().try_for_each(|(finished, account)| {
+            // What a writer that stopped has left behind may be no file yet, which it could be no more with a later one.
+            let id = finished.id();
+            self.with_log(|log| log.check())?;
+            let file = finished.publish().inspect_err(|_| published.push((id, None)))?;
+            published.push((id, Some((Arc::new(file), account))));
+            Ok(())
+        });
+        let outcome =
+            outcome.and_then(|()| self.vfs.sync_dir(self.path()).map_err(|e| Error::io("sync", self.path(), None, e)));
+        let Err(error) = outcome else {
+            return Ok(published.into_iter().filter_map(|(_, file)| file).collect());
+        };
+        for (id, _) in published {
+            if let Err(e) = log::remove(self.vfs.as_ref(), self.path(), id) {
+                // It has copies of records that later merges would not know of.
+                let _ = self.merging.stopped.set(e);
+            }
+        }
+        Err(error)
+    }
+
+    /// Makes the index name the copies.
+    pub(super) fn install_copies(
+        &self,
+        output: &DataFile,
+        sources: &BTreeSet<FileId>,
+        pace: &mut Pace<'_>,
+        report: &mut MergeReport,
+    ) -> Result<()> {
+        let mut scanner = Scanner::new(output, DATA_START, SeqNo::ZERO);
+        let mut step = KeyPage::new();
+        loop {
+            let item = scanner.next()?;
+            match &item {
+                Item::Record { offset, header } => {
+                    pace.read(header.record_len())?;
+                    if header.kind.is_put()
+                        && let Some(location) = Location::new(output.id(), *offset, header.record_len())
+                    {
+                        step.push(scanner.key(), &[], location);
+                    }
+                }
+                Item::Damage { offset, why, .. } => {
+                    let what = format!("what was just written is damaged: {why}");
+                    return Err(Error::corrupted(output.path(), *offset, what));
+                }
+                Item::End { .. } => {}
+            }
+            let is_over = matches!(item, Item::End { .. });
+            if step.len() >= STEP || is_over {
+                report.installed_records += self.install_step(&step, sources)?;
+                step.clear();
+            }
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    fn install_step(&self, step: &KeyPage, sources: &BTreeSet<FileId>) -> Result<u64> {
+        let Some(log) = &self.log else { return Err(Error::ReadOnly) };
+        let log = log.lock();
+        self.check_usable()?;
+        log.check()?;
+        let mut keys = (0..step.len()).filter_map(|i| step.get(i)).map(|(key, _)| key);
+        self.index.reserve(&mut keys)?;
+        let gate = self.gate.write();
+        let mut changes = Vec::with_capacity(step.len());
+        for (key, new) in (0..step.len()).filter_map(|i| step.get(i)) {
+            if self.index.get(key)?.is_some_and(|old| sources.contains(&old.file())) {
+                changes.push(Change { key, new: Some(new), old: None });
+            }
+        }
+        // One by one, which readers need not wait for: each says the same as before.
+        for change in &mut changes {
+            self.index.apply(std::slice::from_mut(change))?;
+            self.accounts.with(|ledger| ledger.moved(change.old, change.new));
+        }
+        drop((gate, log));
+        // Whoever waits for them comes first.
+        std::thread::yield_now();
+        Ok(changes.len() as u64)
+    }
+
+    /// Brings to stable storage all that the index knows, beside writers. What made records of the sources dead is then as lasting as
+    /// their going.
+    pub(super) fn sync_log_beside(&self) -> Result<()> {
+        let Some(log) = &self.log else { return Err(Error::ReadOnly) };
+        let sync = {
+            let log = log.lock();
+            log.check()?;
+            log.background_sync()
+        };
+        let Some(sync) = sync else { return Ok(()) };
+        let outcome = sync.run();
+        let mut log = log.lock();
+        log.synced_to(&sync, outcome)?;
+        self.durable.advance(log.synced_seq());
+        Ok(())
+    }
+
+    /// Takes the sources away, in their order, each for good before the next: what comes back after a loss of power must not be older than
+    /// a delete that does not.
+    ///
+    /// REQUIRES: the index names none of them, and [`Store::sync_log_beside`] succeeded since.
+    pub(super) fn remove_sources(
+        &self,
+        sources: &[Source],
+        pace: &mut Pace<'_>,
+        report: &mut MergeReport,
+    ) -> Result<()> {
+        for source in sources {
+            pace.look()?;
+            let id = source.file.id();
+            let synced = || self.vfs.sync_dir(self.path()).map_err(|e| Error::io("sync", self.path(), None, e));
+            if let Err(error) = log::remove(self.vfs.as_ref(), self.path(), id).and_then(|()| synced()) {
+                // Whether it is there after a loss of power nobody knows.
+                let _ = self.merging.stopped.set(error.clone());
+                return Err(error);
+            }
+            report.removed_files.push(id);
+            report.removed_bytes += source.file.end();
+            self.retire(id);
+        }
+        Ok(())
+    }
+
+    /// Takes a file out of the table once no snapshot needs it.
+    fn retire(&self, id: FileId) {
+        let _gate = self.gate.write();
+        self.accounts.with(|ledger| ledger.remove(id));
+        self.files.retire(&[id]);
+        let files = Arc::clone(&self.files);
+        let seq = SeqNo(self.visible.load(Ordering::Acquire));
+        self.history.when_past(seq, Job(Box::new(move || files.let_go(&[id]))));
+    }
+
+    pub(super) fn with_log<R>(&self, f: impl FnOnce(&mut LogWriter) -> Result<R>) -> Result<R> {
+        match &self.log {
+            Some(log) => f(&mut log.lock()),
+            None => Err(Error::ReadOnly),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Merge: reclaims what is dead, online. docs/MERGE.md has the invariants and the argument; this is the order of the steps.
+//!
+//! Accounts ([`accounts`], [`recount`]) say what is alive where.
+//!
+//! 1. Choose files ([`policy`], or by hand), of a kind that may be merged ([`sources`]), and read each from end to end.
+//! 2. Copy what is to stay into files with temporary names ([`copy`]): sealed and synced.
+//! 3. Give them their names, sync the directory, let the index name the copies ([`install`]).
+//! 4. Sync the log, so that what made records dead is on stable storage.
+//! 5. Remove the sources, one after the other, each for good.
+//!
+//! Up to the end of 2 nothing has changed; after 3 the sources hold nothing that is needed, and may stay as long as they like.
+//!
+//! Locking: `running` outside of all locks of the store. The log's lock and the gate are taken for moments, never across a sync or for more than
+//! a few entries.
+
+mod accounts;
+mod control;
+mod copy;
+mod install;
+mod policy;
+mod recount;
+mod settings;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use crate::util::lock::Mutex;
+
+use crate::error::{Error, Result};
+use crate::log::{NewFiles, OutputConfig};
+use crate::stats::{MergeNeed, MergeProgress, MergeReport};
+use crate::types::{FileId, IoKind};
+
+use super::store::Store;
+pub(crate) use accounts::{Account, Accounts, Ledger};
+use control::{Pace, Pause};
+use copy::Copier;
+pub use settings::{MergeOptions, MergePolicy};
+
+/// What the merges of a store share.
+#[derive(Debug, Default)]
+pub(crate) struct Merging {
+    /// Held by the merge that runs.
+    pub(super) running: Mutex<()>,
+    pub(super) pause: Pause,
+    /// Files in which a merge found damage.
+    damaged: Mutex<BTreeSet<FileId>>,
+    /// Why no merge may run any more until the store is reopened: the directory may have files that it doesn't know of.
+    stopped: OnceLock<Error>,
+}
+
+impl Store {
+    /// Runs a merge; waits for one that runs.
+    pub(crate) fn merge(&self, options: &MergeOptions) -> Result<MergeReport> {
+        self.check_usable()?;
+        if self.config.read_only {
+            return Err(Error::ReadOnly);
+        }
+        let _running = self.merging.running.lock();
+        self.check_mergeable()?;
+        let groups = match &options.files {
+            Some(files) => {
+                self.check_ids(files)?;
+                let files: BTreeSet<_> = files.iter().copied().collect();
+                if self.active_file().is_some_and(|active| files.contains(&active)) {
+                    self.begin_file()?;
+                }
+                vec![files]
+            }
+            None if options.everything => {
+                self.begin_file()?;
+                let active = self.active_file();
+                let files = self.files.load();
+                let sealed = files.all().iter().map(|file| file.id()).filter(|&id| Some(id) != active);
+                vec![sealed.collect()]
+            }
+            None => match self.plan()? {
+                Some(plan) => plan.groups.into_iter().map(|group| group.into_iter().collect()).collect(),
+                None => Vec::new(),
+            },
+        };
+        let mut report = MergeReport::default();
+        let total = groups.iter().map(|group| self.bytes_of(group)).sum();
+        let progress = MergeProgress { bytes_total: total, ..MergeProgress::default() };
+        let mut pace = Pace::new(self, options, progress);
+        pace.look()?;
+        for group in groups {
+            self.merge_group(&group, &mut pace, &mut report)?;
+        }
+        report.bytes_read = pace.progress.bytes_read;
+        report.bytes_written = pace.progress.bytes_written;
+        Ok(report)
+    }
+
+    pub(crate) fn pause_merge(&self, paused: bool) -> Result<()> {
+        self.check_usable()?;
+        self.merging.pause.set(paused);
+        Ok(())
+    }
+
+    /// Why a merge would be worth its while now, if it would.
+    pub(crate) fn merge_needed(&self) -> Result<Option<MergeNeed>> {
+        self.check_usable()?;
+        let plan = self.plan()?;
+        Ok(plan.map(|plan| MergeNeed {
+            reason: plan.reason,
+            files: plan.groups.into_iter().flatten().collect(),
+            reclaimable_bytes: plan.reclaimable,
+            is_in_window: policy::is_in_window(&self.config.merge, self.vfs.now()),
+        }))
+    }
+
+    fn plan(&self) -> Result<Option<policy::Plan>> {
+        let mut files = self.file_stats()?;
+        let damaged = self.merging.damaged.lock();
+        for file in &mut files {
+            file.is_damaged |= damaged.contains(&file.id);
+        }
+        Ok(policy::plan(&files, &self.config.merge, self.config.max_file_size))
+    }
+
+    fn check_mergeable(&self) -> Result<()> {
+        self.check_usable()?;
+        self.with_log(|log| log.check())?;
+        match self.merging.stopped.get() {
+            // What failed before: removing a file, or bringing that to stable storage.
+            Some(cause) => Err(cause.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn merge_group(&self, wanted: &BTreeSet<FileId>, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        self.check_mergeable()?;
+        let (mut sources, mut skipped) = self.sources(wanted)?;
+        let mut whole = Vec::with_capacity(sources.len());
+        for source in sources.drain(..) {
+            pace.look()?;
+            if self.is_whole(&source.file, pace)? {
+                whole.push(source);
+            } else {
+                self.merging.damaged.lock().insert(source.file.id());
+                skipped.push((source.file.id(), "it has bytes that no record accounts for".to_owned()));
+            }
+        }
+        sources = whole;
+        report.skipped_files.append(&mut skipped);
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.judge_deletes(&mut sources)?;
+        let dead = sources.iter().map(|source| self.dead_records(source.file.id())).sum::<u64>();
+        let mut copier = Copier::new(self, &sources);
+        copier.copy_deletes(pace, report)?;
+        copier.copy_live(pace, report)?;
+        let finished = copier.finish()?;
+        pace.look()?;
+        let outputs = self.publish_outputs(finished)?;
+        let ids: BTreeSet<_> = sources.iter().map(|source| source.file.id()).collect();
+        self.accounts.with(|ledger| {
+            for (file, account) in &outputs {
+                *ledger.of(file.id()) = account.clone();
+            }
+        });
+        self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
+        for (file, _) in &outputs {
+            report.created_files.push(file.id());
+            report.created_bytes += file.end();
+            pace.look()?;
+            self.install_copies(file, &ids, pace, report)?;
+        }
+        pace.look()?;
+        self.sync_log_beside()?;
+        self.remove_sources(&sources, pace, report)?;
+        report.dropped_records += dead;
+        self.keep_index_after_merge()
+    }
+
+    /// The index names other files now than the last checkpoint of it says.
+    fn keep_index_after_merge(&self) -> Result<()> {
+        if !self.index.is_persistent() && self.index.imaged().is_none() {
+            return Ok(());
+        }
+        self.with_log(|log| {
+            log.sync()?;
+            self.durable.advance(log.synced_seq());
+            self.keep_index(log);
+            Ok(())
+        })
+    }
+
+    /// Seals the file that the log ends in, so that it can be merged.
+    fn begin_file(&self) -> Result<()> {
+        self.with_log(|log| {
+            self.check_usable()?;
+            let mut files = NewFiles::new();
+            let outcome = log.begin_file(&mut files);
+            self.files.add(files);
+            self.durable.advance(log.synced_seq());
+            outcome
+        })
+    }
+
+    fn bytes_of(&self, group: &BTreeSet<FileId>) -> u64 {
+        self.files.load().all().iter().filter(|file| group.contains(&file.id())).map(|file| file.end()).sum()
+    }
+
+    fn live_records(&self, file: FileId) -> u64 {
+        self.accounts.look(|ledger| ledger.get(file).map_or(0, |account| account.totals().live_records)).unwrap_or(0)
+    }
+
+    fn dead_records(&self, file: FileId) -> u64 {
+        self.accounts.look(|ledger| ledger.get(file).map_or(0, |account| account.totals().dead_records)).unwrap_or(0)
+    }
+
+    fn output_config(&self) -> OutputConfig {
+        OutputConfig {
+            vfs: Arc::clone(&self.vfs),
+            dir: self.path().to_owned(),
+            store_id: self.store_id,
+            max_file_size: self.config.max_file_size,
+            maps: self.config.io == IoKind::Mmap && cfg!(target_pointer_width = "64"),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! When a merge is worth its while, and of which files: triggers, thresholds, windows.
+//!
+//! Knows figures and no files. The words and numbers are those of Riak's Bitcask: one file beyond a *trigger* starts a merge, every file beyond a
+//! *threshold* joins it. What of a file counts as dead are overwritten and deleted records, and deletes where nothing older is left for them to hide.
+
+use crate::stats::FileStats;
+use crate::types::{FileId, SeqNo, Timestamp};
+
+use super::MergePolicy;
+
+/// What may be merged, and why it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) reason: String,
+    /// To be merged one group after the other; the oldest first.
+    pub(super) groups: Vec<Vec<FileId>>,
+    pub(super) reclaimable: u64,
+}
+
+/// Bytes of a file that a merge of it would reclaim, and of what is in it.
+fn dead(file: &FileStats, oldest_elsewhere: SeqNo) -> u64 {
+    let hides_nothing = file.max_seq < oldest_elsewhere;
+    file.dead_bytes + if hides_nothing { file.tombstone_bytes } else { 0 }
+}
+
+fn content(file: &FileStats) -> u64 {
+    file.live_bytes + file.dead_bytes + file.tombstone_bytes
+}
+
+fn share(part: u64, whole: u64) -> u64 {
+    (part.saturating_mul(100)).checked_div(whole).unwrap_or(0)
+}
+
+/// Smallest number in the other files.
+fn oldest_elsewhere(files: &[FileStats], id: FileId) -> SeqNo {
+    let others = files.iter().filter(|file| file.id != id && file.max_seq > SeqNo::ZERO);
+    others.map(|file| file.min_seq).min().unwrap_or(SeqNo(u64::MAX))
+}
+
+/// What to merge of these files, which may all be merged but for those that say otherwise.
+pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64) -> Option<Plan> {
+    let usable = |file: &&FileStats| !file.is_active && !file.is_damaged;
+    let dead_of = |file: &FileStats| dead(file, oldest_elsewhere(files, file.id));
+    let trigger = files.iter().filter(usable).find_map(|file| {
+        let (dead, content) = (dead_of(file), content(file));
+        if dead > 0 && share(dead, content) >= u64::from(policy.frag_merge_trigger) {
+            return Some(format!("{} % of data file {} are dead", share(dead, content), file.id));
+        }
+        (dead >= policy.dead_bytes_merge_trigger).then(|| format!("{dead} bytes of data file {} are dead", file.id))
+    });
+    if let Some(reason) = trigger {
+        let mut chosen: Vec<&FileStats> = files
+            .iter()
+            .filter(usable)
+            .filter(|file| {
+                let dead = dead_of(file);
+                (dead > 0 && share(dead, content(file)) >= u64::from(policy.frag_threshold))
+                    || dead >= policy.dead_bytes_threshold
+                    || file.bytes < policy.small_file_threshold
+            })
+            .collect();
+        chosen.sort_by_key(|file| (file.min_seq, file.id));
+        let reclaimable = chosen.iter().map(|file| dead_of(file)).sum();
+        return Some(Plan { reason, groups: group(&chosen, group_bytes), reclaimable });
+    }
+    too_many_deletes(files, policy)
+}
+
+/// Deletes that hide something in some old file pile up as long as that file is not merged with them: when they are too many, all files are.
+fn too_many_deletes(files: &[FileStats], policy: &MergePolicy) -> Option<Plan> {
+    let mut sealed: Vec<&FileStats> = files.iter().filter(|file| !file.is_active && !file.is_damaged).collect();
+    if sealed.len() + usize::from(files.iter().any(|file| file.is_active)) < files.len() {
+        // Those in damaged files may be what they hide.
+        return None;
+    }
+    let tombstones: u64 = sealed.iter().map(|file| file.tombstone_bytes).sum();
+    let all: u64 = sealed.iter().map(|file| content(file)).sum();
+    let many =
+        share(tombstones, all) >= u64::from(policy.frag_merge_trigger) || tombstones >= policy.dead_bytes_merge_trigger;
+    if tombstones == 0 || !many {
+        return None;
+    }
+    sealed.sort_by_key(|file| (file.min_seq, file.id));
+    let reclaimable = tombstones + sealed.iter().map(|file| file.dead_bytes).sum::<u64>();
+    let groups = vec![sealed.iter().map(|file| file.id).collect()];
+    Some(Plan { reason: format!("{tombstones} bytes of deletes are in the data files"), groups, reclaimable })
+}
+
+/// Groups whose live records fit into one file, so that a merge needs room for one.
+fn group(chosen: &[&FileStats], group_bytes: u64) -> Vec<Vec<FileId>> {
+    let (mut groups, mut bytes) = (Vec::<Vec<FileId>>::new(), 0);
+    for file in chosen {
+        let live = file.live_bytes + file.tombstone_bytes;
+        match groups.last_mut() {
+            Some(group) if bytes + live <= group_bytes => group.push(file.id),
+            _ => {
+                groups.push(vec![file.id]);
+                bytes = 0;
+            }
+        }
+        bytes += live;
+    }
+    groups
+}
+
+/// Whether it is an hour at which merges may run, in UTC. From 22 to 4 are the hours 22, 23, 0, 1, 2, 3; from an hour to itself is always.
+pub(super) fn is_in_window(policy: &MergePolicy, now: Timestamp) -> bool {
+    let Some((from, to)) = policy.window else { return true };
+    let hour = (now.0 / 3_600_000 % 24) as u8;
+    match from.cmp(&to) {
+        std::cmp::Ordering::Less => (from..to).contains(&hour),
+        std::cmp::Ordering::Equal => true,
+        std::cmp::Ordering::Greater => hour >= from || hour < to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(id: u32, live: u64, dead: u64) -> FileStats {
+        FileStats {
+            id: FileId(id),
+            is_merged: false,
+            is_active: false,
+            is_damaged: false,
+            created: Timestamp(0),
+            bytes: live + dead + 200,
+            live_records: live / 100,
+            live_bytes: live,
+            dead_records: dead / 100,
+            dead_bytes: dead,
+            tombstones: 0,
+            tombstone_bytes: 0,
+            min_seq: SeqNo(u64::from(id) * 100),
+            max_seq: SeqNo(u64::from(id) * 100 + 99),
+        }
+    }
+
+    fn chosen(files: &[FileStats], policy: &MergePolicy) -> Vec<Vec<u32>> {
+        let plan = plan(files, policy, 3000);
+        plan.map_or(Vec::new(), |plan| plan.groups.iter().map(|group| group.iter().map(|id| id.0).collect()).collect())
+    }
+
+    #[test]
+    fn a_trigger_starts_it_and_thresholds_join() {
+        let policy = MergePolicy::new().small_file_threshold(0);
+        assert_eq!(chosen(&[file(1, 41, 59), file(2, 100, 0)], &policy), [[0; 0]; 0]);
+        let mut files = vec![file(1, 1000, 0), file(2, 600, 400), file(3, 400, 600), file(4, 610, 390)];
+        assert_eq!(chosen(&files, &policy), [[2, 3]]);
+        files[2].is_damaged = true;
+        assert_eq!(chosen(&files, &policy), [[0; 0]; 0]);
+        files[2] = FileStats { is_active: true, ..file(3, 400, 600) };
+        assert_eq!(chosen(&files, &policy), [[0; 0]; 0]);
+        files[2] = file(3, 400, 600);
+        assert_eq!(chosen(&files, &policy.small_file_threshold(1201)), [[1, 2, 3, 4]]);
+        assert_eq!(chosen(&files, &policy.frag_merge_trigger(61)), [[0; 0]; 0]);
+        let by_bytes = policy.frag_merge_trigger(101).dead_bytes_merge_trigger(600).frag_threshold(101);
+        assert_eq!(chosen(&files, &by_bytes.dead_bytes_threshold(390)), [[2, 3, 4]]);
+        assert_eq!(chosen(&files, &by_bytes.dead_bytes_threshold(401)), [[3]]);
+    }
+
+    #[test]
+    fn groups_have_the_live_bytes_of_one_file() {
+        let policy = MergePolicy::new();
+        let files: Vec<_> = (1..=5).map(|id| file(id, 1400, 2200)).collect();
+        assert_eq!(chosen(&files, &policy), [vec![1, 2], vec![3, 4], vec![5]]);
+    }
+
+    #[test]
+    fn deletes_that_hide_something_start_no_merge_of_their_own_until_they_are_many() {
+        let policy = MergePolicy::new().small_file_threshold(0);
+        let deletes = |id, bytes| FileStats { tombstones: bytes / 30, tombstone_bytes: bytes, ..file(id, 0, 0) };
+        // The oldest: nothing is left for them to hide.
+        assert_eq!(chosen(&[deletes(1, 900), file(2, 10_000, 0)], &policy), [[1]]);
+        assert_eq!(chosen(&[file(1, 10_000, 0), deletes(2, 900)], &policy), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900)], &policy), [[1, 2]]);
+    }
+
+    #[test]
+    fn windows_wrap_midnight() {
+        let hours = |from, to| {
+            let policy = MergePolicy::new().window(Some((from, to)));
+            (0..24)
+                .filter(|hour| is_in_window(&policy, Timestamp(hour * 3_600_000 + 86_400_000 * 9 + 59)))
+                .collect::<Vec<u64>>()
+        };
+        assert_eq!(hours(2, 5), [2, 3, 4]);
+        assert_eq!(hours(22, 2), [0, 1, 22, 23]);
+        assert_eq!(hours(7, 7).len(), 24);
+        assert!(is_in_window(&MergePolicy::new(), Timestamp(0)));
+    }
+}

@@ -1,0 +1,214 @@
+//! The output of a merge: a data file of kind merged, made under a temporary name.
+//!
+//! Knows the format and no keys' meaning: records are handed in with what their headers said, and get a place, checksums for it and
+//! an entry in the hint. Nothing of it counts before [`Finished::publish`], which is called when its bytes are on stable storage; dropped
+//! before that, it leaves nothing behind.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::header::{DATA_START, FileKind};
+use crate::format::hint::HintEntry;
+use crate::format::names;
+use crate::format::payload::Seal;
+use crate::format::record::{Body, RecordFields, RecordHeader, RecordKind, encode_header, record_len};
+use crate::types::{FileId, Location, SeqNo, Timestamp};
+use crate::vfs::{OpenMode, Vfs, write_all_at};
+
+use super::data_file::{DataFile, NewFile, Unusable};
+use super::encoded::{Place, marker};
+use super::hint_file::{HintReader, HintWriter};
+
+/// Records are written when so many bytes of them have come together.
+const BUFFER: usize = 1 << 20;
+
+/// Where outputs go.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputConfig {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) dir: PathBuf,
+    pub(crate) store_id: u64,
+    pub(crate) max_file_size: u64,
+    /// Whether files are read through a mapping.
+    pub(crate) maps: bool,
+}
+
+/// An output in the making.
+#[derive(Debug)]
+pub(crate) struct Output {
+    config: OutputConfig,
+    file: DataFile,
+    hint: HintWriter,
+    temp: Temp,
+    buf: Vec<u8>,
+    /// Where the next record goes.
+    end: u64,
+    seal: Seal,
+}
+
+/// Removes the file of this name unless it is taken away in time.
+#[derive(Debug)]
+struct Temp {
+    vfs: Arc<dyn Vfs>,
+    path: Option<PathBuf>,
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // Open removes it otherwise.
+            let _ = self.vfs.remove(path);
+        }
+    }
+}
+
+impl Output {
+    /// REQUIRES: the id is used for nothing else, and greater than those of all files that records are copied from.
+    pub(crate) fn create(config: OutputConfig, id: FileId) -> Result<Output> {
+        let path = config.dir.join(names::temp(&names::data(id)));
+        // Left behind by a merge whose cleaning up failed.
+        let _ = config.vfs.remove(&path);
+        let (store_id, base_seq) = (config.store_id, SeqNo::ZERO);
+        let new = NewFile { id, kind: FileKind::Merged, store_id, base_seq, earlier_synced: false };
+        let file = DataFile::create_at(config.vfs.as_ref(), path.clone(), new, 0)?;
+        Ok(Output {
+            hint: HintWriter::new(&config.vfs, &config.dir, &file),
+            temp: Temp { vfs: Arc::clone(&config.vfs), path: Some(path) },
+            config,
+            file,
+            buf: Vec::with_capacity(BUFFER),
+            end: DATA_START,
+            seal: Seal::default(),
+        })
+    }
+
+    /// Whether a record of this length may still go into this file. The first may always.
+    pub(crate) fn has_room(&self, len: u64) -> bool {
+        self.end == DATA_START || self.end + len <= self.config.max_file_size.min(Location::OFFSET_LIMIT)
+    }
+
+    pub(crate) fn id(&self) -> FileId {
+        self.file.id()
+    }
+
+    /// Where the next record goes.
+    pub(crate) fn len(&self) -> u64 {
+        self.end
+    }
+
+    /// Appends a copy of a put or delete: what its header says, and its key, value and padding, which `body` sums up.
+    pub(crate) fn push(&mut self, header: &RecordHeader, body: &Body, content: &[u8]) -> Result<()> {
+        let kind = if header.kind.is_put() { RecordKind::Put } else { RecordKind::Delete };
+        let (seq, timestamp, expiry) = (header.seq, header.timestamp, header.expiry);
+        let fields = RecordFields { kind, seq, timestamp, expiry, synced: false };
+        let offset = self.end;
+        let head = encode_header(&fields, body, self.file.placer(), offset);
+        let key = content.get(..usize::from(body.key_len)).unwrap_or_default();
+        self.hint.push(&HintEntry { kind, offset, value_len: body.value_len, seq, expiry, key });
+        self.seal.add(seq, timestamp);
+        self.buf.extend_from_slice(head.as_slice());
+        if content.len() >= BUFFER {
+            self.flush()?;
+            self.write(content, offset + head.as_slice().len() as u64)?;
+        } else {
+            self.buf.extend_from_slice(content);
+        }
+        self.end = offset + record_len(body.key_len, body.value_len, expiry.is_some());
+        if self.buf.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    /// Appends a delete whose record is not at hand.
+    pub(crate) fn push_delete(&mut self, key: &[u8], seq: SeqNo, timestamp: Timestamp) -> Result<()> {
+        let Some(body) = Body::new(key, &[]) else { return Ok(()) };
+        let kind = RecordKind::Delete;
+        let fields = RecordFields { kind, seq, timestamp, expiry: None, synced: false };
+        let offset = self.end;
+        let head = encode_header(&fields, &body, self.file.placer(), offset);
+        self.hint.push(&HintEntry { kind, offset, value_len: 0, seq, expiry: None, key });
+        self.seal.add(seq, timestamp);
+        for part in [head.as_slice(), key, body.padding()] {
+            self.buf.extend_from_slice(part);
+        }
+        self.end = offset + body.record_len(false);
+        if self.buf.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    /// What is buffered stands before `end`, or before a large record that goes there next.
+    fn flush(&mut self) -> Result<()> {
+        self.write(&self.buf, self.written())?;
+        self.buf.clear();
+        Ok(())
+    }
+
+    /// How far the file is written.
+    fn written(&self) -> u64 {
+        self.file.end()
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        write_all_at(self.file.file().as_ref(), bytes, offset).map_err(|e| self.file.io_error("write", offset, e))?;
+        self.file.set_end(offset + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Seals it and brings it to stable storage.
+    pub(crate) fn finish(mut self) -> Result<Finished> {
+        let seal = Seal { length: self.end, ..self.seal };
+        let (offset, seq, timestamp) = (self.end, seal.max_seq, self.config.vfs.now());
+        let place = Place { file: &self.file, offset, seq, timestamp, synced: false };
+        marker(&mut self.buf, RecordKind::Seal, &seal.encode(), &place);
+        self.flush()?;
+        // A failure concerns this file alone, of which nothing counts yet. It is not tried again: the file goes.
+        self.file.file().sync_data().map_err(|e| Error::io("sync", self.file.path(), None, e))?;
+        Ok(Finished { end: self.file.end(), output: self, seal })
+    }
+}
+
+/// A complete output on stable storage, still under its temporary name.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    output: Output,
+    seal: Seal,
+    end: u64,
+}
+
+impl Finished {
+    pub(crate) fn id(&self) -> FileId {
+        self.output.file.id()
+    }
+
+    /// Gives it its name, with its hint, and opens it. The directory is still to be synced.
+    pub(crate) fn publish(mut self) -> Result<DataFile> {
+        let Output { config, hint, file, temp, .. } = &mut self.output;
+        let (vfs, dir, id) = (config.vfs.as_ref(), &config.dir, file.id());
+        let path = DataFile::path_of(dir, id);
+        vfs.rename(file.path(), &path).map_err(|e| Error::io("rename", file.path(), None, e))?;
+        temp.path = None;
+        let hint = std::mem::replace(hint, HintWriter::new(&config.vfs, dir, file));
+        // Advisory, and its errors with it.
+        let _ = hint.finish(self.end, self.seal.max_seq, true, (self.seal.min_time, self.seal.max_time));
+        match DataFile::open(vfs, dir, id, OpenMode::ReadWrite, u64::from(config.maps)) {
+            Ok((file, None)) => Ok(file),
+            outcome => {
+                let what = match outcome {
+                    Err(Unusable::Bad(error)) => error,
+                    _ => Error::corrupted(&path, 0, "the header is not as it was written"),
+                };
+                remove(vfs, dir, id)?;
+                Err(what)
+            }
+        }
+    }
+}
+
+/// Removes a data file's name and that of its hint, which goes first: alone it would be an unfinished file's some day. The directory is to be synced.
+pub(crate) fn remove(vfs: &dyn Vfs, dir: &Path, id: FileId) -> Result<()> {
+    for path in [HintReader::path_of(dir, id), DataFile::path_of(dir, id)] {
+        match vfs.remove(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path, None, e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
