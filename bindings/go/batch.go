@@ -101,23 +101,30 @@ func (b *Batch) Len() (int, error) {
 // be tried again unless the store is closed or stopped writing. Its errors are [ErrBatchFinished] the second time, and those
 // of [DB.Put].
 func (b *Batch) Commit(opts ...WriteOption) error {
+	_, err := b.CommitSeq(opts...)
+	return err
+}
+
+// CommitSeq is [Batch.Commit], and gives the commit's sequence number, for [DB.WaitDurable]; for an empty batch that of the last
+// commit before.
+func (b *Batch) CommitSeq(opts ...WriteOption) (seq uint64, err error) {
 	if err := b.usable("batch commit"); err != nil {
-		return err
+		return 0, err
 	}
 	var r outcome
 	flags := writeFlags(opts)
 	maybeGC()
 	if b.ref == (batchRef{}) {
-		r = cBatchWrite(b.db.ref, b.queue, flags)
+		seq, r = cBatchWrite(b.db.ref, b.queue, flags)
 	} else {
-		r = cBatchCommit(b.ref, b.queue, flags)
+		seq, r = cBatchCommit(b.ref, b.queue, flags)
 	}
 	runtime.KeepAlive(b)
 	if r.status != statusOK {
-		return b.db.fail("batch commit", r)
+		return 0, b.db.fail("batch commit", r)
 	}
 	b.release(ErrBatchFinished)
-	return nil
+	return seq, nil
 }
 
 // Close drops the batch. It does nothing after a commit, or the second time.

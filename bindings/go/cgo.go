@@ -3,7 +3,7 @@
 // It turns Go slices into pointers and C results into Go values, one C call each, and decides nothing. The rules it keeps:
 //
 //   - No Go pointer stays in C: what is passed is used during the call and no longer. The functions are therefore declared
-//     noescape and nocallback, and arguments may lie on a goroutine's stack.
+//     noescape and nocallback, and arguments may lie on a goroutine's stack. Only an opening calls back, with a cgo.Handle.
 //   - Handles are numbers, here as in the library, which never follows them: a stale one gives a status.
 //   - Whoever calls keeps the object that owns the handle alive until the call is over (runtime.KeepAlive).
 //   - The bytes of a page belong to the library until the next call on its iterator.
@@ -23,6 +23,12 @@ package bitcask
 #cgo nocallback go_put
 #cgo noescape go_delete
 #cgo nocallback go_delete
+#cgo noescape go_put_seq
+#cgo nocallback go_put_seq
+#cgo noescape go_delete_seq
+#cgo nocallback go_delete_seq
+#cgo noescape go_bulk_put
+#cgo nocallback go_bulk_put
 #cgo noescape go_contains
 #cgo nocallback go_contains
 #cgo noescape go_get_into
@@ -57,12 +63,16 @@ package bitcask
 */
 import "C"
 
-import "unsafe"
+import (
+	"runtime/cgo"
+	"unsafe"
+)
 
 // Handles. The zero value is no handle.
 type (
 	dbRef     struct{ n C.uintptr_t }
 	batchRef  struct{ n C.uintptr_t }
+	bulkRef   struct{ n C.uintptr_t }
 	iterRef   struct{ n C.uintptr_t }
 	valuesRef struct{ n C.uintptr_t }
 	errorRef  struct{ p *C.bitcask_error }
@@ -115,6 +125,7 @@ func takeDetail(ref errorRef) (detail, bool) {
 
 // ---- open and close ----
 
+// cOpen tells o.opening of the progress, if there is one.
 func cOpen(path string, o *options) (dbRef, outcome) {
 	cpath := C.CString(path)
 	defer C.free(unsafe.Pointer(cpath))
@@ -132,8 +143,31 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.io = C.int32_t(o.io)
 	from.sort_budget = C.uint64_t(o.sortBudget)
 	from.index_budget = C.uint64_t(o.indexBudget)
+	if o.opening != nil {
+		handle := cgo.NewHandle(o.opening)
+		defer handle.Delete()
+		from.progress = C.uintptr_t(handle)
+	}
 	r := C.go_open(cpath, from)
 	return dbRef{r.db}, asOutcome(r.status, r.error)
+}
+
+// bitcaskGoProgress is called by the library inside of cOpen, with the handle that was made there. Nothing that Go does in it unwinds
+// C's frames: see opening.tell.
+//
+//export bitcaskGoProgress
+func bitcaskGoProgress(handle C.uintptr_t, phase C.int32_t, done, total, records C.uint64_t) C.int32_t {
+	o := cgo.Handle(handle).Value().(*opening)
+	if !o.tell(Progress{Phase(phase), uint64(done), uint64(total), uint64(records)}) {
+		return 1
+	}
+	return 0
+}
+
+// cRefresh tells whether anything new is shown.
+func cRefresh(db dbRef) (bool, outcome) {
+	r := C.go_refresh(db.n)
+	return r.number != 0, asOutcome(r.status, r.error)
 }
 
 func cClose(db dbRef) outcome {
@@ -265,6 +299,58 @@ func cStats(db dbRef) (Stats, outcome) {
 	}, asOutcome(r.status, r.error)
 }
 
+// ---- what is durable ----
+
+func cPutSeq(db dbRef, key, value []byte, flags uint32) (uint64, outcome) {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_put_seq(db.n, k, kl, v, vl, C.uint32_t(flags))
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cDeleteSeq(db dbRef, key []byte, flags uint32) (bool, uint64, outcome) {
+	k, kl := pointer(key)
+	r := C.go_delete_seq(db.n, k, kl, C.uint32_t(flags))
+	return bool(r.existed), uint64(r.seq), asOutcome(r.status, r.error)
+}
+
+func cLastSeq(db dbRef) (uint64, outcome) {
+	r := C.go_last_seq(db.n)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cDurableSeq(db dbRef) (uint64, outcome) {
+	r := C.go_durable_seq(db.n)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+// cWaitDurable waits as long as it takes.
+func cWaitDurable(db dbRef, seq uint64) outcome {
+	r := C.go_wait_durable(db.n, C.uint64_t(seq))
+	return asOutcome(r.status, r.error)
+}
+
+// ---- bulk loads ----
+
+func cBulkNew(db dbRef, flags uint32) (bulkRef, outcome) {
+	r := C.go_bulk_new(db.n, C.uint32_t(flags))
+	return bulkRef{r.bulk}, asOutcome(r.status, r.error)
+}
+
+func cBulkPut(bulk bulkRef, key, value []byte) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_bulk_put(bulk.n, k, kl, v, vl)
+	return asOutcome(r.status, r.error)
+}
+
+func cBulkFinish(bulk bulkRef) outcome {
+	r := C.go_bulk_finish(bulk.n)
+	return asOutcome(r.status, r.error)
+}
+
+func cBulkFree(bulk bulkRef) { C.go_bulk_free(bulk.n) }
+
 // ---- batches; ops are operations in the form that shim.h tells ----
 
 func cBatchNew(db dbRef) (batchRef, outcome) {
@@ -285,16 +371,17 @@ func cBatchAdd(batch batchRef, ops []byte) outcome {
 	return asOutcome(r.status, r.error)
 }
 
-func cBatchCommit(batch batchRef, ops []byte, flags uint32) outcome {
+// cBatchCommit and cBatchWrite give the commit's sequence number.
+func cBatchCommit(batch batchRef, ops []byte, flags uint32) (uint64, outcome) {
 	o, ol := pointer(ops)
 	r := C.go_batch_commit(batch.n, o, ol, C.uint32_t(flags))
-	return asOutcome(r.status, r.error)
+	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
-func cBatchWrite(db dbRef, ops []byte, flags uint32) outcome {
+func cBatchWrite(db dbRef, ops []byte, flags uint32) (uint64, outcome) {
 	o, ol := pointer(ops)
 	r := C.go_batch_write(db.n, o, ol, C.uint32_t(flags))
-	return asOutcome(r.status, r.error)
+	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
 func cBatchClear(batch batchRef) outcome {

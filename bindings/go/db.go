@@ -7,6 +7,7 @@
 package bitcask
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,10 +32,16 @@ func Version() string { return cVersion() }
 //
 // Its errors are [ErrLocked] if the store is open for writing elsewhere (the message tells the process), [ErrNoStore],
 // [ErrCorrupted] (see [WithOnDamage]), [ErrUnsupportedVersion], [ErrUnsupportedFeature], [ErrForeignFile],
-// [ErrInvalidArgument], [ErrIO] and [ErrDiskFull].
+// [ErrInvalidArgument], [ErrIO] and [ErrDiskFull], and [ErrCancelled] with [WithProgress].
 //
 // Close the store when done. One that is forgotten is closed when the garbage collector finds it, if it ever does.
 func Open(path string, opts ...Option) (*DB, error) {
+	return OpenContext(context.Background(), path, opts...)
+}
+
+// OpenContext is [Open], and gives up when ctx is done: the error is then [ErrCancelled] and ctx's own. It looks at ctx when it begins, after
+// each 8 MiB of data files and when all was read, and leaves nothing locked. The store that it gives does not depend on ctx.
+func OpenContext(ctx context.Context, path string, opts ...Option) (*DB, error) {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
@@ -45,9 +52,22 @@ func Open(path string, opts ...Option) (*DB, error) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return nil, invalidArgument("open", "the path contains a zero byte")
 	}
+	if ctx.Err() != nil {
+		return nil, cancelled("open", ctx)
+	}
+	if o.progress != nil || ctx.Done() != nil {
+		o.opening = &opening{ctx: ctx, f: o.progress}
+	}
 	ref, r := cOpen(path, &o)
+	if o.opening != nil {
+		o.opening.unwind(ref)
+	}
 	if r.status != statusOK {
-		return nil, newError("open", r)
+		err := newError("open", r)
+		if failed, ok := err.(*Error); ok && r.status == ErrCancelled {
+			failed.Cause = o.opening.err
+		}
+		return nil, err
 	}
 	db := &DB{ref: ref, path: path}
 	db.guess.Store(firstGuess)

@@ -20,7 +20,11 @@
 // # Durability
 //
 // When a write returns it survives the death of the process, a kill -9 included. Whether it survives a loss of power is chosen
-// at open ([WithDurability]) or for a single write ([Sync]). A [Batch] takes effect as a whole or not at all.
+// at open ([WithDurability]) or for a single write ([Sync]). A [Batch] takes effect as a whole or not at all, and so does a [BulkLoader],
+// which loads any number of pairs.
+//
+// One can also write without waiting for the disk and wait later: [DB.PutSeq] gives the commit's sequence number, [DB.WaitDurable] waits for
+// it. Elsewhere the library commits without waiting and calls back; in Go a goroutine that waits does the same, so there are no such calls.
 //
 // # Goroutines
 //

@@ -95,7 +95,9 @@ type options struct {
 	createIfMissing  bool
 	readOnly         bool
 	verifyChecksums  bool
-	invalid          string // what is wrong with a value that C's types can't hold
+	progress         func(Progress) error
+	opening          *opening // who is told of the progress; made by the open itself
+	invalid          string   // what is wrong with a value that C's types can't hold
 }
 
 // Option changes how [Open] opens a store.

@@ -32,6 +32,7 @@ typedef struct go_number {
 /* Go holds handles as numbers, which is what they are: it has nothing to check then when they are passed. */
 static inline bitcask_db *as_db(uintptr_t number) { return (bitcask_db *)number; }
 static inline bitcask_batch *as_batch(uintptr_t number) { return (bitcask_batch *)number; }
+static inline bitcask_bulk *as_bulk(uintptr_t number) { return (bitcask_bulk *)number; }
 static inline bitcask_iter *as_iter(uintptr_t number) { return (bitcask_iter *)number; }
 static inline bitcask_value *as_value(uintptr_t number) { return (bitcask_value *)number; }
 static inline bitcask_values *as_values(uintptr_t number) { return (bitcask_values *)number; }
@@ -72,6 +73,7 @@ enum {
 };
 
 typedef struct go_open_options {
+    uintptr_t progress; /* a Go handle of who is told of the progress; 0: nobody */
     uint64_t sync_milliseconds;
     uint64_t sync_bytes;
     uint64_t max_file_size;
@@ -92,6 +94,14 @@ typedef struct go_opened {
     bitcask_error *error;
     int32_t status;
 } go_opened;
+
+/* Exported by cgo.go. */
+extern int32_t bitcaskGoProgress(uintptr_t handle, int32_t phase, uint64_t bytes_done, uint64_t bytes_total, uint64_t records);
+
+/* Go must not see its handle as a pointer, which it is not. */
+static int32_t go_progress(void *handle, int32_t phase, uint64_t bytes_done, uint64_t bytes_total, uint64_t records) {
+    return bitcaskGoProgress((uintptr_t)handle, phase, bytes_done, bytes_total, records);
+}
 
 static inline int32_t go_set_options(bitcask_options *options, go_open_options from, bitcask_error **error) {
     int32_t status = BITCASK_OK;
@@ -117,6 +127,8 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_sort_budget(options, from.sort_budget, error);
     if (status == BITCASK_OK && (from.set & GO_SET_INDEX_BUDGET))
         status = bitcask_options_set_index_budget(options, from.index_budget, error);
+    if (status == BITCASK_OK && from.progress != 0)
+        status = bitcask_options_set_progress(options, go_progress, (void *)from.progress, error);
     return status;
 }
 
@@ -135,6 +147,15 @@ static inline go_opened go_open(const char *path, go_open_options from) {
 static inline go_outcome go_close(uintptr_t db) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = bitcask_close(as_db(db), &r.error);
+    return r;
+}
+
+/* The number is 1 if anything new is shown. */
+static inline go_number go_refresh(uintptr_t db) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool changed = false;
+    r.status = bitcask_refresh(as_db(db), &changed, &r.error);
+    r.number = changed;
     return r;
 }
 
@@ -265,6 +286,77 @@ static inline go_figures go_stats(uintptr_t db) {
     return r;
 }
 
+/* ---- what is durable; the number is a sequence number ---- */
+
+static inline go_number go_put_seq(uintptr_t db, const uint8_t *key, size_t key_len, const uint8_t *value, size_t value_len,
+                                   uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_put_seq(as_db(db), key, key_len, value, value_len, flags, &r.number, &r.error);
+    return r;
+}
+
+typedef struct go_deleted {
+    bitcask_error *error;
+    uint64_t seq;
+    int32_t status;
+    bool existed;
+} go_deleted;
+
+static inline go_deleted go_delete_seq(uintptr_t db, const uint8_t *key, size_t key_len, uint32_t flags) {
+    go_deleted r = {NULL, 0, BITCASK_OK, false};
+    r.status = bitcask_delete_seq(as_db(db), key, key_len, flags, &r.existed, &r.seq, &r.error);
+    return r;
+}
+
+static inline go_number go_last_seq(uintptr_t db) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_last_seq(as_db(db), &r.number, &r.error);
+    return r;
+}
+
+static inline go_number go_durable_seq(uintptr_t db) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_durable_seq(as_db(db), &r.number, &r.error);
+    return r;
+}
+
+static inline go_outcome go_wait_durable(uintptr_t db, uint64_t seq) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_wait_durable(as_db(db), seq, BITCASK_NO_TIMEOUT, NULL, &r.error);
+    return r;
+}
+
+/* ---- bulk loads ---- */
+
+typedef struct go_bulk {
+    uintptr_t bulk;
+    bitcask_error *error;
+    int32_t status;
+} go_bulk;
+
+static inline go_bulk go_bulk_new(uintptr_t db, uint32_t flags) {
+    go_bulk r = {0, NULL, BITCASK_OK};
+    bitcask_bulk *bulk = NULL;
+    r.status = bitcask_bulk_new(as_db(db), flags, &bulk, &r.error);
+    r.bulk = (uintptr_t)bulk;
+    return r;
+}
+
+static inline go_outcome go_bulk_put(uintptr_t bulk, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                     size_t value_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_bulk_put(as_bulk(bulk), key, key_len, value, value_len, &r.error);
+    return r;
+}
+
+static inline go_outcome go_bulk_finish(uintptr_t bulk) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_bulk_finish(as_bulk(bulk), &r.error);
+    return r;
+}
+
+static inline void go_bulk_free(uintptr_t bulk) { bitcask_bulk_free(as_bulk(bulk)); }
+
 /* ---- batches ---- */
 
 typedef struct go_batch {
@@ -316,17 +408,18 @@ static inline go_outcome go_batch_add(uintptr_t batch, const uint8_t *ops, size_
     return r;
 }
 
-static inline go_outcome go_batch_commit(uintptr_t batch, const uint8_t *ops, size_t len, uint32_t flags) {
-    go_outcome r = {NULL, BITCASK_OK};
+/* The number is the commit's sequence number. */
+static inline go_number go_batch_commit(uintptr_t batch, const uint8_t *ops, size_t len, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
     r.status = go_add_queued(batch, ops, len, &r.error);
     if (r.status == BITCASK_OK)
-        r.status = bitcask_batch_commit(as_batch(batch), flags, &r.error);
+        r.status = bitcask_batch_commit_seq(as_batch(batch), flags, &r.number, &r.error);
     return r;
 }
 
 /* A whole batch, from beginning to end. */
-static inline go_outcome go_batch_write(uintptr_t db, const uint8_t *ops, size_t len, uint32_t flags) {
-    go_outcome r = {NULL, BITCASK_OK};
+static inline go_number go_batch_write(uintptr_t db, const uint8_t *ops, size_t len, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
     bitcask_batch *batch = NULL;
     r.status = bitcask_batch_new(as_db(db), &batch, &r.error);
     if (r.status != BITCASK_OK)

@@ -5,6 +5,7 @@
 package bitcask
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,7 +52,8 @@ const (
 	ErrNoStore Status = 31
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly Status = 32
-	// ErrCancelled: the callback that is told of an opening's progress stopped it.
+	// ErrCancelled: a context, or the function that is told of an opening's progress, ended the call. errors.Is also finds the context's
+	// error, or that of the function.
 	ErrCancelled Status = 33
 	// ErrStale: a reader knows of a record that the writer in another process took back; refresh forgets it.
 	ErrStale Status = 34
@@ -93,7 +95,7 @@ var statusTable = map[Status]struct{ name, text string }{
 	ErrLocked:              {"LOCKED", "the store is open elsewhere"},
 	ErrNoStore:             {"NO_STORE", "no store there"},
 	ErrReadOnly:            {"READ_ONLY", "the store was opened for reading only"},
-	ErrCancelled:           {"CANCELLED", "opening was stopped by the caller"},
+	ErrCancelled:           {"CANCELLED", "the caller ended it"},
 	ErrStale:               {"STALE", "the writer took the record back; refresh"},
 	ErrIO:                  {"IO", "an operating-system call failed"},
 	ErrDiskFull:            {"DISK_FULL", "the disk is full"},
@@ -125,8 +127,8 @@ func (s Status) Error() string {
 	return "bitcask: status " + strconv.Itoa(int(s))
 }
 
-// Error is a failure with its details. It wraps its [Status] and, if an operating-system call failed, its [syscall.Errno]:
-// errors.Is(err, bitcask.ErrDiskFull) and errors.Is(err, syscall.ENOSPC) are both true for a full disk.
+// Error is a failure with its details. It wraps its [Status], its [syscall.Errno] if an operating-system call failed, and its Cause if
+// there is one: errors.Is(err, bitcask.ErrDiskFull) and errors.Is(err, syscall.ENOSPC) are both true for a full disk.
 type Error struct {
 	Status  Status
 	Op      string        // the call that failed: open, get, put, …
@@ -134,6 +136,7 @@ type Error struct {
 	Offset  int64         // where in that file; -1 if unknown
 	Errno   syscall.Errno // what the operating system said; 0 if it was not asked
 	Message string        // what happened, in one line, with the path and the offset
+	Cause   error         // what the caller's own context or function said; nil but with ErrCancelled
 }
 
 // Error implements error.
@@ -142,15 +145,22 @@ func (e *Error) Error() string {
 	if text == "" {
 		text = strings.TrimPrefix(e.Status.Error(), "bitcask: ")
 	}
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
 	return "bitcask: " + e.Op + ": " + text
 }
 
 // Unwrap gives what errors.Is compares with.
 func (e *Error) Unwrap() []error {
+	wrapped := []error{e.Status}
 	if e.Errno != 0 {
-		return []error{e.Status, e.Errno}
+		wrapped = append(wrapped, e.Errno)
 	}
-	return []error{e.Status}
+	if e.Cause != nil {
+		wrapped = append(wrapped, e.Cause)
+	}
+	return wrapped
 }
 
 // newError turns an outcome that is no success into a Go error and frees its C object. What happens in good programs (a missing
@@ -164,8 +174,19 @@ func newError(op string, o outcome) error {
 	if !ok {
 		return &Error{Status: o.status, Op: op, Offset: -1}
 	}
-	return &Error{o.status, op, d.path, d.offset, syscall.Errno(d.errno), d.message}
+	return &Error{o.status, op, d.path, d.offset, syscall.Errno(d.errno), d.message, nil}
 }
+
+// cancelled is the error of a call that its context ended.
+func cancelled(op string, ctx context.Context) error {
+	return &Error{Status: ErrCancelled, Op: op, Offset: -1, Cause: contextError{ctx.Err(), context.Cause(ctx)}}
+}
+
+// contextError is why a context is done, in both words that it has for it.
+type contextError struct{ err, cause error }
+
+func (e contextError) Error() string   { return e.cause.Error() }
+func (e contextError) Unwrap() []error { return []error{e.err, e.cause} }
 
 func invalidArgument(op, message string) error {
 	return &Error{Status: ErrInvalidArgument, Op: op, Offset: -1, Message: "invalid argument: " + message}
