@@ -230,6 +230,27 @@ pub unsafe extern "C" fn bitcask_options_set_index_budget(
     }
 }
 
+/// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log: BITCASK_INDEX_BTREE beside
+/// writers in the file index.checkpoint, and not before the log has grown by an eighth of what saving it writes; BITCASK_INDEX_BPTREE
+/// in its own file. With each new data file that is looked at too. 0 saves it at close alone. The other kinds are not saved. 64 MiB unless
+/// it is set.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_checkpoint_bytes(
+    options: *mut bitcask_options,
+    bytes: u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.checkpoint_bytes(bytes));
+            Ok(())
+        })
+    }
+}
+
 /// When writes reach stable storage: BITCASK_DURABILITY_NONE, _INTERVAL or _ALWAYS. A single write may ask for more with
 /// BITCASK_WRITE_SYNC.
 ///

@@ -330,6 +330,33 @@ static void sort_budget(void) {
     bitcask_options_free(options);
 }
 
+/* Writes until the index was saved beside the writes, 4000 times at most; whether it was. */
+static bool saved_beside_writes(const char *name, uint64_t checkpoint_bytes) {
+    bitcask_options *options = bitcask_options_new();
+    bitcask_db *db = NULL;
+    char file[512], key[16];
+    bool saved = false;
+    OK(bitcask_options_set_index(options, BITCASK_INDEX_BTREE, &error));
+    OK(bitcask_options_set_max_file_size(options, 4096, &error));
+    OK(bitcask_options_set_checkpoint_bytes(options, checkpoint_bytes, &error));
+    OK(bitcask_open(in_dir(name), options, &db, &error));
+    snprintf(file, sizeof file, "%s/index.checkpoint", in_dir(name));
+    for (int i = 0; i < 4000 && !saved; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        put(db, key, "a value of some length");
+        saved = access(file, F_OK) == 0;
+    }
+    OK(bitcask_close(db, &error));
+    CHECK(access(file, F_OK) == 0);
+    bitcask_options_free(options);
+    return saved;
+}
+
+static void checkpoints(void) {
+    CHECK(saved_beside_writes("often", 1));
+    CHECK(!saved_beside_writes("at-close", 0));
+}
+
 static void batches(void) {
     bitcask_db *db = open_store("batch");
     bitcask_batch *batch = NULL;
@@ -488,6 +515,7 @@ int main(void) {
     many_sizes();
     every_kind();
     sort_budget();
+    checkpoints();
     batches();
     bulk_loads();
     opening();

@@ -93,6 +93,7 @@ static void all_calls(void *handle, const char *kind) {
     A(options, bitcask_options_set_io(AS(bitcask_options), 0, &error));
     A(options, bitcask_options_set_sort_budget(AS(bitcask_options), 1, &error));
     A(options, bitcask_options_set_index_budget(AS(bitcask_options), 1 << 20, &error));
+    A(options, bitcask_options_set_checkpoint_bytes(AS(bitcask_options), 1, &error));
     A(options, bitcask_options_set_durability(AS(bitcask_options), 0, &error));
     A(options, bitcask_options_set_sync_interval(AS(bitcask_options), 1, 1, &error));
     A(options, bitcask_options_set_max_file_size(AS(bitcask_options), 4096, &error));

@@ -97,6 +97,7 @@ static void nulls(bitcask_db *db) {
     N(bitcask_options_set_io(NULL, 0, &error));
     N(bitcask_options_set_sort_budget(NULL, 1, &error));
     N(bitcask_options_set_index_budget(NULL, 1 << 20, &error));
+    N(bitcask_options_set_checkpoint_bytes(NULL, 1, &error));
     N(bitcask_options_set_durability(NULL, 0, &error));
     N(bitcask_options_set_sync_interval(NULL, 1, 1, &error));
     N(bitcask_options_set_max_file_size(NULL, 4096, &error));
