@@ -4,6 +4,8 @@
 
 #![allow(clippy::print_stdout, missing_docs)]
 
+#[path = "conformance/atomic.rs"]
+mod atomic;
 #[path = "conformance/bulk.rs"]
 mod bulk;
 #[path = "conformance/durable.rs"]
@@ -14,8 +16,12 @@ mod language;
 mod open;
 #[path = "conformance/reads.rs"]
 mod reads;
+#[path = "conformance/snapshot.rs"]
+mod snapshot;
 #[path = "conformance/store.rs"]
 mod store;
+#[path = "conformance/transaction.rs"]
+mod transaction;
 #[path = "conformance/writes.rs"]
 mod writes;
 
@@ -24,7 +30,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bitcask::{Batch, BulkLoader, Error, IndexKind, IoKind, Iter, Value};
+use bitcask::{Batch, BulkLoader, Error, IndexKind, IoKind, Iter, Savepoint, Snapshot, Transaction, Value};
 use durable::Queued;
 use language::{Case, Item, Op, word};
 use open::Open;
@@ -152,11 +158,14 @@ struct Runner {
     batches: HashMap<String, Batch>,
     /// `None`: it was finished, which the API lets nobody do twice.
     loads: HashMap<String, Option<BulkLoader>>,
+    snapshots: HashMap<String, Snapshot>,
+    transactions: HashMap<String, Transaction>,
     iters: HashMap<String, Cursor>,
     values: HashMap<String, Value>,
     queued: HashMap<String, Queued>,
     /// Sequence numbers that a case gave names.
     numbers: HashMap<String, u64>,
+    savepoints: HashMap<String, Savepoint>,
 }
 
 impl Runner {
@@ -168,10 +177,13 @@ impl Runner {
             stores: HashMap::new(),
             batches: HashMap::new(),
             loads: HashMap::new(),
+            snapshots: HashMap::new(),
+            transactions: HashMap::new(),
             iters: HashMap::new(),
             values: HashMap::new(),
             queued: HashMap::new(),
             numbers: HashMap::new(),
+            savepoints: HashMap::new(),
         }
     }
 
@@ -200,6 +212,8 @@ impl Runner {
     /// Frees what the case left open: children first, then the stores.
     fn finish(&mut self, case: &Case) -> Result<(), String> {
         self.iters.clear();
+        self.transactions.clear();
+        self.snapshots.clear();
         self.batches.clear();
         self.loads.clear();
         self.queued.values_mut().for_each(Queued::wait);
@@ -238,9 +252,12 @@ impl Runner {
             "batch_commit_seq" => self.numbered(op),
             name if name.starts_with("batch_") => self.batch(op),
             name if name.starts_with("bulk_") => self.bulk(op),
+            name if name.starts_with("snapshot_") => self.snapshot(op),
+            name if name.starts_with("txn_") => self.transaction(op),
             name if name.starts_with("iter_") => self.step(op),
             name if name.starts_with("async_") || name == "outcome" => self.queue(op),
             "put_seq" | "delete_seq" | "last_seq" | "durable_seq" | "compare" | "wait_durable" => self.numbered(op),
+            "compare_and_swap" | "put_if_absent" | "fetch_add" | "update_append" | "update_delete" => self.atomic(op),
             _ => self.store(op),
         }
     }
@@ -256,6 +273,10 @@ fn yes_no(yes: bool) -> Vec<Item> {
 
 fn number(n: u64) -> Vec<Item> {
     vec![word(&n.to_string())]
+}
+
+fn value_or_not(value: Option<Value>) -> Vec<Item> {
+    vec![value.map_or(word("NOT_FOUND"), |value| Item::Bytes(value.into_vec()))]
 }
 
 fn record(key: Vec<u8>, value: Vec<u8>, keys_only: bool) -> Item {

@@ -11,7 +11,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 (cd "$root" && cargo build --quiet --release -p bitcask-ffi)
 ln -sf "$target/release/libbitcask.so" "$build/libbitcask.so.0" # the SONAME
 ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I"$root/include" \
-    "$root/tests/conformance/runner.c" -o "$build/conformance_c" -L"$target/release" -l:libbitcask.so -Wl,-rpath,"$build"
+    "$root"/tests/conformance/c/*.c -o "$build/conformance_c" -L"$target/release" -l:libbitcask.so -lpthread -Wl,-rpath,"$build"
 
 scratch=$(mktemp -d "$build/scratch.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT

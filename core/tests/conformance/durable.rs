@@ -66,12 +66,19 @@ impl Runner {
             Ok(told) => told,
             Err(error) => return Ok(Err(error)),
         };
-        self.keep(op.option("as").ok_or("no name for the number")?, seq);
+        self.keep_as(op, seq)?;
         if op.name == "delete_seq" { Ok(Ok(yes_no(existed))) } else { ok(Ok(())) }
     }
 
     pub(crate) fn keep(&mut self, name: &str, seq: SeqNo) {
         self.numbers.insert(name.to_owned(), seq.0);
+    }
+
+    /// Keeps a number under the name that the option `as` gives.
+    pub(crate) fn keep_as(&mut self, op: &Op, seq: SeqNo) -> Result<(), String> {
+        let name = op.option("as").ok_or("no name for the number")?;
+        self.keep(name, seq);
+        Ok(())
     }
 
     /// The number that an argument names.

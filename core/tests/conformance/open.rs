@@ -61,6 +61,7 @@ impl Runner {
                 }
                 ("io", "mmap") => options.io(IoKind::Mmap),
                 ("io", "file") => options.io(IoKind::File),
+                ("checkpoint_bytes", n) => options.checkpoint_bytes(language::number(n)?),
                 ("index_budget", n) => options.index_budget(language::number(n)?),
                 ("sort_budget", n) => options.sort_budget(language::number(n)?),
                 ("durability", "none") => options.durability(Durability::None),

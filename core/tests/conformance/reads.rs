@@ -2,10 +2,13 @@
 
 use std::ops::Bound;
 
-use bitcask::{Db, EntryPage, Iter, IterOptions, Result, Value, ValuePage};
+use bitcask::{Db, EntryPage, Iter, IterOptions, Result, Snapshot, Value, ValuePage};
 
 use crate::language::{self, Item, Op, bytes, generated, word};
-use crate::{Cursor, Outcome, Runner, filled_key, list, number, ok, record, yes_no};
+use crate::{Cursor, Outcome, Runner, filled_key, list, number, ok, record, value_or_not, yes_no};
+
+/// Options that say what an iterator is made of.
+const OVER: [&str; 4] = ["of", "snapshot", "batch", "txn"];
 
 type Record = (Vec<u8>, Value);
 
@@ -65,14 +68,13 @@ macro_rules! reads {
 }
 
 reads!(Db);
+reads!(Snapshot);
 
 impl Runner {
     /// The operation of this name; `None` if it is none that reads.
     pub(crate) fn read(&self, from: &dyn Reads, name: &str, op: &Op) -> std::result::Result<Option<Outcome>, String> {
         Ok(Some(match name {
-            "get" => self
-                .lend(op.bytes(0)?, |k| from.get(k))
-                .map(|v| vec![v.map_or(word("NOT_FOUND"), |v| Item::Bytes(v.into_vec()))]),
+            "get" => self.lend(op.bytes(0)?, |k| from.get(k)).map(value_or_not),
             "get_into" => {
                 let mut buffer = vec![0x55; op.number(1)?];
                 let found = self.lend(op.bytes(0)?, |k| from.get_into(k, &mut buffer));
@@ -149,7 +151,7 @@ impl Runner {
 
     fn iter_options(&self, op: &Op) -> std::result::Result<IterOptions, String> {
         let mut options = IterOptions::new();
-        for (name, value) in op.options.iter().filter(|(name, _)| name != "of") {
+        for (name, value) in op.options.iter().filter(|(name, _)| !OVER.contains(&name.as_str())) {
             options = match name.as_str() {
                 "prefix" => self.lend(bytes(value)?, |b| options.prefix(b)),
                 "ge" => self.lend(bytes(value)?, |b| options.start(Bound::Included(b))),
@@ -191,11 +193,23 @@ impl Runner {
         }
     }
 
+    fn open_iter(&self, op: &Op, options: &IterOptions) -> std::result::Result<Result<Iter>, String> {
+        Ok(if let Some(name) = op.option("snapshot") {
+            self.snapshots.get(name).ok_or("no such snapshot")?.iter(options)
+        } else if let Some(name) = op.option("batch") {
+            self.batches.get(name).ok_or("no such batch")?.iter(options)
+        } else if let Some(name) = op.option("txn") {
+            self.transactions.get(name).ok_or("no such transaction")?.iter(options)
+        } else {
+            self.store_of(op)?.iter(options)
+        })
+    }
+
     pub(crate) fn step(&mut self, op: &Op) -> std::result::Result<Outcome, String> {
         let name = op.object("it").to_owned();
         if op.name == "iter_open" {
             let options = self.iter_options(op)?;
-            return match self.store_of(op)?.iter(&options) {
+            return match self.open_iter(op, &options)? {
                 Ok(iter) => {
                     self.iters.insert(name, Cursor { iter, keys_only: op.yes("keys_only")? });
                     ok(Ok(()))

@@ -1,32 +1,20 @@
-/*
- * The language of the cases, for the C runner: lines to tokens, tokens to bytes, results, and their comparison. README.md
- * defines it. Knows nothing of the library. Included once, by runner.c.
- */
-#ifndef CASE_LANGUAGE_H
-#define CASE_LANGUAGE_H
+/* The language of the cases: lines to tokens, tokens to bytes, results, and their comparison. Knows nothing of the library. */
+#include "language.h"
 
-#include <dirent.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TOKENS = 2048, MAX_OPTIONS = 16, PATH_LEN = 4096 };
+char *tokens[MAX_TOKENS], *args[MAX_TOKENS], *options[MAX_TOKENS], *wanted[MAX_TOKENS];
+size_t n_before, n_args, n_options, n_wanted;
+item *got;
+size_t n_got;
+static size_t room;
+char trouble[256];
 
-typedef struct { uint8_t *data; size_t len; } bytes;
-typedef struct { char kind; bytes a, b; } item; /* 'w' a word, 'b' bytes, 'p' a pair */
+bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-/* The line that is being run: `op@object args options -> wanted`. */
-static char *tokens[MAX_TOKENS], *args[MAX_TOKENS], *options[MAX_TOKENS], *wanted[MAX_TOKENS];
-static size_t n_before, n_args, n_options, n_wanted;
-/* Its result so far. */
-static item *got;
-static size_t n_got, room;
-
-static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
-
-static void *allocate(size_t len)
+void *allocate(size_t len)
 {
     void *data = malloc(len ? len : 1);
     if (!data) {
@@ -36,29 +24,29 @@ static void *allocate(size_t len)
     return data;
 }
 
-static bytes copy(const void *data, size_t len)
+bytes copy(const void *data, size_t len)
 {
     bytes out = {allocate(len), len};
     if (len) memcpy(out.data, data, len);
     return out;
 }
 
-static void give(char what, bytes a, bytes b)
+void give(char what, bytes a, bytes b)
 {
     if (n_got == room && !(got = realloc(got, (room = room * 2 + 16) * sizeof *got))) exit(2);
     got[n_got++] = (item){what, a, b};
 }
 
-static void word(const char *text) { give('w', copy(text, strlen(text)), (bytes){0}); }
+void word(const char *text) { give('w', copy(text, strlen(text)), (bytes){0}); }
 
-static void number(uint64_t n)
+void number(uint64_t n)
 {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)n);
     word(text);
 }
 
-static void forget_results(void)
+void forget_results(void)
 {
     for (; n_got; n_got--) {
         free(got[n_got - 1].a.data);
@@ -66,17 +54,16 @@ static void forget_results(void)
     }
 }
 
-/* A problem with the case or the library's manners, which fails the line whatever its result. The first one counts. */
-static char trouble[256];
+/* ---- problems ---- */
 
-static void problem(const char *what, const char *detail)
+void problem(const char *what, const char *detail)
 {
     if (!*trouble) snprintf(trouble, sizeof trouble, "<%s: %.100s>", what, detail);
 }
 
 /* ---- tokens ---- */
 
-static bytes generated(uint64_t seed, size_t len)
+bytes generated(uint64_t seed, size_t len)
 {
     const size_t period = 65521;
     bytes out = {allocate(len), len};
@@ -90,7 +77,7 @@ static bytes generated(uint64_t seed, size_t len)
     return out;
 }
 
-static bool parse(const char *token, bytes *out)
+bool parse(const char *token, bytes *out)
 {
     *out = (bytes){allocate(0), 0};
     if (strcmp(token, "-") == 0) return true;
@@ -121,12 +108,12 @@ static bool parse(const char *token, bytes *out)
     }
 }
 
-static const char *arg(size_t i) { return i < n_args ? args[i] : ""; }
+const char *arg(size_t i) { return i < n_args ? args[i] : ""; }
 
-static uint64_t arg_number(size_t i) { return strtoull(arg(i), NULL, 10); }
+uint64_t arg_number(size_t i) { return strtoull(arg(i), NULL, 10); }
 
 /* An option's value, or NULL. */
-static char *option_in(char *const *list, size_t n, const char *name)
+char *option_in(char *const *list, size_t n, const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < n; i++) {
@@ -135,14 +122,14 @@ static char *option_in(char *const *list, size_t n, const char *name)
     return NULL;
 }
 
-static char *option(const char *name) { return option_in(options, n_options, name); }
+char *option(const char *name) { return option_in(options, n_options, name); }
 
-static bool yes(const char *name) { return option(name) && strcmp(option(name), "yes") == 0; }
+bool yes(const char *name) { return option(name) && strcmp(option(name), "yes") == 0; }
 
 /* ---- lines ---- */
 
 /* Splits a line in place. Of the languages' own results, C's is taken and the others are left out. */
-static void split(char *line)
+void split(char *line)
 {
     size_t n = 0;
     *trouble = '\0';
@@ -195,7 +182,7 @@ static void print_tokens(char *const *list, size_t n)
     if (n > 12) printf(" ...(%zu tokens)", n);
 }
 
-static bool as_wanted(void)
+bool as_wanted(void)
 {
     bool good = !*trouble && n_got == n_wanted;
     for (size_t i = 0; good && i < n_got; i++) good = same(&got[i], wanted[i]);
@@ -203,7 +190,7 @@ static bool as_wanted(void)
 }
 
 /* `OPERATION: got RESULT, expected RESULT` */
-static void print_difference(void)
+void print_difference(void)
 {
     print_tokens(tokens, n_before);
     printf(": got%s%s", *trouble ? " " : "", trouble);
@@ -218,5 +205,3 @@ static void print_difference(void)
     print_tokens(wanted, n_wanted);
     putchar('\n');
 }
-
-#endif
