@@ -66,7 +66,7 @@ func (b *Batch) Delete(key []byte) error {
 	return b.add("batch delete", queuedDelete, key, nil)
 }
 
-// Clear forgets all writes added so far. Its errors are [ErrBatchFinished] and [ErrClosed].
+// Clear forgets all writes added so far, with all savepoints. (To delete all keys of the store is [Batch.DeletePrefix] of nothing.) Its errors are [ErrBatchFinished] and [ErrClosed].
 func (b *Batch) Clear() error {
 	if err := b.usable("batch clear"); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (b *Batch) Clear() error {
 	return b.result("batch clear", r)
 }
 
-// Len gives the number of different keys written so far; 0 after a commit. Its error is [ErrClosed].
+// Len gives the number of different keys written so far, without those that ranges delete; 0 after a commit. Its error is [ErrClosed].
 func (b *Batch) Len() (int, error) {
 	switch {
 	case b.finished == ErrClosed || b.db.closed.Load():

@@ -53,6 +53,22 @@ package bitcask
 #cgo nocallback go_iter_next_page
 #cgo noescape go_iter_seek
 #cgo nocallback go_iter_seek
+#cgo noescape go_compare_and_swap
+#cgo nocallback go_compare_and_swap
+#cgo noescape go_put_if_absent
+#cgo nocallback go_put_if_absent
+#cgo noescape go_fetch_add
+#cgo nocallback go_fetch_add
+#cgo noescape go_pending_get
+#cgo nocallback go_pending_get
+#cgo noescape go_delete_range
+#cgo nocallback go_delete_range
+#cgo noescape go_delete_prefix
+#cgo nocallback go_delete_prefix
+#cgo noescape go_txn_put
+#cgo nocallback go_txn_put
+#cgo noescape go_txn_delete
+#cgo nocallback go_txn_delete
 #cgo nocallback go_iter_free
 #cgo nocallback go_edge
 #cgo nocallback go_random_key
@@ -70,13 +86,26 @@ import (
 
 // Handles. The zero value is no handle.
 type (
-	dbRef     struct{ n C.uintptr_t }
-	batchRef  struct{ n C.uintptr_t }
-	bulkRef   struct{ n C.uintptr_t }
-	iterRef   struct{ n C.uintptr_t }
-	valuesRef struct{ n C.uintptr_t }
-	errorRef  struct{ p *C.bitcask_error }
+	dbRef       struct{ n C.uintptr_t }
+	snapshotRef struct{ n C.uintptr_t }
+	batchRef    struct{ n C.uintptr_t }
+	txnRef      struct{ n C.uintptr_t }
+	bulkRef     struct{ n C.uintptr_t }
+	iterRef     struct{ n C.uintptr_t }
+	valuesRef   struct{ n C.uintptr_t }
+	errorRef    struct{ p *C.bitcask_error }
 )
+
+// readRef is what is read: a store, a snapshot, or a batch or transaction laid over a store. Which of them a call takes is in shim.h.
+type readRef struct {
+	n    C.uintptr_t
+	kind C.int32_t
+}
+
+func (r dbRef) read() readRef       { return readRef{r.n, C.GO_STORE} }
+func (r snapshotRef) read() readRef { return readRef{r.n, C.GO_SNAPSHOT} }
+func (r batchRef) read() readRef    { return readRef{r.n, C.GO_BATCH} }
+func (r txnRef) read() readRef      { return readRef{r.n, C.GO_TXN} }
 
 // outcome is what every call gives: a status, and a C error object that takeDetail must free if the status is an error.
 type outcome struct {
@@ -143,6 +172,7 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.io = C.int32_t(o.io)
 	from.sort_budget = C.uint64_t(o.sortBudget)
 	from.index_budget = C.uint64_t(o.indexBudget)
+	from.checkpoint_bytes = C.uint64_t(o.checkpointBytes)
 	if o.opening != nil {
 		handle := cgo.NewHandle(o.opening)
 		defer handle.Delete()
@@ -190,24 +220,48 @@ func cDelete(db dbRef, key []byte, flags uint32) (bool, outcome) {
 	return r.number != 0, asOutcome(r.status, r.error)
 }
 
-func cContains(db dbRef, key []byte) outcome {
+func cContains(of readRef, key []byte) outcome {
 	k, kl := pointer(key)
-	r := C.go_contains(db.n, k, kl)
+	r := C.go_contains(of.n, of.kind, k, kl)
 	return asOutcome(r.status, r.error)
 }
 
 // cGetInto gives the value's length, which exceeds len(buf) if the status is ErrBufferTooSmall. The slices may not overlap.
-func cGetInto(db dbRef, key, buf []byte) (int, outcome) {
+func cGetInto(of readRef, key, buf []byte) (int, outcome) {
 	k, kl := pointer(key)
 	b, bl := pointer(buf)
-	r := C.go_get_into(db.n, k, kl, b, bl)
+	r := C.go_get_into(of.n, of.kind, k, kl, b, bl)
 	return int(r.number), asOutcome(r.status, r.error)
 }
 
-func cValueSize(db dbRef, key []byte) (uint64, outcome) {
+func cValueSize(of readRef, key []byte) (uint64, outcome) {
 	k, kl := pointer(key)
-	r := C.go_value_size(db.n, k, kl)
+	r := C.go_value_size(of.n, of.kind, k, kl)
 	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+// ---- changes of a key that depend on what it was ----
+
+// cCompareAndSwap takes nil for a value that is not there.
+func cCompareAndSwap(db dbRef, key, expected, replacement []byte, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	e, el := pointer(expected)
+	v, vl := pointer(replacement)
+	r := C.go_compare_and_swap(db.n, k, kl, C.bool(expected != nil), e, el, C.bool(replacement != nil), v, vl, C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cPutIfAbsent(db dbRef, key, value []byte, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_put_if_absent(db.n, k, kl, v, vl, C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cFetchAdd(db dbRef, key []byte, delta int64, flags uint32) (int64, outcome) {
+	k, kl := pointer(key)
+	r := C.go_fetch_add(db.n, k, kl, C.int64_t(delta), C.uint32_t(flags))
+	return int64(r.number), asOutcome(r.status, r.error)
 }
 
 // ---- many keys ----
@@ -225,9 +279,9 @@ type lookups struct {
 }
 
 // cMultiGet reads the values of keys that lie one behind the other. It makes the values if they are the zero value.
-func cMultiGet(db dbRef, packed []byte, lens []keyLen, values *valuesRef) (lookups, outcome) {
+func cMultiGet(of readRef, packed []byte, lens []keyLen, values *valuesRef) (lookups, outcome) {
 	k, kl := pointer(packed)
-	r := C.go_multi_get(db.n, k, kl, unsafe.SliceData(lens), C.size_t(len(lens)), values.n)
+	r := C.go_multi_get(of.n, of.kind, k, kl, unsafe.SliceData(lens), C.size_t(len(lens)), values.n)
 	values.n = r.values
 	return lookups{(*lookup)(r.lookups), len(lens)}, asOutcome(r.status, r.error)
 }
@@ -251,8 +305,8 @@ func cValuesFree(values valuesRef) { C.go_values_free(values.n) }
 // ---- records that the store picks ----
 
 // cEdge copies the first record, or the last.
-func cEdge(db dbRef, last bool) (key, value []byte, o outcome) {
-	r := C.go_edge(db.n, C.bool(last))
+func cEdge(of readRef, last bool) (key, value []byte, o outcome) {
+	r := C.go_edge(of.n, of.kind, C.bool(last))
 	if r.status == C.BITCASK_OK {
 		e := &r.entry
 		key, value = copiedPair(unsafe.Slice((*byte)(e.key), e.key_len), unsafe.Slice((*byte)(e.value), e.value_len))
@@ -271,10 +325,21 @@ func cRandomKey(db dbRef) (key []byte, o outcome) {
 	return key, asOutcome(r.status, r.error)
 }
 
+// cPendingGet copies the value of a key in a batch or transaction.
+func cPendingGet(of readRef, key []byte, forUpdate bool) (value []byte, o outcome) {
+	k, kl := pointer(key)
+	r := C.go_pending_get(of.n, of.kind, k, kl, C.bool(forUpdate))
+	if r.status == C.BITCASK_OK {
+		value = copied(unsafe.Slice((*byte)(r.entry.value), r.entry.value_len))
+		C.go_value_free(r.value)
+	}
+	return value, asOutcome(r.status, r.error)
+}
+
 // ---- the store as a whole ----
 
-func cLen(db dbRef) (uint64, outcome) {
-	r := C.go_len(db.n)
+func cLen(of readRef) (uint64, outcome) {
+	r := C.go_len(of.n, of.kind)
 	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
@@ -334,7 +399,7 @@ func cWaitDurable(db dbRef, seq uint64) outcome {
 
 func cBulkNew(db dbRef, flags uint32) (bulkRef, outcome) {
 	r := C.go_bulk_new(db.n, C.uint32_t(flags))
-	return bulkRef{r.bulk}, asOutcome(r.status, r.error)
+	return bulkRef{r.handle}, asOutcome(r.status, r.error)
 }
 
 func cBulkPut(bulk bulkRef, key, value []byte) outcome {
@@ -355,7 +420,7 @@ func cBulkFree(bulk bulkRef) { C.go_bulk_free(bulk.n) }
 
 func cBatchNew(db dbRef) (batchRef, outcome) {
 	r := C.go_batch_new(db.n)
-	return batchRef{r.batch}, asOutcome(r.status, r.error)
+	return batchRef{r.handle}, asOutcome(r.status, r.error)
 }
 
 func cBatchPut(batch batchRef, key, value []byte) outcome {
@@ -396,21 +461,109 @@ func cBatchLen(batch batchRef) (int, outcome) {
 
 func cBatchFree(batch batchRef) { C.go_batch_free(batch.n) }
 
-// ---- iterators ----
-
-func cIterNew(db dbRef, o *iterOptions) (iterRef, outcome) {
-	p, pl := pointer(o.prefix)
-	s, sl := pointer(o.start)
-	e, el := pointer(o.end)
-	r := C.go_iter_new(db.n, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
-	return iterRef{r.iter}, asOutcome(r.status, r.error)
+func cBatchByteLen(batch batchRef) (uint64, outcome) {
+	r := C.go_batch_byte_len(batch.n)
+	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
-func cCount(db dbRef, o *iterOptions) (uint64, outcome) {
+// ---- what batches and transactions have in common ----
+
+// cDeleteRange takes nil for an end that is not there.
+func cDeleteRange(of readRef, start, end []byte) outcome {
+	s, sl := pointer(start)
+	e, el := pointer(end)
+	r := C.go_delete_range(of.n, of.kind, s, sl, e, el)
+	return asOutcome(r.status, r.error)
+}
+
+func cDeletePrefix(of readRef, prefix []byte) outcome {
+	p, pl := pointer(prefix)
+	r := C.go_delete_prefix(of.n, of.kind, p, pl)
+	return asOutcome(r.status, r.error)
+}
+
+func cSavepoint(of readRef) (Savepoint, outcome) {
+	r := C.go_savepoint(of.n, of.kind)
+	return Savepoint{uint64(r.number)}, asOutcome(r.status, r.error)
+}
+
+func cRollbackTo(of readRef, to Savepoint) outcome {
+	r := C.go_rollback_to(of.n, of.kind, C.uint64_t(to.n))
+	return asOutcome(r.status, r.error)
+}
+
+func cRelease(of readRef, savepoint Savepoint) outcome {
+	r := C.go_release(of.n, of.kind, C.uint64_t(savepoint.n))
+	return asOutcome(r.status, r.error)
+}
+
+// ---- snapshots ----
+
+func cSnapshotNew(db dbRef) (snapshotRef, outcome) {
+	r := C.go_snapshot_new(db.n)
+	return snapshotRef{r.handle}, asOutcome(r.status, r.error)
+}
+
+func cSnapshotSeq(snapshot snapshotRef) (uint64, outcome) {
+	r := C.go_snapshot_seq(snapshot.n)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cSnapshotFree(snapshot snapshotRef) { C.go_snapshot_free(snapshot.n) }
+
+// ---- transactions ----
+
+func cTxnNew(db dbRef) (txnRef, outcome) {
+	r := C.go_txn_new(db.n)
+	return txnRef{r.handle}, asOutcome(r.status, r.error)
+}
+
+func cTxnPut(txn txnRef, key, value []byte) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_txn_put(txn.n, k, kl, v, vl)
+	return asOutcome(r.status, r.error)
+}
+
+func cTxnDelete(txn txnRef, key []byte) outcome {
+	k, kl := pointer(key)
+	r := C.go_txn_delete(txn.n, k, kl)
+	return asOutcome(r.status, r.error)
+}
+
+func cTxnLen(txn txnRef) (int, outcome) {
+	r := C.go_txn_len(txn.n)
+	return int(r.number), asOutcome(r.status, r.error)
+}
+
+func cTxnSeq(txn txnRef) (uint64, outcome) {
+	r := C.go_txn_seq(txn.n)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+// cTxnCommit gives the commit's sequence number.
+func cTxnCommit(txn txnRef, flags uint32) (uint64, outcome) {
+	r := C.go_txn_commit(txn.n, C.uint32_t(flags))
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cTxnFree(txn txnRef) { C.go_txn_free(txn.n) }
+
+// ---- iterators ----
+
+func cIterNew(of readRef, o *iterOptions) (iterRef, outcome) {
 	p, pl := pointer(o.prefix)
 	s, sl := pointer(o.start)
 	e, el := pointer(o.end)
-	r := C.go_count(db.n, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
+	r := C.go_iter_new(of.n, of.kind, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
+	return iterRef{r.handle}, asOutcome(r.status, r.error)
+}
+
+func cCount(of readRef, o *iterOptions) (uint64, outcome) {
+	p, pl := pointer(o.prefix)
+	s, sl := pointer(o.start)
+	e, el := pointer(o.end)
+	r := C.go_count(of.n, of.kind, C.uint32_t(o.set), p, pl, s, sl, e, el, C.uint64_t(o.limit))
 	return uint64(r.number), asOutcome(r.status, r.error)
 }
 
@@ -428,7 +581,12 @@ func cIterNextPage(it iterRef, maxRecords, maxBytes int) (page, outcome) {
 // at lends the i-th record, which must be below count. Their capacity is their length, so that append moves them away.
 func (p page) at(i int) (key, value []byte) {
 	e := (*C.bitcask_entry)(unsafe.Add(unsafe.Pointer(p.entries), uintptr(i)*unsafe.Sizeof(*p.entries)))
-	return unsafe.Slice((*byte)(e.key), e.key_len), unsafe.Slice((*byte)(e.value), e.value_len)
+	key = unsafe.Slice((*byte)(e.key), e.key_len)
+	if e.value_len == 0 {
+		// Its address may be the end of a mapping, where other memory begins.
+		return key, key[:0:0]
+	}
+	return key, unsafe.Slice((*byte)(e.value), e.value_len)
 }
 
 func cIterSeek(it iterRef, key []byte) outcome {

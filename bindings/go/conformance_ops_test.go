@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/libbitcask/libbitcask/bindings/go"
 )
@@ -19,6 +21,26 @@ type storeOp struct {
 	args int // -1: any number
 	of   bool
 	run  func(r *confRunner, s *confStore, op *confOp) ([]string, error)
+}
+
+// reader is what a store and a snapshot have in common.
+type reader interface {
+	ranger
+	Get(key []byte) ([]byte, error)
+	GetInto(key, buf []byte) (int, error)
+	Has(key []byte) (bool, error)
+	ValueSize(key []byte) (uint64, error)
+	MultiGet(keys [][]byte) ([][]byte, error)
+	First() (key, value []byte, err error)
+	Last() (key, value []byte, err error)
+	Count(opts ...bitcask.IterOption) (uint64, error)
+	Len() (uint64, error)
+}
+
+// ranger is all that iterators are made over.
+type ranger interface {
+	Range(opts ...bitcask.IterOption) *bitcask.Iterator
+	Prefix(prefix []byte, opts ...bitcask.IterOption) *bitcask.Iterator
 }
 
 // storeOps is filled by init, because two of its functions make stores anew.
@@ -72,7 +94,7 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			has, err := s.db.Has(r.give(key))
+			has, err := s.read.Has(r.give(key))
 			r.returned()
 			return outcome(err, yesNo(has))
 		}},
@@ -81,7 +103,7 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			n, err := s.db.ValueSize(r.give(key))
+			n, err := s.read.ValueSize(r.give(key))
 			r.returned()
 			return outcome(err, strconv.FormatUint(n, 10))
 		}},
@@ -95,7 +117,7 @@ func init() {
 			if err != nil {
 				return got, err
 			}
-			found, err := s.db.MultiGet(keys)
+			found, err := s.read.MultiGet(keys)
 			r.returned()
 			n := 0
 			for i := range found {
@@ -106,11 +128,11 @@ func init() {
 			return outcome(err, strconv.Itoa(n))
 		}},
 		"first": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-			key, value, err := s.db.First()
+			key, value, err := s.read.First()
 			return outcome(err, record(key, value, false))
 		}},
 		"last": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-			key, value, err := s.db.Last()
+			key, value, err := s.read.Last()
 			return outcome(err, record(key, value, false))
 		}},
 		"count_range": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
@@ -121,7 +143,7 @@ func init() {
 			if prefix != nil {
 				opts = append(opts, bitcask.WithPrefix(prefix))
 			}
-			n, err := s.db.Count(opts...)
+			n, err := s.read.Count(opts...)
 			r.returned()
 			return outcome(err, strconv.FormatUint(n, 10))
 		}},
@@ -144,7 +166,7 @@ func init() {
 			return []string{strconv.Itoa(len(seen))}, nil
 		}},
 		"len": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-			n, err := s.db.Len()
+			n, err := s.read.Len()
 			return outcome(err, strconv.FormatUint(n, 10))
 		}},
 		"sync": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
@@ -171,7 +193,7 @@ func init() {
 		"filled": {3, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 			n := 0
 			got, err := op.filling(func(key, value []byte) error {
-				got, err := s.db.Get(r.give(key))
+				got, err := s.read.Get(r.give(key))
 				r.returned()
 				if err == nil && bytes.Equal(got, value) {
 					n++
@@ -192,7 +214,11 @@ func init() {
 			return []string{"OK"}, nil
 		}},
 		"iter_open": {0, true, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-			it, keysOnly, _, err := r.iterator(s, op)
+			over, err := r.over(s, op)
+			if err != nil {
+				return nil, err
+			}
+			it, keysOnly, _, err := r.iterator(over, op)
 			if err != nil {
 				return nil, err
 			}
@@ -202,6 +228,7 @@ func init() {
 			return outcome(it.Err(), "OK")
 		}},
 	}
+	maps.Copy(storeOps, objectStoreOps())
 }
 
 func get(r *confRunner, s *confStore, op *confOp) ([]string, error) {
@@ -209,7 +236,7 @@ func get(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := s.db.Get(r.give(key))
+	value, err := s.read.Get(r.give(key))
 	r.returned()
 	if (err == nil) != (value != nil) {
 		return nil, fmt.Errorf("value %q beside error %v", value, err)
@@ -226,7 +253,7 @@ func multiGet(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 		}
 		keys[i] = r.give(key)
 	}
-	values, err := s.db.MultiGet(keys)
+	values, err := s.read.MultiGet(keys)
 	r.returned()
 	if err != nil {
 		return outcome(err)
@@ -250,7 +277,7 @@ func getInto(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 		return nil, err
 	}
 	buf := make([]byte, capacity+1)
-	n, err := s.db.GetInto(r.give(key), buf[:capacity])
+	n, err := s.read.GetInto(r.give(key), buf[:capacity])
 	r.returned()
 	if buf[capacity] != 0 {
 		return nil, errors.New("a byte behind the buffer was written")
@@ -325,15 +352,15 @@ func (r *confRunner) iterOptions(op *confOp) (opts []bitcask.IterOption, prefix 
 }
 
 // iterator makes an iterator from all options of an operation.
-func (r *confRunner) iterator(s *confStore, op *confOp) (it *bitcask.Iterator, keysOnly, reverse bool, err error) {
+func (r *confRunner) iterator(over ranger, op *confOp) (it *bitcask.Iterator, keysOnly, reverse bool, err error) {
 	opts, prefix, keysOnly, reverse, err := r.iterOptions(op)
 	if err != nil {
 		return nil, false, false, err
 	}
 	if prefix != nil {
-		it = s.db.Prefix(prefix, opts...)
+		it = over.Prefix(prefix, opts...)
 	} else {
-		it = s.db.Range(opts...)
+		it = over.Range(opts...)
 	}
 	r.returned()
 	return it, keysOnly, reverse, nil
@@ -346,8 +373,10 @@ func record(key, value []byte, keysOnly bool) string {
 	return written(key) + "=" + written(value)
 }
 
-func iterate(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-	it, keysOnly, _, err := r.iterator(s, op)
+func iterate(r *confRunner, s *confStore, op *confOp) ([]string, error) { return r.iterate(s.read, op) }
+
+func (r *confRunner) iterate(over ranger, op *confOp) ([]string, error) {
+	it, keysOnly, _, err := r.iterator(over, op)
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +391,7 @@ func iterate(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 }
 
 func count(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-	it, _, reverse, err := r.iterator(s, op)
+	it, _, reverse, err := r.iterator(s.read, op)
 	if err != nil {
 		return nil, err
 	}
@@ -378,28 +407,24 @@ func count(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 }
 
 func (r *confRunner) onBatch(b *bitcask.Batch, op *confOp) ([]string, error) {
-	counts := map[string]int{"batch_put": 2, "batch_delete": 1, "batch_fill": 3}
+	if got, err, known := r.onWrites(b, strings.TrimPrefix(op.name, "batch_"), op); known {
+		return got, err
+	}
+	counts := map[string]int{"batch_fill": 3}
 	if err := op.arguments(counts[op.name]); err != nil {
 		return nil, err
 	}
 	switch op.name {
-	case "batch_put", "batch_delete":
-		key, err := parseBytes(op.args[0])
+	case "batch_commit_seq":
+		opts, err := op.sync()
 		if err != nil {
 			return nil, err
 		}
-		if op.name == "batch_delete" {
-			err = b.Delete(r.give(key))
-			r.returned()
-			return outcome(err, "OK")
-		}
-		value, err := parseBytes(op.args[1])
-		if err != nil {
-			return nil, err
-		}
-		err = b.Put(r.give(key), r.give(value))
-		r.returned()
-		return outcome(err, "OK")
+		seq, err := b.CommitSeq(opts...)
+		return r.keep(op, seq, err, "OK")
+	case "batch_byte_len":
+		n, err := b.ByteLen()
+		return outcome(err, strconv.FormatUint(n, 10))
 	case "batch_fill":
 		return op.filling(func(key, value []byte) error {
 			defer r.returned()

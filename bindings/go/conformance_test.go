@@ -108,7 +108,7 @@ func (c *confCase) calls() int {
 			count, _ := op.number(0)
 			n += 2 * count
 		}
-		if op.name == "fill" || op.name == "filled" {
+		if strings.HasSuffix(op.name, "fill") || strings.HasSuffix(op.name, "filled") {
 			count, _ := op.number(0)
 			n += count
 		}
@@ -126,7 +126,7 @@ func runCase(c confCase, kind, io int) (err error) {
 	r := &confRunner{
 		dir: dir, kind: kind, io: ios[io].io, reuse: c.reuse,
 		stores: map[string]*confStore{}, batches: map[string]*bitcask.Batch{},
-		iters: map[string]*confIter{}, held: map[string][]byte{},
+		iters: map[string]*confIter{}, held: map[string][]byte{}, confObjects: newConfObjects(),
 	}
 	defer func() {
 		if closeErr := r.finish(); err == nil && closeErr != nil {
@@ -136,7 +136,8 @@ func runCase(c confCase, kind, io int) (err error) {
 	for _, op := range c.ops {
 		got, err := r.run(&op)
 		want := op.want
-		if err == nil && bytesResults[op.name] && want[0] != "none" && (!isStatus(want[0]) || op.name == "multi_get") {
+		plain := strings.TrimPrefix(op.name, "snapshot_")
+		if err == nil && bytesResults[plain] && want[0] != "none" && (!isStatus(want[0]) || plain == "multi_get") {
 			want = slices.Clone(want)
 			for i := range want {
 				if isStatus(want[i]) {
@@ -158,7 +159,8 @@ func runCase(c confCase, kind, io int) (err error) {
 }
 
 var bytesResults = map[string]bool{"get": true, "get_into": true, "held": true, "iter": true, "iter_next": true,
-	"multi_get": true, "first": true, "last": true}
+	"multi_get": true, "first": true, "last": true, "batch_get": true, "batch_iter": true, "txn_get": true, "txn_get_for_update": true,
+	"txn_iter": true, "update_append": true}
 
 func shortened(result []string) string {
 	text := strings.Join(result, " ")
@@ -169,7 +171,8 @@ func shortened(result []string) string {
 }
 
 type confStore struct {
-	db   *bitcask.DB
+	db   *bitcask.DB // nil: a snapshot, which is only read
+	read reader
 	opts []confOption // of the last open
 }
 
@@ -188,6 +191,7 @@ type confRunner struct {
 	batches map[string]*bitcask.Batch
 	iters   map[string]*confIter
 	held    map[string][]byte
+	confObjects
 }
 
 // finish frees what a case left open.
@@ -198,6 +202,7 @@ func (r *confRunner) finish() error {
 	for _, b := range r.batches {
 		b.Close()
 	}
+	r.confObjects.close()
 	var err error
 	for _, s := range r.stores {
 		err = errors.Join(err, s.db.Close())
@@ -248,6 +253,9 @@ func (r *confRunner) run(op *confOp) ([]string, error) {
 	if op.wrong != "" {
 		return nil, errors.New(op.wrong)
 	}
+	if snapshotReads[op.name] {
+		return r.onSnapshot(op)
+	}
 	if f, ok := storeOps[op.name]; ok {
 		if err := op.arguments(f.args); err != nil && f.args >= 0 {
 			return nil, err
@@ -284,6 +292,9 @@ func (r *confRunner) run(op *confOp) ([]string, error) {
 			return nil, errors.New("no such iterator")
 		}
 		return op.finished(r.onIter(it, op))
+	case objectOps[op.name] != nil:
+		got, err := objectOps[op.name](r, op)
+		return op.finished(got, err)
 	case op.name == "held" || op.name == "release":
 		value, ok := r.held[op.named("v")]
 		if !ok {
@@ -344,6 +355,7 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 	yes := func(value string) bool { return value == "yes" }
 	var interval time.Duration
 	var intervalBytes uint64
+	watch := &progressWatch{}
 	for option, value := range last {
 		var err error
 		ok := true
@@ -358,6 +370,8 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 			if ok = i >= 0; ok {
 				opts = append(opts, bitcask.WithIndex(kinds[i].index))
 			}
+		case "progress":
+			opts, ok = append(opts, bitcask.WithProgress(watch.tell(value))), value == "watch" || value == "cancel"
 		case "io":
 			kind, known := map[string]bitcask.IO{"mmap": bitcask.IOMmap, "file": bitcask.IOFile}[value]
 			opts, ok = append(opts, bitcask.WithIO(kind)), known
@@ -369,6 +383,10 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 			var budget uint64
 			budget, err = strconv.ParseUint(value, 10, 64)
 			opts = append(opts, bitcask.WithIndexBudget(budget))
+		case "checkpoint_bytes":
+			var bytes uint64
+			bytes, err = strconv.ParseUint(value, 10, 64)
+			opts = append(opts, bitcask.WithCheckpointBytes(bytes))
 		case "durability":
 			d, known := map[string]bitcask.Durability{"none": bitcask.DurabilityNone, "interval": bitcask.DurabilityInterval,
 				"always": bitcask.DurabilityAlways}[value]
@@ -408,7 +426,11 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 	}
 	db, err := bitcask.Open(path, opts...)
 	if err == nil {
-		r.stores[name] = &confStore{db, given}
+		given = slices.DeleteFunc(slices.Clone(given), func(o confOption) bool { return o.name == "progress" })
+		r.stores[name] = &confStore{db, db, given}
+		if wrong := watch.judge(last["progress"]); wrong != nil {
+			return nil, wrong
+		}
 	}
 	return outcome(err, "OK")
 }

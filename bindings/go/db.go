@@ -1,4 +1,4 @@
-// The store: open, close, and what is done with single keys.
+// The store: open, close, writes of single keys, figures.
 //
 // Locking: none here. The library's handles are checked and its calls are thread-safe, so that a call that meets a Close is
 // told "closed"; the flag only makes calls after Close cheap and their error the same one. closing is held over a close, so
@@ -9,7 +9,6 @@ package bitcask
 import (
 	"context"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,203 +114,6 @@ func (db *DB) fail(op string, r outcome) error {
 	return newError(op, r)
 }
 
-// A Get allocates its result before it knows the value's length: as long as the values that this store gave lately, so that most
-// values are read in one crossing and straight into the slice that the caller keeps. Values larger than maxGuess take two: to clear
-// a buffer for nothing would cost smaller ones more.
-const (
-	firstGuess = 256
-	maxGuess   = 4 << 10
-)
-
-// Get returns a copy of a key's value, which is the caller's to keep and to change. A value without bytes is an empty slice
-// and not nil; a missing key is [ErrNotFound].
-//
-// Other errors are [ErrCorrupted] if the record is damaged, [ErrKeyEmpty], [ErrKeyTooLarge], [ErrClosed] and [ErrIO].
-func (db *DB) Get(key []byte) ([]byte, error) {
-	if db.closed.Load() {
-		return nil, ErrClosed
-	}
-	guess := int(db.guess.Load())
-	buf := make([]byte, guess)
-	maybeGC()
-	n, r := cGetInto(db.ref, key, buf)
-	runtime.KeepAlive(db)
-	// The value may grow between two calls.
-	for r.status == ErrBufferTooSmall {
-		buf = make([]byte, n)
-		n, r = cGetInto(db.ref, key, buf)
-		runtime.KeepAlive(db)
-	}
-	if r.status != statusOK {
-		return nil, db.fail("get", r)
-	}
-	if n != guess {
-		db.guessFrom(guess, n)
-		if n < len(buf)-len(buf)/8 {
-			// Too much of it would lie idle as long as the caller keeps the value.
-			return append(make([]byte, 0, n), buf[:n]...), nil
-		}
-	}
-	return buf[:n:n], nil
-}
-
-// guessFrom moves the guess after a value of n bytes: up at once, down slowly.
-func (db *DB) guessFrom(guess, n int) {
-	switch {
-	case n > maxGuess:
-		n = 0
-	case n < guess:
-		n = guess - (guess-n+7)/8
-	}
-	db.guess.Store(uint32(n))
-}
-
-// AppendTo appends a key's value to dst and returns the extended slice; on an error dst as it was. It allocates only if dst's
-// capacity does not suffice. Errors are those of [DB.Get].
-func (db *DB) AppendTo(dst, key []byte) ([]byte, error) {
-	if db.closed.Load() {
-		return dst, ErrClosed
-	}
-	if cap(dst) == len(dst) {
-		value, err := db.Get(key)
-		switch {
-		case err != nil:
-			return dst, err
-		case len(dst) == 0:
-			return value, nil
-		}
-		return append(dst, value...), nil
-	}
-	if overlap(key, dst[len(dst):cap(dst)]) {
-		key = slices.Clone(key)
-	}
-	ref := db.ref
-	maybeGC()
-	for out := dst; ; {
-		n, r := cGetInto(ref, key, out[len(out):cap(out)])
-		runtime.KeepAlive(db)
-		switch r.status {
-		case statusOK:
-			return out[:len(out)+n], nil
-		case ErrBufferTooSmall:
-			out = slices.Grow(out, n)
-		default:
-			return dst, db.fail("get", r)
-		}
-	}
-}
-
-// GetInto copies a key's value into buf and returns its length. If buf is too small, the error is [ErrBufferTooSmall], the
-// length is the one that is needed, and what buf holds is unspecified. Other errors are those of [DB.Get], with a length of 0.
-func (db *DB) GetInto(key, buf []byte) (int, error) {
-	if db.closed.Load() {
-		return 0, ErrClosed
-	}
-	if overlap(key, buf) {
-		key = slices.Clone(key)
-	}
-	ref := db.ref
-	maybeGC()
-	n, r := cGetInto(ref, key, buf)
-	runtime.KeepAlive(db)
-	switch r.status {
-	case statusOK:
-		return n, nil
-	case ErrBufferTooSmall:
-		return n, ErrBufferTooSmall
-	}
-	return 0, db.fail("get", r)
-}
-
-// Has tells whether a key is there. It reads no value. Errors are those of [DB.Get], without ErrNotFound.
-func (db *DB) Has(key []byte) (bool, error) {
-	if db.closed.Load() {
-		return false, ErrClosed
-	}
-	ref := db.ref
-	maybeGC()
-	r := cContains(ref, key)
-	runtime.KeepAlive(db)
-	switch r.status {
-	case statusOK:
-		return true, nil
-	case ErrNotFound:
-		return false, nil
-	}
-	return false, db.fail("has", r)
-}
-
-// ValueSize gives the length of a key's value. It reads no value, and so finds no damage in it. Errors are those of [DB.Get].
-func (db *DB) ValueSize(key []byte) (uint64, error) {
-	if db.closed.Load() {
-		return 0, ErrClosed
-	}
-	ref := db.ref
-	maybeGC()
-	n, r := cValueSize(ref, key)
-	runtime.KeepAlive(db)
-	if r.status != statusOK {
-		return 0, db.fail("value size", r)
-	}
-	return n, nil
-}
-
-// First returns copies of the least key and its value. Its errors are [ErrNotFound] if the store is empty, [ErrCorrupted],
-// [ErrClosed] and [ErrIO]. With [IndexHash] it reads all keys.
-func (db *DB) First() (key, value []byte, err error) { return db.edge("first", false) }
-
-// Last returns copies of the greatest key and its value. Otherwise it is as [DB.First].
-func (db *DB) Last() (key, value []byte, err error) { return db.edge("last", true) }
-
-func (db *DB) edge(op string, last bool) (key, value []byte, err error) {
-	if db.closed.Load() {
-		return nil, nil, ErrClosed
-	}
-	ref := db.ref
-	maybeGC()
-	key, value, r := cEdge(ref, last)
-	runtime.KeepAlive(db)
-	if r.status != statusOK {
-		return nil, nil, db.fail(op, r)
-	}
-	return key, value, nil
-}
-
-// RandomKey returns a copy of a key at random, each with the same chance. Errors are those of [DB.First].
-func (db *DB) RandomKey() ([]byte, error) {
-	if db.closed.Load() {
-		return nil, ErrClosed
-	}
-	ref := db.ref
-	maybeGC()
-	key, r := cRandomKey(ref)
-	runtime.KeepAlive(db)
-	if r.status != statusOK {
-		return nil, db.fail("random key", r)
-	}
-	return key, nil
-}
-
-// Count gives the number of keys that [DB.Range] would give with the same options. It reads no values, and takes no time without
-// options. To count what begins alike use [WithPrefix]. Its errors are [ErrClosed]; with [IndexHash] also [ErrIO] and [ErrCorrupted].
-func (db *DB) Count(opts ...IterOption) (uint64, error) {
-	if db.closed.Load() {
-		return 0, ErrClosed
-	}
-	var o iterOptions
-	for i := range opts {
-		opts[i].apply(&o)
-	}
-	ref := db.ref
-	maybeGC()
-	n, r := cCount(ref, &o)
-	runtime.KeepAlive(db)
-	if r.status != statusOK {
-		return 0, db.fail("count", r)
-	}
-	return n, nil
-}
-
 // Put stores a value under a key, replacing any other. Both are copied: the slices are the caller's again when Put returns.
 // A nil value is an empty one.
 //
@@ -344,21 +146,6 @@ func (db *DB) Delete(key []byte, opts ...WriteOption) (existed bool, err error) 
 		return false, db.fail("delete", r)
 	}
 	return existed, nil
-}
-
-// Len gives the number of keys, in no time. Its error is [ErrClosed].
-func (db *DB) Len() (uint64, error) {
-	if db.closed.Load() {
-		return 0, ErrClosed
-	}
-	ref := db.ref
-	maybeGC()
-	n, r := cLen(ref)
-	runtime.KeepAlive(db)
-	if r.status != statusOK {
-		return 0, db.fail("len", r)
-	}
-	return n, nil
 }
 
 // Sync brings everything acknowledged so far to stable storage. After a sync that failed, now or earlier, its error is

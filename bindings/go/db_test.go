@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -325,4 +326,34 @@ func heap() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
+}
+
+// The index is saved while the store is open, unless that is only to be at close.
+func TestCheckpoints(t *testing.T) {
+	for _, bytes := range []uint64{64 << 10, 0} {
+		path := filepath.Join(t.TempDir(), "store")
+		saved := func() bool {
+			_, err := os.Stat(filepath.Join(path, "index.checkpoint"))
+			return err == nil
+		}
+		db := openAt(t, path, bitcask.WithCheckpointBytes(bytes))
+		for deadline := time.Now().Add(time.Minute); !saved(); {
+			for i := range 64 {
+				must(t, db.Put([]byte{byte(i)}, make([]byte, 16<<10)))
+			}
+			if bytes == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("no checkpoint")
+			}
+		}
+		if saved() != (bytes > 0) {
+			t.Errorf("every %d bytes: saved %v", bytes, saved())
+		}
+		must(t, db.Close())
+		if !saved() {
+			t.Error("not saved at close")
+		}
+	}
 }

@@ -26,10 +26,16 @@
 // One can also write without waiting for the disk and wait later: [DB.PutSeq] gives the commit's sequence number, [DB.WaitDurable] waits for
 // it. Elsewhere the library commits without waiting and calls back; in Go a goroutine that waits does the same, so there are no such calls.
 //
+// # Moments and transactions
+//
+// A [Snapshot] is the store at one moment, with all ways of reading; [DB.View] lends one to a function. [DB.Update] runs a function as a transaction:
+// it reads one moment, and what it writes is committed if nothing that it read has changed meanwhile, or else the function is called again. What
+// changes a single key needs no transaction: [DB.CompareAndSwap], [DB.PutIfAbsent], [DB.FetchAdd].
+//
 // # Goroutines
 //
-// A [DB] may be used by any number of goroutines at once, and closed by one of them while others use it. A [Batch] and an
-// [Iterator] are for one goroutine at a time. Gets do not wait for writers, writers that wait for the disk share the wait.
+// A [DB] and a [Snapshot] may be used by any number of goroutines at once, and closed by one of them while others use it. A [Batch], a [Txn], a
+// [BulkLoader] and an [Iterator] are for one goroutine at a time. Gets do not wait for writers, writers that wait for the disk share the wait.
 //
 // A call blocks an operating-system thread while it runs. That matters where many goroutines write with [DurabilityAlways] or
 // [Sync]: each waits in a thread of its own, so bound their number.
@@ -43,6 +49,6 @@
 //
 // # Closing
 //
-// [DB.Close] is the only way to learn that the last sync failed. A store, batch or iterator that is forgotten is freed when the
+// [DB.Close] is the only way to learn that the last sync failed. What is forgotten, a store or what was made from one, is freed when the
 // garbage collector finds it, which may be late or never. Calls on what is closed give [ErrClosed]; closing twice is fine.
 package bitcask

@@ -7,6 +7,7 @@ package bitcask
 import (
 	"context"
 	"runtime"
+	"strconv"
 )
 
 // PutSeq is [DB.Put], and gives the commit's sequence number, for [DB.WaitDurable].
@@ -76,6 +77,9 @@ func (db *DB) WaitDurable(ctx context.Context, seq uint64) error {
 	case seq <= durable:
 		return nil
 	case ctx.Err() != nil:
+		if last, err := db.LastSeq(); err == nil && seq > last {
+			return invalidArgument("wait durable", "no commit has the number "+strconv.FormatUint(seq, 10)+" yet")
+		}
 		return cancelled("wait durable", ctx)
 	case ctx.Done() == nil:
 		return db.waitDurable(seq)

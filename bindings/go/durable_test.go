@@ -96,6 +96,7 @@ func TestWaitDurableErrors(t *testing.T) {
 	if want := "bitcask: wait durable: the caller ended it: no more time"; err.Error() != want {
 		t.Errorf("%q, want %q", err, want)
 	}
+	wantErr(t, db.WaitDurable(ctx, seq+1), bitcask.ErrInvalidArgument)
 	wantSeqs(t, db, seq, 0)
 	must(t, db.Sync())
 	must(t, db.WaitDurable(ctx, seq)) // nothing to wait for

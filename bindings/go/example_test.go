@@ -3,11 +3,13 @@
 package bitcask_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/libbitcask/libbitcask/bindings/go"
 )
@@ -243,4 +245,123 @@ func ExampleError() {
 	// Output:
 	// true
 	// true
+}
+
+func ExampleDB_Update() {
+	db, done := exampleStore()
+	defer done()
+	if err := db.Put([]byte("stock"), []byte{5}); err != nil {
+		log.Fatal(err)
+	}
+	errSoldOut := errors.New("sold out")
+	buy := func(item []byte) error {
+		// Called again if somebody else changes the stock meanwhile.
+		return db.Update(func(txn *bitcask.Txn) error {
+			stock, err := txn.Get(item)
+			switch {
+			case err != nil:
+				return err
+			case stock[0] == 0:
+				return errSoldOut
+			}
+			stock[0]--
+			return txn.Put(item, stock)
+		}, bitcask.Sync())
+	}
+	fmt.Println(buy([]byte("stock")))
+	fmt.Println(buy([]byte("shelf")))
+	stock, err := db.Get([]byte("stock"))
+	fmt.Println(stock, err)
+	// Output:
+	// <nil>
+	// bitcask: key not found
+	// [4] <nil>
+}
+
+func ExampleDB_View() {
+	db, done := exampleStore()
+	defer done()
+	for _, key := range []string{"a", "b", "c"} {
+		if err := db.Put([]byte(key), nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// All that is read in it is of one moment, whoever writes meanwhile.
+	err := db.View(func(s *bitcask.Snapshot) error {
+		if err := db.Put([]byte("d"), nil); err != nil {
+			return err
+		}
+		keys, err := s.Len()
+		if err != nil {
+			return err
+		}
+		last, _, err := s.Last()
+		fmt.Println(keys, string(last))
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// 3 c
+	// <nil>
+}
+
+func ExampleDB_BulkLoad() {
+	db, done := exampleStore()
+	defer done()
+	load, err := db.BulkLoad(bitcask.Sync())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer load.Close() // abandons it if it is not finished
+	for i := range 1000 {
+		if err := load.Put(fmt.Appendf(nil, "user:%06d", i), []byte("…")); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := load.Finish(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(db.Len())
+	// Output:
+	// 1000 <nil>
+}
+
+func ExampleDB_WaitDurable() {
+	db, done := exampleStore(bitcask.WithDurability(bitcask.DurabilityNone))
+	defer done()
+	var last uint64
+	for i := range 100 {
+		seq, err := db.PutSeq([]byte{byte(i)}, nil) // waits for no disk
+		if err != nil {
+			log.Fatal(err)
+		}
+		last = seq
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	fmt.Println(db.WaitDurable(ctx, last)) // one sync for all of them
+	// Output:
+	// <nil>
+}
+
+func ExampleWithProgress() {
+	dir, err := os.MkdirTemp("", "bitcask-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	db, err := bitcask.OpenContext(context.Background(), filepath.Join(dir, "store"),
+		bitcask.WithProgress(func(p bitcask.Progress) error {
+			if p.Phase == bitcask.PhaseFinish {
+				fmt.Printf("read %d records\n", p.Records)
+			}
+			return nil
+		}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(db.Close())
+	// Output:
+	// read 0 records
+	// <nil>
 }

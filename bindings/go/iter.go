@@ -7,6 +7,7 @@
 package bitcask
 
 import (
+	"errors"
 	"iter"
 	"runtime"
 	"slices"
@@ -15,14 +16,16 @@ import (
 )
 
 const (
-	firstPage    = 16 // records; each later page is four times as long, up to longestPage
-	longestPage  = 1024
-	pageBytes    = 256 << 10 // bytes of keys and values after which the library ends a page
-	joinedCopies = 1 << 10   // records up to so many bytes are copied into one allocation
+	firstPage   = 16 // records; each later page is four times as long, up to longestPage
+	longestPage = 1024
+	// A transaction rests on what was read for its iterators, so they read less ahead.
+	longestTxnPage = 64
+	pageBytes      = 256 << 10 // bytes of keys and values after which the library ends a page
+	joinedCopies   = 1 << 10   // records up to so many bytes are copied into one allocation
 )
 
-// Iterator goes over the keys of a store in order, at the moment it was made, whatever is written meanwhile. It stands before its
-// first record; Next moves it. Usually it is used in a loop over Seq:
+// Iterator goes over the keys of a store in order, at the moment it was made, whatever is written meanwhile; or of a [Snapshot], or of a
+// [Batch] or [Txn] laid over the store. It stands before its first record; Next moves it. Usually it is used in a loop over Seq:
 //
 //	it := db.Prefix([]byte("user:"))
 //	for key, value := range it.Seq() {
@@ -41,6 +44,7 @@ type Iterator struct {
 	page     page
 	pos      int // the record in the page; -1 before the first
 	nextPage int // records to ask for
+	longest  int // the most of them
 	left     uint64
 	limit    uint64
 	err      error
@@ -69,35 +73,48 @@ func (db *DB) All(opts ...IterOption) *Iterator { return db.Range(opts...) }
 
 // Prefix iterates over the keys that begin with prefix.
 func (db *DB) Prefix(prefix []byte, opts ...IterOption) *Iterator {
-	o := iterOptions{prefix: prefix, set: iterPrefix}
-	return db.iterate(&o, opts)
+	return source{db, nil}.iterate(iterOptions{prefix: prefix, set: iterPrefix}, opts)
 }
 
 // Range iterates over the keys that the options choose: [WithPrefix], [From], [After], [To], [Before], [Reverse], [Limit], [KeysOnly],
 // [NoCopy]. A failure to make the iterator is told by its Err: [ErrClosed], [ErrIO], [ErrCorrupted].
 func (db *DB) Range(opts ...IterOption) *Iterator {
-	var o iterOptions
-	return db.iterate(&o, opts)
+	return source{db, nil}.iterate(iterOptions{}, opts)
 }
 
-func (db *DB) iterate(o *iterOptions, opts []IterOption) *Iterator {
-	for i := range opts {
-		opts[i].apply(o)
+func (s source) iterate(o iterOptions, opts []IterOption) *Iterator {
+	if s.closed() {
+		return failedIterator(s.db, ErrClosed)
 	}
-	it := &Iterator{db: db, lend: o.lend, limit: o.limit}
+	it := s.db.iterate(s.ref(), o, opts)
+	s.keep()
+	if s.closed() && it.err != nil && errors.Is(it.err, ErrInvalidHandle) {
+		it.err = ErrClosed
+	}
+	return it
+}
+
+// failedIterator makes one that was never open.
+func failedIterator(db *DB, err error) *Iterator {
+	it := &Iterator{db: db, longest: longestPage}
+	it.restart()
+	it.fail(err)
+	return it
+}
+
+// iterate makes an iterator over what a handle stands for, which the caller keeps alive.
+func (db *DB) iterate(of readRef, o iterOptions, opts []IterOption) *Iterator {
+	for i := range opts {
+		opts[i].apply(&o)
+	}
+	it := &Iterator{db: db, lend: o.lend, limit: o.limit, longest: longestPage}
 	if o.set&iterLimit == 0 {
 		it.limit = ^uint64(0)
 	}
 	it.restart()
-	if db.closed.Load() {
-		it.fail(ErrClosed)
-		return it
-	}
-	ref := db.ref
 	maybeGC()
 	var r outcome
-	it.ref, r = cIterNew(ref, o)
-	runtime.KeepAlive(db)
+	it.ref, r = cIterNew(of, &o)
 	if r.status != statusOK {
 		it.fail(db.fail("iterate", r))
 		return it
@@ -162,7 +179,7 @@ func (it *Iterator) fetch() bool {
 	}
 	it.page, it.pos = p, 0
 	it.left -= min(uint64(p.count), it.left)
-	it.nextPage = min(it.nextPage*4, longestPage)
+	it.nextPage = min(it.nextPage*4, it.longest)
 	return true
 }
 

@@ -26,12 +26,12 @@ type machine struct {
 	model   map[string]string
 	batches []*openBatch
 	iters   []*openIter
+	moments
 }
 
 type openBatch struct {
-	b   *bitcask.Batch
-	ops []func(map[string]string)
-	set map[string]bool
+	b *bitcask.Batch
+	pending
 }
 
 type openIter struct {
@@ -62,6 +62,7 @@ func (m *machine) open(t *rapid.T) {
 		bitcask.WithDurability(rapid.SampledFrom([]bitcask.Durability{bitcask.DurabilityNone, bitcask.DurabilityInterval}).Draw(t, "durability")),
 		bitcask.WithMaxFileSize(rapid.SampledFrom([]uint64{4096, 64 << 10, 1 << 30}).Draw(t, "file size")),
 		bitcask.WithVerifyChecksums(rapid.Bool().Draw(t, "verify")),
+		bitcask.WithCheckpointBytes(rapid.SampledFrom([]uint64{0, 4096, 64 << 20}).Draw(t, "checkpoint bytes")),
 	}
 	db, err := bitcask.Open(m.path, opts...)
 	if err != nil {
@@ -86,7 +87,7 @@ func (m *machine) Put(t *rapid.T) {
 	m.fatal(t, "put", m.db.Put(k, v, opts...))
 	clear(k)
 	clear(v)
-	m.model[key] = value
+	m.committed(putting(key, value))
 }
 
 func (m *machine) Delete(t *rapid.T) {
@@ -96,7 +97,9 @@ func (m *machine) Delete(t *rapid.T) {
 	if _, want := m.model[key]; existed != want {
 		t.Fatalf("delete %q: existed %v", key, existed)
 	}
-	delete(m.model, key)
+	if existed {
+		m.committed(deleting(key))
+	}
 }
 
 func (m *machine) Get(t *rapid.T) {
@@ -201,7 +204,7 @@ func (m *machine) Len(t *rapid.T) {
 }
 
 func (m *machine) BatchBegin(t *rapid.T) {
-	m.batches = append(m.batches, &openBatch{b: m.db.NewBatch(), set: map[string]bool{}})
+	m.batches = append(m.batches, &openBatch{b: m.db.NewBatch()})
 }
 
 func (m *machine) pickBatch(t *rapid.T) (int, *openBatch) {
@@ -214,33 +217,31 @@ func (m *machine) pickBatch(t *rapid.T) (int, *openBatch) {
 
 func (m *machine) BatchWrite(t *rapid.T) {
 	_, b := m.pickBatch(t)
-	for range rapid.IntRange(1, 10).Draw(t, "writes") {
-		key := keys().Draw(t, "key")
-		b.set[key] = true
-		if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
-			m.fatal(t, "batch delete", b.b.Delete([]byte(key)))
-			b.ops = append(b.ops, func(model map[string]string) { delete(model, key) })
-			continue
-		}
-		value := values().Draw(t, "value")
-		m.fatal(t, "batch put", b.b.Put([]byte(key), []byte(value)))
-		b.ops = append(b.ops, func(model map[string]string) { model[key] = value })
-	}
+	b.write(t, b.b)
+}
+
+func (m *machine) BatchSavepoints(t *rapid.T) {
+	_, b := m.pickBatch(t)
+	b.rollBack(t, b.b)
+}
+
+func (m *machine) BatchRead(t *rapid.T) {
+	_, b := m.pickBatch(t)
+	b.read(t, b.b, m.model)
 }
 
 func (m *machine) BatchClear(t *rapid.T) {
 	_, b := m.pickBatch(t)
 	m.fatal(t, "batch clear", b.b.Clear())
-	b.ops = nil
-	clear(b.set)
+	b.pending = pending{}
 }
 
 func (m *machine) BatchLen(t *rapid.T) {
 	_, b := m.pickBatch(t)
 	n, err := b.b.Len()
 	m.fatal(t, "batch len", err)
-	if n != len(b.set) {
-		t.Fatalf("batch len %d, want %d", n, len(b.set))
+	if want := len(b.written()); n != want {
+		t.Fatalf("batch len %d, want %d", n, want)
 	}
 }
 
@@ -249,9 +250,7 @@ func (m *machine) BatchEnd(t *rapid.T) {
 	m.batches = slices.Delete(m.batches, i, i+1)
 	if rapid.IntRange(0, 3).Draw(t, "drop") > 0 {
 		m.fatal(t, "commit", b.b.Commit())
-		for _, op := range b.ops {
-			op(m.model)
-		}
+		m.committed(b.changes...)
 		if err := b.b.Commit(); err == nil {
 			t.Fatal("a batch was committed twice")
 		}
@@ -336,6 +335,7 @@ func (m *machine) closeChildren() {
 		it.it.Close()
 	}
 	m.batches, m.iters = nil, nil
+	m.moments.close()
 }
 
 // Check runs after every step.
@@ -366,11 +366,20 @@ func TestMachine(t *testing.T) {
 		m.open(t)
 		defer os.RemoveAll(m.path)
 		defer func() { _ = m.db.Close() }()
+		defer func() {
+			if m.reader != nil {
+				_ = m.reader.Close()
+			}
+		}()
 		t.Repeat(map[string]func(*rapid.T){
 			"put": m.Put, "put again": m.Put, "delete": m.Delete, "get": m.Get, "len": m.Len,
 			"multi get": m.MultiGet, "ends": m.Ends, "count": m.Count,
 			"batch begin": m.BatchBegin, "batch write": m.BatchWrite, "batch clear": m.BatchClear, "batch len": m.BatchLen,
 			"batch end": m.BatchEnd, "iter begin": m.IterBegin, "iter step": m.IterStep, "reopen": m.Reopen, "": m.Check,
+			"batch savepoints": m.BatchSavepoints, "batch read": m.BatchRead,
+			"snapshot begin": m.SnapshotBegin, "snapshot read": m.SnapshotRead, "txn begin": m.TxnBegin, "txn write": m.TxnWrite,
+			"txn savepoints": m.TxnSavepoints, "txn read": m.TxnRead, "txn end": m.TxnEnd, "update": m.Update, "swap": m.Swap, "add": m.Add,
+			"load begin": m.LoadBegin, "load put": m.LoadPut, "load end": m.LoadEnd, "numbers": m.Numbers, "reader": m.Reader,
 		})
 		m.close(t)
 	})

@@ -35,8 +35,10 @@ var multiGetters = sync.Pool{New: func() any {
 // The values are the caller's to keep and to change. Small ones share memory: one that is kept keeps up to 4 KiB.
 //
 // Errors are those of [DB.Get] but [ErrNotFound], of the first key that fails; then there are no values at all.
-func (db *DB) MultiGet(keys [][]byte) ([][]byte, error) {
-	if db.closed.Load() {
+func (db *DB) MultiGet(keys [][]byte) ([][]byte, error) { return source{db, nil}.multiGet(keys) }
+
+func (s source) multiGet(keys [][]byte) ([][]byte, error) {
+	if s.closed() {
 		return nil, ErrClosed
 	}
 	if len(keys) == 0 {
@@ -53,11 +55,11 @@ func (db *DB) MultiGet(keys [][]byte) ([][]byte, error) {
 		g.lens = append(g.lens, keyLen(len(key)))
 	}
 	maybeGC()
-	found, r := cMultiGet(db.ref, g.packed, g.lens, g.values)
-	runtime.KeepAlive(db)
+	found, r := cMultiGet(s.ref(), g.packed, g.lens, g.values)
+	s.keep()
 	if r.status != statusOK {
 		multiGetters.Put(g)
-		return nil, db.fail("multi get", r)
+		return nil, s.fail("multi get", r)
 	}
 	out, bytes := found.copied()
 	if bytes+len(g.packed)+len(g.lens)*64 <= keepPacked {

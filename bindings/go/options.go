@@ -79,6 +79,7 @@ const (
 	setIO
 	setSortBudget
 	setIndexBudget
+	setCheckpointBytes
 )
 
 type options struct {
@@ -92,6 +93,7 @@ type options struct {
 	io               IO
 	sortBudget       uint64
 	indexBudget      uint64
+	checkpointBytes  uint64
 	createIfMissing  bool
 	readOnly         bool
 	verifyChecksums  bool
@@ -123,6 +125,12 @@ func WithSortBudget(bytes uint64) Option {
 // WithIndexBudget sets how many bytes of memory an [IndexBPTree] may take for its cache: at least 1 MiB. Default: 64 MiB.
 func WithIndexBudget(bytes uint64) Option {
 	return func(o *options) { o.set |= setIndexBudget; o.indexBudget = bytes }
+}
+
+// WithCheckpointBytes sets how many bytes of log are written before the index is saved again, so that an opening after a crash reads little of the
+// log. Default: 64 MiB; 0 saves it at close alone. [IndexBTree] and [IndexBPTree] are saved; the other kinds are not.
+func WithCheckpointBytes(bytes uint64) Option {
+	return func(o *options) { o.set |= setCheckpointBytes; o.checkpointBytes = bytes }
 }
 
 // WithDurability chooses when writes are on stable storage.

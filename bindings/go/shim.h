@@ -29,13 +29,25 @@ typedef struct go_number {
     int32_t status;
 } go_number;
 
+/* An outcome with a new handle. */
+typedef struct go_made {
+    uintptr_t handle;
+    bitcask_error *error;
+    int32_t status;
+} go_made;
+
 /* Go holds handles as numbers, which is what they are: it has nothing to check then when they are passed. */
 static inline bitcask_db *as_db(uintptr_t number) { return (bitcask_db *)number; }
 static inline bitcask_batch *as_batch(uintptr_t number) { return (bitcask_batch *)number; }
 static inline bitcask_bulk *as_bulk(uintptr_t number) { return (bitcask_bulk *)number; }
 static inline bitcask_iter *as_iter(uintptr_t number) { return (bitcask_iter *)number; }
+static inline bitcask_snapshot *as_snapshot(uintptr_t number) { return (bitcask_snapshot *)number; }
+static inline bitcask_txn *as_txn(uintptr_t number) { return (bitcask_txn *)number; }
 static inline bitcask_value *as_value(uintptr_t number) { return (bitcask_value *)number; }
 static inline bitcask_values *as_values(uintptr_t number) { return (bitcask_values *)number; }
+
+/* What a handle that is read stands for: the store as it is, a snapshot, or a batch or transaction laid over the store. */
+enum { GO_STORE = 0, GO_SNAPSHOT = 1, GO_BATCH = 2, GO_TXN = 3 };
 
 /* ---- errors ---- */
 
@@ -69,7 +81,8 @@ enum {
     GO_SET_ON_DAMAGE = 1 << 7,
     GO_SET_IO = 1 << 8,
     GO_SET_SORT_BUDGET = 1 << 9,
-    GO_SET_INDEX_BUDGET = 1 << 10
+    GO_SET_INDEX_BUDGET = 1 << 10,
+    GO_SET_CHECKPOINT_BYTES = 1 << 11
 };
 
 typedef struct go_open_options {
@@ -79,6 +92,7 @@ typedef struct go_open_options {
     uint64_t max_file_size;
     uint64_t sort_budget;
     uint64_t index_budget;
+    uint64_t checkpoint_bytes;
     uint32_t set;
     int32_t index;
     int32_t io;
@@ -127,6 +141,8 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_sort_budget(options, from.sort_budget, error);
     if (status == BITCASK_OK && (from.set & GO_SET_INDEX_BUDGET))
         status = bitcask_options_set_index_budget(options, from.index_budget, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_CHECKPOINT_BYTES))
+        status = bitcask_options_set_checkpoint_bytes(options, from.checkpoint_bytes, error);
     if (status == BITCASK_OK && from.progress != 0)
         status = bitcask_options_set_progress(options, go_progress, (void *)from.progress, error);
     return status;
@@ -176,25 +192,69 @@ static inline go_number go_delete(uintptr_t db, const uint8_t *key, size_t key_l
     return r;
 }
 
-static inline go_outcome go_contains(uintptr_t db, const uint8_t *key, size_t key_len) {
+/* Of a store, a snapshot or a transaction. */
+static inline go_outcome go_contains(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len) {
     go_outcome r = {NULL, BITCASK_OK};
-    r.status = bitcask_contains(as_db(db), key, key_len, &r.error);
+    if (kind == GO_STORE)
+        r.status = bitcask_contains(as_db(of), key, key_len, &r.error);
+    else if (kind == GO_SNAPSHOT)
+        r.status = bitcask_snapshot_contains(as_snapshot(of), key, key_len, &r.error);
+    else
+        r.status = bitcask_txn_contains(as_txn(of), key, key_len, &r.error);
     return r;
 }
 
-/* The number is the value's length, also with BITCASK_BUFFER_TOO_SMALL. */
-static inline go_number go_get_into(uintptr_t db, const uint8_t *key, size_t key_len, uint8_t *buf,
+/* Of a store or a snapshot. The number is the value's length, also with BITCASK_BUFFER_TOO_SMALL. */
+static inline go_number go_get_into(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len, uint8_t *buf,
                                     size_t capacity) {
     go_number r = {NULL, 0, BITCASK_OK};
     size_t len = 0;
-    r.status = bitcask_get_into(as_db(db), key, key_len, buf, capacity, &len, &r.error);
+    if (kind == GO_STORE)
+        r.status = bitcask_get_into(as_db(of), key, key_len, buf, capacity, &len, &r.error);
+    else
+        r.status = bitcask_snapshot_get_into(as_snapshot(of), key, key_len, buf, capacity, &len, &r.error);
     r.number = len;
     return r;
 }
 
-static inline go_number go_value_size(uintptr_t db, const uint8_t *key, size_t key_len) {
+/* Of a store or a snapshot. */
+static inline go_number go_value_size(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len) {
     go_number r = {NULL, 0, BITCASK_OK};
-    r.status = bitcask_value_size(as_db(db), key, key_len, &r.number, &r.error);
+    if (kind == GO_STORE)
+        r.status = bitcask_value_size(as_db(of), key, key_len, &r.number, &r.error);
+    else
+        r.status = bitcask_snapshot_value_size(as_snapshot(of), key, key_len, &r.number, &r.error);
+    return r;
+}
+
+/* ---- changes of a key that depend on what it was; the number tells whether it was changed ---- */
+
+static inline go_number go_compare_and_swap(uintptr_t db, const uint8_t *key, size_t key_len, bool expected_there,
+                                            const uint8_t *expected, size_t expected_len, bool new_there,
+                                            const uint8_t *new_value, size_t new_len, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool swapped = false;
+    r.status = bitcask_compare_and_swap(as_db(db), key, key_len, expected_there, expected, expected_len, new_there, new_value,
+                                        new_len, flags, &swapped, &r.error);
+    r.number = swapped;
+    return r;
+}
+
+static inline go_number go_put_if_absent(uintptr_t db, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                         size_t value_len, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool stored = false;
+    r.status = bitcask_put_if_absent(as_db(db), key, key_len, value, value_len, flags, &stored, &r.error);
+    r.number = stored;
+    return r;
+}
+
+/* The number is what the counter was before, as the bits of an int64_t. */
+static inline go_number go_fetch_add(uintptr_t db, const uint8_t *key, size_t key_len, int64_t delta, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    int64_t before = 0;
+    r.status = bitcask_fetch_add(as_db(db), key, key_len, delta, flags, &before, &r.error);
+    r.number = (uint64_t)before;
     return r;
 }
 
@@ -211,12 +271,16 @@ typedef struct go_lookups {
  * The keys come one behind the other in one buffer, because Go may not pass pointers to pointers. `values` is 0 or what an earlier
  * call gave; the one that comes back is for the next call, also after an error, and Go frees it.
  */
-static inline go_lookups go_multi_get(uintptr_t db, const uint8_t *keys, size_t keys_len, const size_t *key_lens,
-                                      size_t count, uintptr_t values) {
+static inline go_lookups go_multi_get(uintptr_t of, int32_t kind, const uint8_t *keys, size_t keys_len,
+                                      const size_t *key_lens, size_t count, uintptr_t values) {
     go_lookups r = {NULL, values, NULL, BITCASK_OK};
     if (r.values == 0)
         r.values = (uintptr_t)bitcask_values_new();
-    r.status = bitcask_multi_get_packed(as_db(db), keys, keys_len, key_lens, count, as_values(r.values), &r.lookups, &r.error);
+    if (kind == GO_STORE)
+        r.status = bitcask_multi_get_packed(as_db(of), keys, keys_len, key_lens, count, as_values(r.values), &r.lookups, &r.error);
+    else
+        r.status = bitcask_snapshot_multi_get_packed(as_snapshot(of), keys, keys_len, key_lens, count, as_values(r.values),
+                                                     &r.lookups, &r.error);
     return r;
 }
 
@@ -231,12 +295,15 @@ typedef struct go_record {
     int32_t status;
 } go_record;
 
-/* The first record, or the last. */
-static inline go_record go_edge(uintptr_t db, bool last) {
+/* The first record, or the last, of a store or a snapshot. */
+static inline go_record go_edge(uintptr_t of, int32_t kind, bool last) {
     go_record r;
     bitcask_value *value = NULL;
     memset(&r, 0, sizeof r);
-    r.status = (last ? bitcask_last : bitcask_first)(as_db(db), &value, &r.entry, &r.error);
+    if (kind == GO_STORE)
+        r.status = (last ? bitcask_last : bitcask_first)(as_db(of), &value, &r.entry, &r.error);
+    else
+        r.status = (last ? bitcask_snapshot_last : bitcask_snapshot_first)(as_snapshot(of), &value, &r.entry, &r.error);
     r.value = (uintptr_t)value;
     /* No address of an empty value that is none: Go's collector would take offence at it. */
     if (r.entry.value_len == 0)
@@ -256,13 +323,34 @@ static inline go_record go_random_key(uintptr_t db) {
     return r;
 }
 
+/* The value of a key in a batch or transaction, as a record without a key. */
+static inline go_record go_pending_get(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len, bool for_update) {
+    go_record r;
+    bitcask_value *value = NULL;
+    memset(&r, 0, sizeof r);
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_get(as_batch(of), key, key_len, &value, &r.error);
+    else
+        r.status = (for_update ? bitcask_txn_get_for_update : bitcask_txn_get)(as_txn(of), key, key_len, &value, &r.error);
+    if (r.status == BITCASK_OK)
+        bitcask_value_bytes(value, &r.entry.value, &r.entry.value_len);
+    if (r.entry.value_len == 0)
+        r.entry.value = NULL;
+    r.value = (uintptr_t)value;
+    return r;
+}
+
 static inline void go_value_free(uintptr_t value) { bitcask_value_free(as_value(value)); }
 
 /* ---- the store as a whole ---- */
 
-static inline go_number go_len(uintptr_t db) {
+/* Of a store or a snapshot. */
+static inline go_number go_len(uintptr_t of, int32_t kind) {
     go_number r = {NULL, 0, BITCASK_OK};
-    r.status = bitcask_len(as_db(db), &r.number, &r.error);
+    if (kind == GO_STORE)
+        r.status = bitcask_len(as_db(of), &r.number, &r.error);
+    else
+        r.status = bitcask_snapshot_len(as_snapshot(of), &r.number, &r.error);
     return r;
 }
 
@@ -328,17 +416,11 @@ static inline go_outcome go_wait_durable(uintptr_t db, uint64_t seq) {
 
 /* ---- bulk loads ---- */
 
-typedef struct go_bulk {
-    uintptr_t bulk;
-    bitcask_error *error;
-    int32_t status;
-} go_bulk;
-
-static inline go_bulk go_bulk_new(uintptr_t db, uint32_t flags) {
-    go_bulk r = {0, NULL, BITCASK_OK};
+static inline go_made go_bulk_new(uintptr_t db, uint32_t flags) {
+    go_made r = {0, NULL, BITCASK_OK};
     bitcask_bulk *bulk = NULL;
     r.status = bitcask_bulk_new(as_db(db), flags, &bulk, &r.error);
-    r.bulk = (uintptr_t)bulk;
+    r.handle = (uintptr_t)bulk;
     return r;
 }
 
@@ -359,17 +441,11 @@ static inline void go_bulk_free(uintptr_t bulk) { bitcask_bulk_free(as_bulk(bulk
 
 /* ---- batches ---- */
 
-typedef struct go_batch {
-    uintptr_t batch;
-    bitcask_error *error;
-    int32_t status;
-} go_batch;
-
-static inline go_batch go_batch_new(uintptr_t db) {
-    go_batch r = {0, NULL, BITCASK_OK};
+static inline go_made go_batch_new(uintptr_t db) {
+    go_made r = {0, NULL, BITCASK_OK};
     bitcask_batch *batch = NULL;
     r.status = bitcask_batch_new(as_db(db), &batch, &r.error);
-    r.batch = (uintptr_t)batch;
+    r.handle = (uintptr_t)batch;
     return r;
 }
 
@@ -443,6 +519,125 @@ static inline go_number go_batch_len(uintptr_t batch) {
     return r;
 }
 
+static inline go_number go_batch_byte_len(uintptr_t batch) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_batch_byte_len(as_batch(batch), &r.number, &r.error);
+    return r;
+}
+
+/* ---- what batches and transactions have in common ---- */
+
+/* An `end` of NULL is none. */
+static inline go_outcome go_delete_range(uintptr_t of, int32_t kind, const uint8_t *start, size_t start_len,
+                                         const uint8_t *end, size_t end_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_delete_range(as_batch(of), start, start_len, end, end_len, &r.error);
+    else
+        r.status = bitcask_txn_delete_range(as_txn(of), start, start_len, end, end_len, &r.error);
+    return r;
+}
+
+static inline go_outcome go_delete_prefix(uintptr_t of, int32_t kind, const uint8_t *prefix, size_t prefix_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_delete_prefix(as_batch(of), prefix, prefix_len, &r.error);
+    else
+        r.status = bitcask_txn_delete_prefix(as_txn(of), prefix, prefix_len, &r.error);
+    return r;
+}
+
+/* The number is the savepoint. */
+static inline go_number go_savepoint(uintptr_t of, int32_t kind) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_savepoint(as_batch(of), &r.number, &r.error);
+    else
+        r.status = bitcask_txn_savepoint(as_txn(of), &r.number, &r.error);
+    return r;
+}
+
+static inline go_outcome go_rollback_to(uintptr_t of, int32_t kind, uint64_t savepoint) {
+    go_outcome r = {NULL, BITCASK_OK};
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_rollback_to(as_batch(of), savepoint, &r.error);
+    else
+        r.status = bitcask_txn_rollback_to(as_txn(of), savepoint, &r.error);
+    return r;
+}
+
+static inline go_outcome go_release(uintptr_t of, int32_t kind, uint64_t savepoint) {
+    go_outcome r = {NULL, BITCASK_OK};
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_release(as_batch(of), savepoint, &r.error);
+    else
+        r.status = bitcask_txn_release(as_txn(of), savepoint, &r.error);
+    return r;
+}
+
+/* ---- snapshots ---- */
+
+static inline go_made go_snapshot_new(uintptr_t db) {
+    go_made r = {0, NULL, BITCASK_OK};
+    bitcask_snapshot *snapshot = NULL;
+    r.status = bitcask_snapshot_new(as_db(db), &snapshot, &r.error);
+    r.handle = (uintptr_t)snapshot;
+    return r;
+}
+
+static inline go_number go_snapshot_seq(uintptr_t snapshot) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_snapshot_seq(as_snapshot(snapshot), &r.number, &r.error);
+    return r;
+}
+
+static inline void go_snapshot_free(uintptr_t snapshot) { bitcask_snapshot_free(as_snapshot(snapshot)); }
+
+/* ---- transactions ---- */
+
+static inline go_made go_txn_new(uintptr_t db) {
+    go_made r = {0, NULL, BITCASK_OK};
+    bitcask_txn *txn = NULL;
+    r.status = bitcask_txn_new(as_db(db), &txn, &r.error);
+    r.handle = (uintptr_t)txn;
+    return r;
+}
+
+static inline go_outcome go_txn_put(uintptr_t txn, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                    size_t value_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_txn_put(as_txn(txn), key, key_len, value, value_len, &r.error);
+    return r;
+}
+
+static inline go_outcome go_txn_delete(uintptr_t txn, const uint8_t *key, size_t key_len) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_txn_delete(as_txn(txn), key, key_len, &r.error);
+    return r;
+}
+
+static inline go_number go_txn_len(uintptr_t txn) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    size_t len = 0;
+    r.status = bitcask_txn_len(as_txn(txn), &len, &r.error);
+    r.number = len;
+    return r;
+}
+
+static inline go_number go_txn_seq(uintptr_t txn) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_txn_seq(as_txn(txn), &r.number, &r.error);
+    return r;
+}
+
+static inline go_number go_txn_commit(uintptr_t txn, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_txn_commit(as_txn(txn), flags, &r.number, &r.error);
+    return r;
+}
+
+static inline void go_txn_free(uintptr_t txn) { bitcask_txn_free(as_txn(txn)); }
+
 /* ---- iterators ---- */
 
 enum {
@@ -455,12 +650,6 @@ enum {
     GO_ITER_KEYS_ONLY = 1 << 6,
     GO_ITER_LIMIT = 1 << 7
 };
-
-typedef struct go_iter {
-    uintptr_t iter;
-    bitcask_error *error;
-    int32_t status;
-} go_iter;
 
 /* Makes options where any are set; the caller frees them. */
 static inline int32_t go_iter_options(uint32_t set, const uint8_t *prefix, size_t prefix_len, const uint8_t *start,
@@ -486,28 +675,41 @@ static inline int32_t go_iter_options(uint32_t set, const uint8_t *prefix, size_
     return status;
 }
 
-static inline go_iter go_iter_new(uintptr_t db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
+static inline go_made go_iter_new(uintptr_t of, int32_t kind, uint32_t set, const uint8_t *prefix, size_t prefix_len,
                                   const uint8_t *start, size_t start_len, const uint8_t *end, size_t end_len,
                                   uint64_t limit) {
-    go_iter r = {0, NULL, BITCASK_OK};
+    go_made r = {0, NULL, BITCASK_OK};
     bitcask_iter *iter = NULL;
     bitcask_iter_options *options = NULL;
     r.status = go_iter_options(set, prefix, prefix_len, start, start_len, end, end_len, limit, &options, &r.error);
-    if (r.status == BITCASK_OK)
-        r.status = bitcask_iter_new(as_db(db), options, &iter, &r.error);
+    if (r.status != BITCASK_OK)
+        ;
+    else if (kind == GO_STORE)
+        r.status = bitcask_iter_new(as_db(of), options, &iter, &r.error);
+    else if (kind == GO_SNAPSHOT)
+        r.status = bitcask_snapshot_iter_new(as_snapshot(of), options, &iter, &r.error);
+    else if (kind == GO_BATCH)
+        r.status = bitcask_batch_iter_new(as_batch(of), options, &iter, &r.error);
+    else
+        r.status = bitcask_txn_iter_new(as_txn(of), options, &iter, &r.error);
     bitcask_iter_options_free(options);
-    r.iter = (uintptr_t)iter;
+    r.handle = (uintptr_t)iter;
     return r;
 }
 
-static inline go_number go_count(uintptr_t db, uint32_t set, const uint8_t *prefix, size_t prefix_len,
+/* Of a store or a snapshot. */
+static inline go_number go_count(uintptr_t of, int32_t kind, uint32_t set, const uint8_t *prefix, size_t prefix_len,
                                  const uint8_t *start, size_t start_len, const uint8_t *end, size_t end_len,
                                  uint64_t limit) {
     go_number r = {NULL, 0, BITCASK_OK};
     bitcask_iter_options *options = NULL;
     r.status = go_iter_options(set, prefix, prefix_len, start, start_len, end, end_len, limit, &options, &r.error);
-    if (r.status == BITCASK_OK)
-        r.status = bitcask_count(as_db(db), options, &r.number, &r.error);
+    if (r.status != BITCASK_OK)
+        ;
+    else if (kind == GO_STORE)
+        r.status = bitcask_count(as_db(of), options, &r.number, &r.error);
+    else
+        r.status = bitcask_snapshot_count(as_snapshot(of), options, &r.number, &r.error);
     bitcask_iter_options_free(options);
     return r;
 }
