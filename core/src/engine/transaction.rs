@@ -46,9 +46,9 @@ impl Transaction {
     /// A key's value: its own write, or what the snapshot has, which the commit then rests on. With `rest` on that in either case.
     pub(crate) fn get(&self, key: &[u8], rest: bool) -> Result<Option<Value>> {
         let at = self.at()?;
+        self.store.check_usable()?;
         let own = self.pending.get(key);
         if rest || own.is_none() {
-            self.store.check_usable()?;
             self.reads.lock().add_key(key);
         }
         match own {
@@ -60,6 +60,7 @@ impl Transaction {
     /// Whether a key is there. As [`Transaction::get`].
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
         let at = self.at()?;
+        self.store.check_usable()?;
         match self.pending.get(key) {
             Some(value) => Ok(value.is_some()),
             None => {
