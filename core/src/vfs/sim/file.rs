@@ -174,7 +174,11 @@ pub(super) struct SimLock {
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.disk.lock().locks.remove(&self.ino);
+        let mut disk = self.disk.lock();
+        // As on the real disk the holder takes its note with it.
+        if disk.locks.remove(&self.ino) && len_of(&disk, self.ino) > 0 {
+            disk.record(Op::SetLen { ino: self.ino, len: 0 });
+        }
     }
 }
 

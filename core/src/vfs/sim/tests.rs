@@ -337,11 +337,14 @@ fn a_full_disk_takes_what_fits_first() {
     assert_eq!(f.allocate(0, 11).unwrap_err().raw_os_error(), Some(28));
     assert_eq!(f.set_len(11).unwrap_err().raw_os_error(), Some(28));
     assert!(write_all_at(&*f, b"xx", 9).is_err());
-    drop(sim.lock(&p("LOCK"), "no room for the note").unwrap());
+    let held = sim.lock(&p("LOCK"), "no room for the note").unwrap();
     assert_eq!(bytes(&sim, "LOCK"), b"");
+    drop(held);
     sim.remove(&p("f")).unwrap();
-    drop(sim.lock(&p("LOCK"), "now there is some").unwrap());
+    let held = sim.lock(&p("LOCK"), "now there is some").unwrap();
     assert_eq!(bytes(&sim, "LOCK"), b"now there ");
+    drop(held);
+    assert_eq!(bytes(&sim, "LOCK"), b"", "a holder takes its note with it");
     sim.set_capacity(None);
     create(&sim, "g").write_at(&[0; 100], 0).unwrap();
 }
