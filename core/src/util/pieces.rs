@@ -404,6 +404,9 @@ mod tests {
             if pool.is_unsettled() {
                 pool.settle(&mut pieces, copy);
             }
+            if i % 10 == 0 {
+                check(&pool, &pieces);
+            }
         }
         check(&pool, &pieces);
         assert!(pool.memory() < 1024, "{} bytes for nothing", pool.memory());
