@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Descriptors a page; a power of two.
 const PAGE: usize = 1024;
-/// Most segments. At some 32 keys each it isn't reached in any memory.
+/// Most segments. At some 36 keys each it isn't reached in any memory.
 const MAX_SEGMENTS: u32 = 1 << 28;
 
 /// A number of segments, from 1, and what follows from it.

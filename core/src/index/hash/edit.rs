@@ -16,7 +16,7 @@ use crate::index::optimistic::Budget;
 use std::collections::BTreeMap;
 
 /// Entries a segment, on average over all. In the course of a round of splits, unsplit ones grow to twice this.
-pub(super) const MEAN: u64 = 32;
+pub(super) const MEAN: u64 = 36;
 /// Blocks that a change may ask for: one for an entry, two for a split.
 const BLOCKS_PER_CHANGE: usize = 3;
 /// Bytes a spilled entry, about: what a B-tree node holds for it, at two thirds full.

@@ -5,7 +5,7 @@
 //!
 //! # Structure
 //! The low bits of a fingerprint select a segment by linear hashing (Litwin 1980): segments split one at a time, in
-//! the order of their numbers, whenever the mean reaches 32 entries, and merge in the reverse order as keys go. Unlike
+//! the order of their numbers, whenever the mean reaches 36 entries, and merge in the reverse order as keys go. Unlike
 //! extendible hashing (Fagin et al. 1979) this needs no directory of pointers, which would cost a lookup a cache miss,
 //! and no distribution of fingerprints can make it deeper than the number of keys warrants.
 //!
@@ -13,7 +13,7 @@
 //! fingerprint   | bits 127 .. d+3       | d+2 .. d | d-1 .. 0 |     d: depth of the segment
 //!                 kept in the entry       group      segment
 //! descriptors   [ 8 counts | place | version ] [ ...               16 bytes a segment
-//! block         | number | group 0 | group 1 | ... | group 7 |     32 entries on average, no gaps
+//! block         | number | group 0 | group 1 | ... | group 7 |     36 entries at most on average, no gaps
 //! ```
 //!
 //! A segment's entries are packed without gaps in 8 groups, and its descriptor has the groups' sizes. An open-addressing
@@ -39,7 +39,7 @@
 //! 1. A fingerprint is in the table at most once: in the segment that the directory says, or in the spill.
 //! 2. An entry and its position together hold all 128 bits.
 //! 3. A segment of `n` entries has a block of exactly the units that `n` entries need; an empty one has none.
-//! 4. The number of segments follows the number of keys alone: between 28 and 32 keys each, but for the first.
+//! 4. The number of segments follows the number of keys alone: between 31 and 36 keys each, but for the first.
 //! 5. What has no room in its segment is in the spill, which under a keyed hash stays empty.
 //!
 //! # Locking

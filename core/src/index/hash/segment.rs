@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub(super) const GROUPS: usize = 8;
 const GROUP_BITS: u32 = 3;
 /// Most units a block. At twice the mean fill a segment is ten standard deviations away from it.
-pub(super) const MAX_UNITS: usize = 52;
+pub(super) const MAX_UNITS: usize = 56;
 const FINGERPRINT_BYTES: usize = 16;
 const LOCATION_BYTES: usize = 8;
 /// Most bytes left out of an entry: those that all shapes up to 2^28 segments imply.
