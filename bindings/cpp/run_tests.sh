@@ -42,8 +42,8 @@ for compiler in ${CXX_ALL:-g++ clang++}; do
     command -v "$compiler" >/dev/null || { echo "skipped $compiler: not installed"; continue; }
     for standard in c++17 c++20 c++2b; do
         # shellcheck disable=SC2086
-        for test in "-fexceptions api" "-fno-exceptions noexceptions"; do
-            check "header in $standard ${test% *} with $(basename "$compiler")" \
+        for test in "-fexceptions api" "-fexceptions features" "-fno-exceptions noexceptions"; do
+            check "header in $standard, ${test#* }, with $(basename "$compiler")" \
                 "$compiler" -std=$standard ${test% *} $warnings $includes -fsyntax-only "$here/tests/${test#* }.cpp"
         done
     done
@@ -57,14 +57,16 @@ compile() { # OUTPUT ARGUMENTS...
     "${CXX:-g++}" -g -O1 $warnings $includes "${@:2}" -o "$build/$1" $link
 }
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all"
-for standard in c++17 c++20; do
-    check "api, $standard: compiles" compile api -std=$standard "$here/tests/api.cpp"
-    check "api, $standard" "$build/api"
+for program in api features; do
+    for standard in c++17 c++20; do
+        check "$program, $standard: compiles" compile $program -std=$standard "$here/tests/$program.cpp"
+        check "$program, $standard" "$build/$program"
+    done
+    # shellcheck disable=SC2086
+    check "$program, sanitized: compiles" compile $program.asan -std=c++20 $sanitize "$here/tests/$program.cpp"
+    check "$program, sanitized" "$build/$program.asan"
+    [ -n "$valgrind" ] && check "$program, valgrind" $valgrind "$build/$program"
 done
-# shellcheck disable=SC2086
-check "api, sanitized: compiles" compile api.asan -std=c++20 $sanitize "$here/tests/api.cpp"
-check "api, sanitized" "$build/api.asan"
-[ -n "$valgrind" ] && check "api, valgrind" $valgrind "$build/api"
 
 for standard in c++17 c++2b; do # the second with std::expected
     check "noexceptions, $standard: compiles" compile noexceptions -std=$standard -fno-exceptions "$here/tests/noexceptions.cpp"

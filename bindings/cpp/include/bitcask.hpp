@@ -11,25 +11,35 @@
 /// `try_name` is noexcept in spirit and returns a bitcask::Result (std::expected where the standard library has it). Compiled
 /// with -fno-exceptions only the second kind is there, and the library is complete with it. A missing key is no error.
 ///
-/// **Ownership.** Store, Batch, Iterator, Value and Values own what they stand for, can be moved and not copied, and may
-/// outlive each other in any order: after the store is closed its batches and iterators fail with `Status::closed`,
-/// and its values stay readable. Destructors never throw. What is handed in is copied, or only read during the call.
+/// **Ownership.** Store, Batch, BulkLoader, Transaction, Snapshot, Iterator, Value and Values own what they stand for, can be moved and not
+/// copied, and may outlive each other in any order: after the store is closed what it made fails with `Status::closed`,
+/// and its values stay readable. What was not committed or finished is discarded. Destructors never throw. What is handed in is copied, or only read during the call.
 ///
 /// **Threads.** A Store may be used by any number of threads at once, and closed by one of them meanwhile (moving and destroying
-/// it are for one thread). A Batch or an Iterator is for one thread at a time. A Value never changes.
+/// it are for one thread), and so may a Snapshot. A Batch, BulkLoader, Transaction or Iterator is for one thread at a time. A Value never
+/// changes.
 ///
 /// **fork.** In a child process a parent's objects fail with `Status::forked` and touch nothing.
 #ifndef BITCASK_HPP
 #define BITCASK_HPP
 
+#include "bitcask/async.hpp"
 #include "bitcask/batch.hpp"
+#include "bitcask/bulk_loader.hpp"
 #include "bitcask/bytes.hpp"
 #include "bitcask/errors.hpp"
 #include "bitcask/iterator.hpp"
+#include "bitcask/key_changes.hpp"
 #include "bitcask/options.hpp"
+#include "bitcask/progress.hpp"
+#include "bitcask/reads.hpp"
 #include "bitcask/result.hpp"
+#include "bitcask/snapshot.hpp"
 #include "bitcask/store.hpp"
+#include "bitcask/store_writes.hpp"
+#include "bitcask/transaction.hpp"
 #include "bitcask/value.hpp"
 #include "bitcask/values.hpp"
+#include "bitcask/writes.hpp"
 
 #endif

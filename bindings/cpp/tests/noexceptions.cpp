@@ -33,7 +33,7 @@ void use() {
     auto value = db.try_get("k10007");
     CHECK(value && *value && **value == "7");
     CHECK(db.try_get("none").has_value() && !db.try_get("none")->has_value());
-    CHECK(db.try_erase("k10000").value_or(false) && db.try_contains("k10001").value_or(false));
+    CHECK(db.try_erase("k10000")->existed && db.try_contains("k10001").value_or(false));
     CHECK(db.try_size().value_or(0) == 2999 && db.try_stats()->keys == 2999);
     CHECK(status_of(db.try_put("", "")) == Status::key_empty);
     CHECK(status_of(Store::try_open(dir.path / "store")) == Status::locked);
@@ -72,6 +72,62 @@ void use() {
     CHECK(records->failure() && records->failure()->status == Status::closed);
 }
 
+void features() {
+    Dir dir;
+    const auto path = dir.path / "store";
+    int told = 0;
+    auto opened = Store::try_open(path, Options().checkpoint_bytes(0).progress([&](const bitcask::OpenProgress&) { told++; }));
+    CHECK(opened && told >= 1);
+    if (!opened) return;
+    Store db = *std::move(opened);
+    CHECK(status_of(Store::try_open(dir.path / "other", Options().progress([](const bitcask::OpenProgress&) { return false; }))) ==
+          Status::cancelled);
+
+    const auto put = db.try_put("a", "1");
+    CHECK(put && *put == db.try_last_seq().value_or(0) && db.try_wait_durable(*put) && db.try_durable_seq().value_or(0) == *put);
+    CHECK(db.try_wait_durable(*put, std::chrono::seconds(1)).value_or(false));
+    CHECK(status_of(db.try_wait_durable(*put + 1)) == Status::invalid_argument);
+    auto later = db.try_put_async("b", "2");
+    const auto outcome = later.get();
+    CHECK(outcome && *outcome > *put && db.try_erase_async("none").get()->seq >= *outcome);
+    CHECK(status_of(db.try_put_async("", "").get()) == Status::key_empty);
+    std::promise<bool> called;
+    CHECK(db.try_erase_async("b", [&](const bitcask::Result<bitcask::Erased>& erased) { called.set_value(erased && erased->existed); }).has_value());
+    CHECK(called.get_future().get());
+
+    auto snapshot = db.try_snapshot();
+    CHECK(snapshot && db.try_put("a", "2") && **snapshot->try_get("a") == "1" && snapshot->try_size().value_or(0) == 1);
+    CHECK(snapshot->try_seq().value_or(0) < db.try_last_seq().value_or(0) && (*snapshot->try_first())->value == "1");
+    auto old = snapshot->try_range();
+    int n = 0;
+    for (const auto& record : *old) n += record.value == "1";
+    CHECK(n == 1 && !old->failure());
+
+    auto transaction = db.try_transaction();
+    CHECK(transaction && **transaction->try_get("a") == "2" && transaction->try_put("a", "3") && transaction->try_contains("a").value_or(false));
+    CHECK(db.try_put("a", "between") && status_of(transaction->try_commit()) == Status::conflict);
+    CHECK(status_of(transaction->try_rollback()) == Status::transaction_finished);
+
+    auto batch = db.try_batch();
+    CHECK(batch && batch->try_put("c", "1") && batch->try_erase_range("a", "b"));
+    const auto savepoint = batch->try_savepoint();
+    CHECK(savepoint && batch->try_erase_prefix("") && batch->try_rollback_to(*savepoint) && batch->try_release(*savepoint));
+    CHECK(**batch->try_get("c") == "1" && !*batch->try_get("a") && batch->try_byte_size().value_or(0) == 2);
+    CHECK(batch->try_commit_async().get() && !db.try_contains("a").value_or(true));
+
+    CHECK(db.try_compare_and_swap("c", "1", "2").value_or(false) && !db.try_put_if_absent("c", "3").value_or(true));
+    CHECK(db.try_fetch_add("n", 7).value_or(1) == 0 && db.try_fetch_add("n", 0).value_or(0) == 7);
+    const auto updated = db.try_update("c", [](std::optional<std::string_view> before) { return std::string(*before) + "+"; });
+    CHECK(updated && *updated == "2+");
+
+    auto load = db.try_bulk_loader(bitcask::BulkOptions().sync());
+    CHECK(load && load->try_put("l", "1") && load->try_finish() && status_of(load->try_finish()) == Status::batch_finished);
+    auto reader = Store::try_open(path, Options().read_only(true));
+    CHECK(reader && reader->try_contains("l").value_or(false) && db.try_put("m", "1") && reader->try_refresh().value_or(false));
+    CHECK(reader->try_contains("m").value_or(false) && !reader->try_refresh().value_or(true));
+    CHECK(db.try_close() && status_of(snapshot->try_get("a")) == Status::closed && status_of(db.try_snapshot()) == Status::closed);
+}
+
 void a_damaged_record_ends_the_loop() {
     Dir dir;
     auto db = Store::try_open(dir.path / "store");
@@ -93,6 +149,7 @@ void a_damaged_record_ends_the_loop() {
 
 int main() {
     use();
+    features();
     a_damaged_record_ends_the_loop();
     return report();
 }

@@ -71,8 +71,8 @@ struct Failure {
 
 namespace detail {
 
-/// Takes over an error of the C interface.
-inline Failure take_failure(std::int32_t status, bitcask_error* error) {
+/// What an error of the C interface says that is only lent: it is not freed.
+inline Failure read_failure(std::int32_t status, const bitcask_error* error) {
     Failure failure;
     failure.status = static_cast<Status>(status);
     if (error == nullptr) { // all handles are taken
@@ -84,8 +84,16 @@ inline Failure take_failure(std::int32_t status, bitcask_error* error) {
     failure.message = bitcask_error_message(error);
     const std::int64_t offset = bitcask_error_offset(error);
     if (offset >= 0) failure.offset = static_cast<std::uint64_t>(offset);
-    bitcask_error_free(error);
     return failure;
+}
+
+/// Takes over an error of the C interface.
+inline Failure take_failure(std::int32_t status, bitcask_error* error) {
+    struct Freed {
+        ~Freed() { bitcask_error_free(error); }
+        bitcask_error* error;
+    } freed{error}; // also if a copy throws
+    return read_failure(status, error);
 }
 
 /// As above for a call on a store. To its user a store that was closed, or moved from, is a closed store.
@@ -97,6 +105,12 @@ inline Failure take_failure(const bitcask_db* db, std::int32_t status, bitcask_e
         failure.message = "the store is closed";
     }
     return failure;
+}
+
+/// As above for a call on anything else.
+template <class Of>
+Failure take_failure(const Of*, std::int32_t status, bitcask_error* error) {
+    return take_failure(status, error);
 }
 
 } // namespace detail

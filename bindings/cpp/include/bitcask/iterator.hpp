@@ -1,5 +1,5 @@
 /// \file
-/// Iterator: the records of a store at one moment.
+/// Iterator: the records of a store at one moment, or with the writes of a batch or transaction made.
 #ifndef BITCASK_ITERATOR_HPP
 #define BITCASK_ITERATOR_HPP
 
@@ -17,15 +17,16 @@
 namespace bitcask {
 inline namespace BITCASK_NAMESPACE {
 
-/// One record. The bytes belong to the Iterator, and live until it is moved on, moved or destroyed.
+/// One record. The bytes are lent by the Iterator, from the file where that is mapped, and live until its next step, seek() or rewind(), or until it
+/// is destroyed; what is written meanwhile, and closing the store, leaves them what they are. Copy what is to be kept.
 struct Record {
     std::string_view key;
     /// Empty if the options say keys only.
     std::string_view value;
 };
 
-/// The records of a store as it was when this was made, whatever is written meanwhile. Made by Store::all(), prefix() and
-/// range(). For one thread at a time; it keeps nobody from writing.
+/// The records of a store as it was when this was made, whatever is written meanwhile. Made by all(), prefix() and range() of a Store,
+/// Snapshot, Batch or Transaction. For one thread at a time; it keeps nobody from writing.
 ///
 /// A range of its own, to be gone through once: `for (const auto& [key, value] : db.all())`. Or step by step with
 /// next(), seek() and rewind(). Records are fetched page by page: when the store was closed, those of
@@ -94,7 +95,7 @@ private:
         void operator()(bitcask_iter* iter) const noexcept { bitcask_iter_free(iter); }
     };
 
-    /// What was fetched last. The bytes belong to the C interface's iterator.
+    /// What was fetched last. The bytes are lent by the C interface's iterator until it is called again.
     struct Page {
         const bitcask_entry* entries = nullptr;
         std::size_t count = 0, at = 0;
@@ -145,7 +146,7 @@ private:
     std::optional<Failure> failure_;
 };
 
-/// An input iterator (single pass). All of one Iterator are at the same position; a record's bytes live until the next step.
+/// An input iterator (single pass). All of one Iterator are at the same position; a record's bytes live until its next step.
 class Iterator::iterator {
 public:
     using iterator_category = std::input_iterator_tag;
@@ -164,7 +165,7 @@ public:
         return *this;
     }
 
-    /// There is nothing to return: the step overwrites the bytes of the record before it.
+    /// There is nothing to return: the step ends the life of the bytes of the record before it.
     void operator++(int) { ++*this; }
 
     friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.of_ == b.of_; }

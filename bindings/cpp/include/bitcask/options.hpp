@@ -5,12 +5,15 @@
 
 #include "bytes.hpp"
 #include "config.hpp"
+#include "progress.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace bitcask {
 inline namespace BITCASK_NAMESPACE {
@@ -64,11 +67,18 @@ enum class Write : std::uint32_t {
     sync = BITCASK_WRITE_SYNC,
 };
 
+class IterOptions;
+
 namespace detail {
+
+template <class Call, class Of, class Made>
+std::int32_t call_with(const IterOptions& options, Call call, Of* of, Made* made, bitcask_error** error);
+
 struct FreeOptions {
     void operator()(bitcask_options* options) const noexcept { bitcask_options_free(options); }
     void operator()(bitcask_iter_options* options) const noexcept { bitcask_iter_options_free(options); }
 };
+
 } // namespace detail
 
 /// How to open a store:
@@ -88,6 +98,10 @@ public:
     Options& sort_budget(std::uint64_t bytes) { return set(sort_budget_, bytes); }
     /// Bytes of memory that an index on disk (Index::bptree) may take for its cache: at least 1 MiB, 64 MiB unless it is set.
     Options& index_budget(std::uint64_t bytes) { return set(index_budget_, bytes); }
+    /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log: Index::btree beside writers
+    /// in the file index.checkpoint, and not before the log has grown by an eighth of what saving it writes; Index::bptree in its own
+    /// file. With each new data file that is looked at too. 0 saves it at close alone. The other kinds are not saved. 64 MiB unless it is set.
+    Options& checkpoint_bytes(std::uint64_t bytes) { return set(checkpoint_bytes_, bytes); }
     Options& durability(Durability durability) { return set(durability_, durability); }
     /// Durability::interval with these limits: the longest time, and the most bytes of log, that acknowledged writes stay
     /// unsynced. Both at least 1. A negative time counts as 0, which is refused.
@@ -99,11 +113,30 @@ public:
     Options& max_file_size(std::uint64_t bytes) { return set(max_file_size_, bytes); }
     /// Whether to create the directory and the store in it if missing. The parent directory must exist.
     Options& create_if_missing(bool yes) { return set(create_if_missing_, yes); }
-    /// Opens without a lock and without changing anything, also beside a writer; shows what was there at open.
+    /// Opens without a lock and without changing anything, also beside a writer; shows what was there at open, or at the last
+    /// Store::refresh().
     Options& read_only(bool yes) { return set(read_only_, yes); }
     /// Whether every read verifies the record's checksum.
     Options& verify_checksums(bool yes) { return set(verify_checksums_, yes); }
     Options& on_damage(OnDamage policy) { return set(on_damage_, policy); }
+    /// Has `callback` told of an opening's OpenProgress: when it begins, once in 8 MiB of data files, and when all was read. It returns
+    /// whether to go on, or nothing to go on always. What it throws stops the opening too, and comes out of the call that opens; else one that was
+    /// stopped fails with cancelled. It has changed nothing that an opening would not change, and leaves nothing locked.
+    ///
+    /// It is called inside of the call that opens, by its thread; if several threads open with the same options at once, it must be for
+    /// several threads.
+    template <class Callback>
+    Options& progress(Callback callback) {
+        if constexpr (std::is_void_v<std::invoke_result_t<Callback&, const OpenProgress&>>) {
+            progress_ = [callback = std::move(callback)](const OpenProgress& progress) mutable {
+                callback(progress);
+                return true;
+            };
+        } else {
+            progress_ = std::move(callback);
+        }
+        return *this;
+    }
 
 private:
     friend class Store;
@@ -121,7 +154,7 @@ private:
     using Native = std::unique_ptr<bitcask_options, detail::FreeOptions>;
 
     /// Makes the C interface's options, or stops at the first that is refused.
-    std::int32_t native(Native& made, bitcask_error** error) const {
+    std::int32_t native(Native& made, detail::ProgressCall& progress, bitcask_error** error) const {
         made.reset(bitcask_options_new());
         bitcask_options* o = made.get();
         std::int32_t status = BITCASK_OK;
@@ -132,6 +165,7 @@ private:
         apply(io_, [&](IoKind v) { return bitcask_options_set_io(o, static_cast<std::int32_t>(v), error); });
         apply(sort_budget_, [&](std::uint64_t v) { return bitcask_options_set_sort_budget(o, v, error); });
         apply(index_budget_, [&](std::uint64_t v) { return bitcask_options_set_index_budget(o, v, error); });
+        apply(checkpoint_bytes_, [&](std::uint64_t v) { return bitcask_options_set_checkpoint_bytes(o, v, error); });
         apply(durability_, [&](Durability v) { return bitcask_options_set_durability(o, static_cast<std::int32_t>(v), error); });
         apply(interval_, [&](Interval v) { return bitcask_options_set_sync_interval(o, v.milliseconds, v.bytes, error); });
         apply(max_file_size_, [&](std::uint64_t v) { return bitcask_options_set_max_file_size(o, v, error); });
@@ -139,17 +173,19 @@ private:
         apply(read_only_, [&](bool v) { return bitcask_options_set_read_only(o, v, error); });
         apply(verify_checksums_, [&](bool v) { return bitcask_options_set_verify_checksums(o, v, error); });
         apply(on_damage_, [&](OnDamage v) { return bitcask_options_set_on_damage(o, static_cast<std::int32_t>(v), error); });
+        if (progress_ && status == BITCASK_OK) status = bitcask_options_set_progress(o, detail::ProgressCall::tell, &progress, error);
         return status;
     }
 
     std::optional<Index> index_;
     std::optional<IoKind> io_;
-    std::optional<std::uint64_t> sort_budget_, index_budget_;
+    std::optional<std::uint64_t> sort_budget_, index_budget_, checkpoint_bytes_;
     std::optional<Durability> durability_;
     std::optional<Interval> interval_;
     std::optional<std::uint64_t> max_file_size_;
     std::optional<bool> create_if_missing_, read_only_, verify_checksums_;
     std::optional<OnDamage> on_damage_;
+    detail::ProgressCall::Callback progress_;
 };
 
 /// What an iterator covers and how; all of it can be combined:
@@ -189,7 +225,8 @@ public:
     }
 
 private:
-    friend class Store;
+    template <class Call, class Of, class Made>
+    friend std::int32_t detail::call_with(const IterOptions& options, Call call, Of* of, Made* made, bitcask_error** error);
 
     struct Bound {
         std::string key;
@@ -227,6 +264,16 @@ private:
     std::optional<std::uint64_t> limit_;
     bool reverse_ = false, keys_only_ = false;
 };
+
+namespace detail {
+/// Calls a function of the C interface that goes by such options: one that makes an iterator, or counts.
+template <class Call, class Of, class Made>
+std::int32_t call_with(const IterOptions& options, Call call, Of* of, Made* made, bitcask_error** error) {
+    IterOptions::Native native;
+    const std::int32_t status = options.native(native, error);
+    return status == BITCASK_OK ? call(of, native.get(), made, error) : status;
+}
+} // namespace detail
 
 } // namespace BITCASK_NAMESPACE
 } // namespace bitcask

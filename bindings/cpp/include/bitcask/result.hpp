@@ -108,9 +108,17 @@ inline Result<void> done(std::int32_t status, bitcask_error* error) {
     return Unexpected(take_failure(status, error));
 }
 
-inline Result<void> done(const bitcask_db* db, std::int32_t status, bitcask_error* error) {
+template <class Of>
+Result<void> done(const Of* of, std::int32_t status, bitcask_error* error) {
     if (status == BITCASK_OK) return {};
-    return Unexpected(take_failure(db, status, error));
+    return Unexpected(take_failure(of, status, error));
+}
+
+/// What a call gave, or the failure.
+template <class T, class Of>
+Result<T> made(T value, const Of* of, std::int32_t status, bitcask_error* error) {
+    if (status == BITCASK_OK) return value;
+    return Unexpected(take_failure(of, status, error));
 }
 
 #if BITCASK_HAS_EXCEPTIONS

@@ -1,22 +1,25 @@
 /// \file
-/// Store: open, close, reads and writes, and the makers of batches and iterators.
+/// Store: open, close, figures, and the makers of batches, transactions, loads and snapshots. Its reads and writes are in its bases.
 #ifndef BITCASK_STORE_HPP
 #define BITCASK_STORE_HPP
 
 #include "batch.hpp"
-#include "bytes.hpp"
+#include "bulk_loader.hpp"
 #include "config.hpp"
-#include "iterator.hpp"
+#include "key_changes.hpp"
 #include "options.hpp"
+#include "progress.hpp"
+#include "reads.hpp"
 #include "result.hpp"
+#include "snapshot.hpp"
+#include "store_writes.hpp"
+#include "transaction.hpp"
 #include "value.hpp"
-#include "values.hpp"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -44,12 +47,28 @@ struct Stats {
     bool mapped_appends = false;
 };
 
+namespace detail {
+/// The functions of the C interface that read a store.
+struct StoreCalls {
+    static constexpr auto get = bitcask_get;
+    static constexpr auto get_into = bitcask_get_into;
+    static constexpr auto contains = bitcask_contains;
+    static constexpr auto value_size = bitcask_value_size;
+    static constexpr auto multi_get_packed = bitcask_multi_get_packed;
+    static constexpr auto first = bitcask_first;
+    static constexpr auto last = bitcask_last;
+    static constexpr auto count = bitcask_count;
+    static constexpr auto len = bitcask_len;
+    static constexpr auto iter_new = bitcask_iter_new;
+};
+} // namespace detail
+
 /// An open store. Any number of threads may use it at once. Can be moved and not copied; share it by reference or in a
-/// std::shared_ptr.
+/// std::shared_ptr. Its reads are in Reads, its writes in StoreWrites and KeyChanges.
 ///
 /// Every call fails with `closed` on a closed, moved-from or default-made store, and with `forked` in a child process.
 /// Those that take a key fail with `key_empty` and `key_too_large`.
-class Store {
+class Store : public Reads<Store, detail::StoreCalls>, public StoreWrites<Store>, public KeyChanges<Store> {
 public:
     /// A closed store.
     Store() noexcept = default;
@@ -57,7 +76,7 @@ public:
     /// Opens the store in a directory, creating it if the options say so, and recovers what is there.
     ///
     /// Fails with locked (open for writing elsewhere, or in this process), no_store, corrupted (see Options::on_damage),
-    /// unsupported_version, unsupported_feature, foreign_file, invalid_argument, io, disk_full.
+    /// unsupported_version, unsupported_feature, foreign_file, invalid_argument, io, disk_full, cancelled (by Options::progress).
     static Result<Store> try_open(const std::filesystem::path& path, const Options& options = {}) {
 #ifdef _WIN32
         const auto text = path.u8string();
@@ -74,10 +93,13 @@ public:
         bitcask_error* error = nullptr;
         bitcask_db* db = nullptr;
         Options::Native native;
-        std::int32_t status = options.native(native, &error);
+        detail::ProgressCall progress(options.progress_);
+        std::int32_t status = options.native(native, progress, &error);
         if (status == BITCASK_OK) status = bitcask_open(bytes.c_str(), native.get(), &db, &error);
-        if (status != BITCASK_OK) return detail::Unexpected(detail::take_failure(status, error));
-        return Store(db);
+        if (status == BITCASK_OK) return Store(db);
+        Failure failure = detail::take_failure(status, error);
+        progress.rethrow();
+        return detail::Unexpected(std::move(failure));
     }
 
     Store(Store&& other) noexcept : db_(other.release()) {}
@@ -108,112 +130,6 @@ public:
         return detail::done(db, bitcask_close(db, &error), error);
     }
 
-    /// Stores a value under a key, replacing any other. Both are copied.
-    ///
-    /// Fails with value_too_large, read_only, io or disk_full (the write did not happen; later ones may work), writes_stopped.
-    Result<void> try_put(Bytes key, Bytes value, Write how = Write::standard) {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        const auto flags = static_cast<std::uint32_t>(how);
-        return detail::done(db, bitcask_put(db, key.data(), key.size(), value.data(), value.size(), flags, &error), error);
-    }
-
-    /// Removes a key and tells whether it was there. Removing a missing key writes nothing. Fails as try_put.
-    Result<bool> try_erase(Bytes key, Write how = Write::standard) {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        bool existed = false;
-        const std::int32_t status =
-            bitcask_delete(db, key.data(), key.size(), static_cast<std::uint32_t>(how), &existed, &error);
-        if (status != BITCASK_OK) return failed(db, status, error);
-        return existed;
-    }
-
-    /// The value of a key, or nothing. Fails with corrupted if the record is damaged, io.
-    Result<std::optional<Value>> try_get(Bytes key) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        bitcask_value* value = nullptr;
-        const std::int32_t status = bitcask_get(db, key.data(), key.size(), &value, &error);
-        if (status == BITCASK_NOT_FOUND) return std::optional<Value>();
-        if (status != BITCASK_OK) return failed(db, status, error);
-        return std::optional<Value>(Value(value));
-    }
-
-    /// Copies a value into the caller's buffer and gives its length, or nothing if there is no such key. If the length is
-    /// greater than the buffer's, what the buffer holds is unspecified: make it larger and ask again. Fails as try_get.
-    Result<std::optional<std::size_t>> try_get_into(Bytes key, void* buffer, std::size_t capacity) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        std::size_t len = 0;
-        const std::int32_t status =
-            bitcask_get_into(db, key.data(), key.size(), static_cast<std::uint8_t*>(buffer), capacity, &len, &error);
-        if (status == BITCASK_NOT_FOUND) return std::optional<std::size_t>();
-        if (status != BITCASK_OK && status != BITCASK_BUFFER_TOO_SMALL) return failed(db, status, error);
-        return std::optional<std::size_t>(len);
-    }
-
-    /// Whether a key is there. Reads no value. Fails as try_get.
-    Result<bool> try_contains(Bytes key) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        const std::int32_t status = bitcask_contains(db, key.data(), key.size(), &error);
-        if (status != BITCASK_OK && status != BITCASK_NOT_FOUND) return failed(db, status, error);
-        return status == BITCASK_OK;
-    }
-
-    /// The length of a value in bytes, or nothing if there is no such key. Reads no value, and so finds no damage in it. Fails as try_get.
-    Result<std::optional<std::uint64_t>> try_value_size(Bytes key) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        std::uint64_t size = 0;
-        const std::int32_t status = bitcask_value_size(db, key.data(), key.size(), &size, &error);
-        if (status == BITCASK_NOT_FOUND) return std::optional<std::uint64_t>();
-        if (status != BITCASK_OK) return failed(db, status, error);
-        return std::optional<std::uint64_t>(size);
-    }
-
-    /// The values of many keys as of one moment, with one call: faster than one by one. `keys` is a range of anything that Bytes is made
-    /// of, such as a vector or a span of std::string_view; a key may be given twice. Keys that are not there are no failure. Fails as try_get,
-    /// with the failure of the first key that has one: then there are no values at all.
-    template <class Keys>
-    Result<Values> try_multi_get(Keys&& keys) const {
-        Values values;
-        if (auto found = try_multi_get_into(keys, values); !found) return detail::Unexpected(std::move(found).error());
-        return values;
-    }
-    Result<Values> try_multi_get(std::initializer_list<Bytes> keys) const {
-        return try_multi_get<std::initializer_list<Bytes>&>(keys);
-    }
-
-    /// As try_multi_get, into an object whose memory is used again. After a failure it has no values. The keys may be values in it.
-    template <class Keys>
-    Result<void> try_multi_get_into(Keys&& keys, Values& values) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        return detail::done(db, values.find(db, keys, &error), error);
-    }
-
-    /// The record with the least key, or nothing in an empty store. An index without order (Index::hash) reads all keys for this.
-    /// Fails with corrupted if the record is damaged, io.
-    Result<std::optional<OwnedRecord>> try_first() const { return edge(bitcask_first); }
-
-    /// The record with the greatest key; else as try_first.
-    Result<std::optional<OwnedRecord>> try_last() const { return edge(bitcask_last); }
-
-    /// How many records an iterator with these options would give now. Reads no values, and no keys where the index keeps them; in O(1)
-    /// without bounds and prefix. Fails with io and corrupted where the index keeps no keys.
-    Result<std::uint64_t> try_count(const IterOptions& options = {}) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        std::uint64_t records = 0;
-        IterOptions::Native native;
-        std::int32_t status = options.native(native, &error);
-        if (status == BITCASK_OK) status = bitcask_count(db, native.get(), &records, &error);
-        if (status != BITCASK_OK) return failed(db, status, error);
-        return records;
-    }
-
     /// A key at random, each with the same chance, or nothing in an empty store. Fails with corrupted if the key that was picked is
     /// damaged, io.
     Result<std::optional<std::string>> try_random_key() const {
@@ -224,24 +140,6 @@ public:
         if (status == BITCASK_NOT_FOUND) return std::optional<std::string>();
         if (status != BITCASK_OK) return failed(db, status, error);
         return std::optional<std::string>(Value(key).str());
-    }
-
-    /// The number of keys, in O(1).
-    Result<std::uint64_t> try_size() const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        std::uint64_t keys = 0;
-        const std::int32_t status = bitcask_len(db, &keys, &error);
-        if (status != BITCASK_OK) return failed(db, status, error);
-        return keys;
-    }
-
-    /// Brings everything acknowledged so far to stable storage. Fails with writes_stopped after a sync that failed, now or
-    /// earlier; read_only.
-    Result<void> try_sync() {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        return detail::done(db, bitcask_sync(db, &error), error);
     }
 
     Result<Stats> try_stats() const {
@@ -274,17 +172,52 @@ public:
         return Batch(batch);
     }
 
-    /// An iterator over the store as it is now. With an index without order (Index::hash), which reads the keys from the log and sorts
-    /// them, fails with io, corrupted, and unsupported beyond Options::sort_budget.
-    Result<Iterator> try_range(const IterOptions& options = {}) const {
+    /// Begins to load many pairs at once. Fails with read_only.
+    Result<BulkLoader> try_bulk_loader(const BulkOptions& options = {}) {
         bitcask_error* error = nullptr;
         bitcask_db* db = handle();
-        bitcask_iter* iter = nullptr;
-        IterOptions::Native native;
-        std::int32_t status = options.native(native, &error);
-        if (status == BITCASK_OK) status = bitcask_iter_new(db, native.get(), &iter, &error);
+        bitcask_bulk* bulk = nullptr;
+        const std::int32_t status = bitcask_bulk_new(db, options.flags_, &bulk, &error);
         if (status != BITCASK_OK) return failed(db, status, error);
-        return Iterator(iter);
+        return BulkLoader(bulk);
+    }
+
+    /// Begins a transaction, which reads the store as it is now.
+    Result<Transaction> try_transaction() {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_txn* transaction = nullptr;
+        const std::int32_t status = bitcask_txn_new(db, &transaction, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return Transaction(transaction);
+    }
+
+    /// A snapshot of the store as it is now, in O(1).
+    Result<Snapshot> try_snapshot() const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_snapshot* snapshot = nullptr;
+        const std::int32_t status = bitcask_snapshot_new(db, &snapshot, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return Snapshot(snapshot);
+    }
+
+    /// Catches up with the writer in another process, if this was opened for reading only (Options::read_only): what was acknowledged there before
+    /// this call is shown from now on, each commit whole. Tells whether anything new is shown.
+    ///
+    /// What is new is read and nothing else; only where the writer took something back, or files came or went, all is loaded anew,
+    /// beside what is shown until that is done. Iterators, snapshots and values go on showing what they showed. With nothing new it costs a
+    /// few system calls. In a store that is open for writing it does nothing. Threads that refresh at once wait for each other; reads go
+    /// on meanwhile.
+    ///
+    /// Fails with corrupted where the log is damaged (what was shown before still is), no_store if the directory has no data files any more, io.
+    Result<bool> try_refresh() {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bool changed = false;
+        const std::int32_t status = bitcask_refresh(db, &changed, &error);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return changed;
     }
 
 #if BITCASK_HAS_EXCEPTIONS
@@ -294,48 +227,13 @@ public:
     // Each as its namesake above.
     static Store open(const std::filesystem::path& path, const Options& options = {}) { return Store(path, options); }
     void close() { detail::unwrap(try_close()); }
-    void put(Bytes key, Bytes value, Write how = Write::standard) { detail::unwrap(try_put(key, value, how)); }
-    bool erase(Bytes key, Write how = Write::standard) { return detail::unwrap(try_erase(key, how)); }
-    std::optional<Value> get(Bytes key) const { return detail::unwrap(try_get(key)); }
-    std::optional<std::size_t> get_into(Bytes key, void* buffer, std::size_t capacity) const {
-        return detail::unwrap(try_get_into(key, buffer, capacity));
-    }
-    bool contains(Bytes key) const { return detail::unwrap(try_contains(key)); }
-    std::optional<std::uint64_t> value_size(Bytes key) const { return detail::unwrap(try_value_size(key)); }
-    template <class Keys>
-    Values multi_get(Keys&& keys) const {
-        return detail::unwrap(try_multi_get(keys));
-    }
-    Values multi_get(std::initializer_list<Bytes> keys) const { return detail::unwrap(try_multi_get(keys)); }
-    template <class Keys>
-    void multi_get_into(Keys&& keys, Values& values) const {
-        detail::unwrap(try_multi_get_into(keys, values));
-    }
-    std::optional<OwnedRecord> first() const { return detail::unwrap(try_first()); }
-    std::optional<OwnedRecord> last() const { return detail::unwrap(try_last()); }
-    std::uint64_t count(const IterOptions& options = {}) const { return detail::unwrap(try_count(options)); }
     std::optional<std::string> random_key() const { return detail::unwrap(try_random_key()); }
-    std::uint64_t size() const { return detail::unwrap(try_size()); }
-    bool empty() const { return size() == 0; }
-    void sync() { detail::unwrap(try_sync()); }
     Stats stats() const { return detail::unwrap(try_stats()); }
     Batch batch() { return detail::unwrap(try_batch()); }
-    Iterator range(const IterOptions& options) const { return detail::unwrap(try_range(options)); }
-    /// All records, ascending.
-    Iterator all() const { return range(IterOptions()); }
-    /// The records whose keys begin with these bytes, ascending.
-    Iterator prefix(Bytes bytes) const { return range(IterOptions().prefix(bytes)); }
-#endif
-
-#if BITCASK_HAS_SPAN
-    Result<std::optional<std::size_t>> try_get_into(Bytes key, std::span<std::byte> buffer) const {
-        return try_get_into(key, buffer.data(), buffer.size());
-    }
-#if BITCASK_HAS_EXCEPTIONS
-    std::optional<std::size_t> get_into(Bytes key, std::span<std::byte> buffer) const {
-        return get_into(key, buffer.data(), buffer.size());
-    }
-#endif
+    BulkLoader bulk_loader(const BulkOptions& options = {}) { return detail::unwrap(try_bulk_loader(options)); }
+    Transaction transaction() { return detail::unwrap(try_transaction()); }
+    Snapshot snapshot() const { return detail::unwrap(try_snapshot()); }
+    bool refresh() { return detail::unwrap(try_refresh()); }
 #endif
 
     /// The C interface's handle, nullptr if closed. It stays this object's.
@@ -345,20 +243,6 @@ private:
     explicit Store(bitcask_db* db) noexcept : db_(db) {}
 
     bitcask_db* release() noexcept { return db_.exchange(nullptr); }
-
-    /// The record that bitcask_first or bitcask_last gives.
-    template <class Call>
-    Result<std::optional<OwnedRecord>> edge(Call call) const {
-        bitcask_error* error = nullptr;
-        bitcask_db* db = handle();
-        bitcask_value* value = nullptr;
-        bitcask_entry entry{};
-        const std::int32_t status = call(db, &value, &entry, &error);
-        if (status == BITCASK_NOT_FOUND) return std::optional<OwnedRecord>();
-        if (status != BITCASK_OK) return failed(db, status, error);
-        Value owned(value); // before the key's copy, which may throw
-        return std::optional<OwnedRecord>(OwnedRecord{std::string(Bytes(entry.key, entry.key_len).view()), std::move(owned)});
-    }
 
     static detail::Unexpected failed(const bitcask_db* db, std::int32_t status, bitcask_error* error) {
         return detail::Unexpected(detail::take_failure(db, status, error));

@@ -20,6 +20,9 @@
 namespace bitcask {
 inline namespace BITCASK_NAMESPACE {
 
+template <class Of, class Calls>
+class Reads;
+
 /// The values of many keys as of one moment, in the order in which the keys were given to Store::multi_get():
 ///
 ///     const auto values = db.multi_get({"a", "b", "c"});
@@ -69,7 +72,8 @@ public:
     iterator end() const noexcept;
 
 private:
-    friend class Store;
+    template <class, class>
+    friend class Reads;
 
     struct Free {
         void operator()(bitcask_values* values) const noexcept { bitcask_values_free(values); }
@@ -77,8 +81,8 @@ private:
 
     /// Replaces the values by those of these keys. The keys are copied one behind the other first, so that a range may make them up
     /// as it goes, and so that they may be values that were found before.
-    template <class Keys>
-    std::int32_t find(bitcask_db* db, Keys&& keys, bitcask_error** error) {
+    template <class Call, class Of, class Keys>
+    std::int32_t find(Call multi_get_packed, Of* of, Keys&& keys, bitcask_error** error) {
         keys_.clear();
         lens_.clear();
         for (const auto& key : keys) {
@@ -91,7 +95,7 @@ private:
         size_ = 0;
         const Bytes packed(keys_);
         const std::int32_t status =
-            bitcask_multi_get_packed(db, packed.data(), packed.size(), lens_.data(), lens_.size(), values_.get(), &lookups_, error);
+            multi_get_packed(of, packed.data(), packed.size(), lens_.data(), lens_.size(), values_.get(), &lookups_, error);
         if (status == BITCASK_OK) size_ = lens_.size();
         return status;
     }
