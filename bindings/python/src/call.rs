@@ -64,6 +64,14 @@ pub(crate) fn detached_locked<T: Send, R: Send>(
     })
 }
 
+/// Lets go of something whose end takes the core's locks or touches the disk: detached, if the interpreter still runs. For `Drop`.
+pub(crate) fn drop_detached<T: Send>(what: T) {
+    let mut what = Some(what);
+    if Python::try_attach(|py| py.detach(|| drop(what.take()))).is_none() {
+        drop(what);
+    }
+}
+
 /// Waits for a lock. Panics are caught outside of these locks, and what they guard is whole after each call of the core.
 fn own<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,7 @@
 //! Arguments from Python and results to it.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use bitcask::Status;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
@@ -92,6 +93,12 @@ impl FromPyObject<'_, '_> for Count {
             }
         }
     }
+}
+
+/// A time in seconds, as an argument of this name has it.
+pub(crate) fn seconds(py: Python<'_>, name: &str, given: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(given)
+        .map_err(|error| of_status(py, Status::InvalidArgument, &format!("{name} is {given}: {error}")))
 }
 
 /// From this length on, running out of memory is to be expected, and must be a `MemoryError`.

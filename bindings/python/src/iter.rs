@@ -11,6 +11,7 @@ use crate::call::{detached, detached_locked};
 use crate::convert::{Count, Input, bytes};
 use crate::errors::to_python;
 use crate::no_pickle;
+use crate::source::Source;
 use crate::store::Store;
 
 /// Records of the first page: what a short range needs and little more.
@@ -53,18 +54,21 @@ impl Default for Range<'_> {
     }
 }
 
-impl Range<'_> {
-    pub(crate) fn options(&self) -> IterOptions {
+impl<'a> Range<'a> {
+    /// The bounds as the core takes them.
+    pub(crate) fn bounds(&self) -> (Limit<&'a [u8]>, Limit<&'a [u8]>) {
         let bound = |key, inclusive| match (key, inclusive) {
             (None, _) => Limit::Unbounded,
             (Some(key), true) => Limit::Included(key),
             (Some(key), false) => Limit::Excluded(key),
         };
-        let mut options = IterOptions::new()
-            .start(bound(self.start, self.start_inclusive))
-            .end(bound(self.end, self.end_inclusive))
-            .prefix(self.prefix.unwrap_or_default())
-            .reverse(self.reverse);
+        (bound(self.start, self.start_inclusive), bound(self.end, self.end_inclusive))
+    }
+
+    pub(crate) fn options(&self) -> IterOptions {
+        let (start, end) = self.bounds();
+        let mut options =
+            IterOptions::new().start(start).end(end).prefix(self.prefix.unwrap_or_default()).reverse(self.reverse);
         if let Some(Count(limit)) = self.limit {
             options = options.limit(limit);
         }
@@ -89,13 +93,15 @@ struct State {
     at: usize,
     /// Records to ask for next time.
     ask: usize,
+    /// Records to ask for at most.
+    most: usize,
     /// Whether the last page was the last.
     ended: bool,
 }
 
 impl State {
-    fn new(records: Iter) -> State {
-        State { records, page: EntryPage::new(), at: 0, ask: FIRST_PAGE, ended: false }
+    fn new(records: Iter, most: usize) -> State {
+        State { records, page: EntryPage::new(), at: 0, ask: FIRST_PAGE.min(most), most, ended: false }
     }
 
     /// Reads the next page if this one is used up.
@@ -105,7 +111,7 @@ impl State {
         }
         self.at = 0;
         self.records.next_page(&mut self.page, self.ask, PAGE_BYTES)?;
-        self.ask = (self.ask * 4).min(LAST_PAGE);
+        self.ask = (self.ask * 4).min(self.most);
         self.ended = self.page.is_empty();
         Ok(())
     }
@@ -118,7 +124,7 @@ impl State {
         }
         self.page = EntryPage::new();
         self.at = 0;
-        self.ask = FIRST_PAGE;
+        self.ask = FIRST_PAGE.min(self.most);
         self.ended = false;
     }
 }
@@ -131,12 +137,26 @@ enum Next<'py> {
 }
 
 impl Scan {
-    pub(crate) fn new(store: Bound<'_, Store>, yields: Yields, range: &Range<'_>) -> PyResult<Scan> {
-        let py = store.py();
+    /// Over a store, or a snapshot of it.
+    pub(crate) fn new(
+        store: Bound<'_, Store>,
+        source: &impl Source,
+        yields: Yields,
+        range: &Range<'_>,
+    ) -> PyResult<Scan> {
         let options = range.options().keys_only(yields == Yields::Keys);
-        let db = &store.get().db;
-        let records = detached(py, || db.iter(&options))?;
-        Ok(Scan { store: store.unbind(), yields, state: Mutex::new(State::new(records)) })
+        let records = detached(store.py(), || source.iter(&options))?;
+        Ok(Scan { store: store.unbind(), yields, state: Mutex::new(State::new(records, LAST_PAGE)) })
+    }
+
+    /// Over what a batch would leave.
+    pub(crate) fn by_pages(store: Py<Store>, records: Iter, yields: Yields) -> Scan {
+        Scan { store, yields, state: Mutex::new(State::new(records, LAST_PAGE)) }
+    }
+
+    /// Over what a transaction sees: never ahead of its user, because the commit rests on what the iterator has been through.
+    pub(crate) fn one_by_one(store: Py<Store>, records: Iter, yields: Yields) -> Scan {
+        Scan { store, yields, state: Mutex::new(State::new(records, 1)) }
     }
 
     /// Moves without reading.

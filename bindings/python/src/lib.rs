@@ -7,19 +7,30 @@
 //! 1. A thread that waits for anything (the disk, a lock of the core, a lock of ours) has detached from the
 //!    interpreter first. So a thread that holds one of our locks can always attach again.
 //! 2. Detached code borrows only from immutable `bytes`, kept alive by the call's arguments, or from copies.
-//! 3. No code of the core calls Python.
+//! 3. The core calls Python in one place: callbacks that are told of progress (`progress`), in the thread that made the call.
+//!    Its own threads never do; what they have to tell an event loop goes through a mailbox (`later`).
+//! 4. So nobody who is attached may wait for a lock of the core, not even to drop something (`call::drop_detached`).
 
+mod atomic;
 mod batch;
+mod bulk;
 mod call;
 mod convert;
 mod errors;
 mod fork;
 mod iter;
+mod later;
 mod many;
 mod mapping;
+mod merge;
 mod open;
+mod progress;
 mod report;
+mod savepoint;
+mod snapshot;
+mod source;
 mod store;
+mod transaction;
 
 use pyo3::prelude::*;
 
@@ -31,13 +42,23 @@ mod native {
     #[pymodule_export]
     use crate::batch::Batch;
     #[pymodule_export]
+    use crate::bulk::BulkLoad;
+    #[pymodule_export]
     use crate::errors::_statuses;
     #[pymodule_export]
     use crate::iter::Scan;
     #[pymodule_export]
+    use crate::later::Mailbox;
+    #[pymodule_export]
     use crate::open::{_index_kinds, open};
     #[pymodule_export]
+    use crate::savepoint::Savepoint;
+    #[pymodule_export]
+    use crate::snapshot::Snapshot;
+    #[pymodule_export]
     use crate::store::Store;
+    #[pymodule_export]
+    use crate::transaction::Transaction;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

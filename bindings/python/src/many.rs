@@ -9,7 +9,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyList, PyString, PyTuple};
 
 use crate::call::detached;
 use crate::convert::{Input, bytes};
-use crate::store::Store;
+use crate::source::Source;
 
 /// A page that holds more than so many bytes is not kept for the next call.
 const KEEP: usize = 1 << 20;
@@ -19,7 +19,11 @@ thread_local! {
     static PAGE: Cell<ValuePage> = Cell::default();
 }
 
-pub(crate) fn multi_get<'py>(store: &Store, py: Python<'py>, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn multi_get<'py>(
+    source: &impl Source,
+    py: Python<'py>,
+    keys: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyList>> {
     // Each would pass for an iterable of wrong keys or, if it is empty, of none.
     if keys.is_instance_of::<PyBytes>() || keys.is_instance_of::<PyString>() || keys.is_instance_of::<PyByteArray>() {
         return Err(PyTypeError::new_err("multi_get takes an iterable of keys, not one key"));
@@ -34,7 +38,7 @@ pub(crate) fn multi_get<'py>(store: &Store, py: Python<'py>, keys: &Bound<'py, P
     let slices: Vec<&[u8]> = inputs.iter().map(|input| &**input).collect();
     let page = detached(py, || {
         let mut page = PAGE.take();
-        store.db.multi_get_into(&slices, &mut page).map(|()| page)
+        source.multi_get_into(&slices, &mut page).map(|()| page)
     })?;
     let values = PyList::new(py, (0..page.len()).map(|i| Found(page.get(i))));
     if page.bytes().len() + page.len() * size_of::<[usize; 6]>() <= KEEP {

@@ -1,15 +1,17 @@
 //! `bitcask.open`: options from Python's keywords.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bitcask::{Db, Durability, IndexKind, IoKind, OnDamage, Options, Status};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::call::detached;
+use crate::convert::seconds;
 use crate::errors::of_status;
+use crate::progress::{Progress, callable};
 use crate::store::Store;
+use crate::{merge, report};
 
 /// The index kinds by name, in the order in which all languages list them.
 const KINDS: &[(&str, IndexKind)] = &[
@@ -37,12 +39,17 @@ const KINDS: &[(&str, IndexKind)] = &[
 /// sort_budget: most bytes of memory that an iterator over a "hash" index may take to sort keys; beyond it
 ///     making the iterator raises UnsupportedError.
 /// index_budget: bytes of memory that a "bptree" index may take for its cache, at least 1 MiB.
+/// checkpoint_bytes: bytes of log after which the index is saved, so that an opening after a crash reads little of it; 0
+///     saves it at close alone. "btree" and "bptree" are saved, the others never.
+/// merge_policy: a MergePolicy that says when files are worth a merge, and which.
+/// progress: is called with an OpenProgress when the opening begins, once in 8 MiB of data files, and when all was
+///     read. If it returns False the opening is given up with CancelledError; if it raises, with that exception.
 /// durability: when a write is on stable storage. "none": in the page cache, survives the death of the
 ///     process; "interval": also synced every sync_interval seconds or sync_bytes bytes, whichever comes
 ///     first; "always": before the call returns.
 /// max_file_size: bytes beyond which a data file gets no further record, 4096 to 2**32.
 /// create: whether to create a store that is missing.
-/// read_only: no lock, no change to any file; shows what was there at open.
+/// read_only: no lock, no change to any file; shows what was there at open, or at the last Store.refresh().
 /// verify_checksums: whether each read checks its record.
 /// on_damage: what to do about damage that hides which keys it touches. "refuse": raise CorruptedError;
 ///     "serve": serve all that is whole, and list the rest in Store.open_report().
@@ -50,7 +57,8 @@ const KINDS: &[(&str, IndexKind)] = &[
 #[pyo3(signature = (
     path, *, index="btree", io=None, durability="interval", sync_interval=0.1, sync_bytes=16_777_216,
     max_file_size=1_073_741_824, create=true, read_only=false, verify_checksums=true, on_damage="refuse",
-    sort_budget=1_073_741_824, index_budget=67_108_864,
+    sort_budget=1_073_741_824, index_budget=67_108_864, checkpoint_bytes=67_108_864, merge_policy=None,
+    progress=None,
 ))]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn open(
@@ -68,9 +76,12 @@ pub(crate) fn open(
     on_damage: &str,
     sort_budget: u64,
     index_budget: u64,
+    checkpoint_bytes: u64,
+    merge_policy: Option<Bound<'_, PyAny>>,
+    progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Store> {
     let path = directory(path)?;
-    let options = Options::new()
+    let mut options = Options::new()
         .index(kind(py, index)?)
         .io(match io {
             None => IoKind::default(),
@@ -80,7 +91,9 @@ pub(crate) fn open(
         })
         .durability(match durability {
             "none" => Durability::None,
-            "interval" => Durability::Interval { every: seconds(py, sync_interval)?, bytes: sync_bytes },
+            "interval" => {
+                Durability::Interval { every: seconds(py, "sync_interval", sync_interval)?, bytes: sync_bytes }
+            }
             "always" => Durability::Always,
             _ => return Err(unknown(py, "durability", durability, "\"none\", \"interval\" or \"always\"")),
         })
@@ -94,9 +107,17 @@ pub(crate) fn open(
             _ => return Err(unknown(py, "on_damage", on_damage, "\"refuse\" or \"serve\"")),
         })
         .sort_budget(sort_budget)
-        .index_budget(index_budget);
-    let db = detached(py, || Db::open(&path, &options))?;
-    Ok(Store::new(db))
+        .index_budget(index_budget)
+        .checkpoint_bytes(checkpoint_bytes);
+    if let Some(policy) = merge_policy {
+        options = options.merge(merge::policy(&policy)?);
+    }
+    let progress = progress.map(|callback| callable(callback).map(Progress::new)).transpose()?;
+    if let Some(progress) = progress.clone() {
+        options = options.on_progress(move |at| progress.tell(|py| report::open_progress(py, at)));
+    }
+    let opened = detached(py, || Db::open(&path, &options).map(Store::new));
+    Progress::outcome(progress.as_ref(), opened)
 }
 
 /// Names of the index kinds that this build has: what the tests run under.
@@ -120,11 +141,6 @@ fn directory(path: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
         return Err(PyValueError::new_err("embedded null byte in the path"));
     }
     Ok(decoded)
-}
-
-fn seconds(py: Python<'_>, interval: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(interval)
-        .map_err(|error| of_status(py, Status::InvalidArgument, &format!("sync_interval is {interval}: {error}")))
 }
 
 fn unknown(py: Python<'_>, option: &str, given: &str, allowed: &str) -> PyErr {

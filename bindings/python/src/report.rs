@@ -1,11 +1,14 @@
 //! Figures and the report of opening, as the frozen dataclasses of `python/bitcask/_report.py`.
 
-use bitcask::{OpenReport, Stats};
+use bitcask::{OpenPhase, OpenProgress, OpenReport, Refreshed, Stats, Written};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 static STATS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static WRITTEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static REFRESHED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static OPEN_PROGRESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static OPEN_REPORT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static DAMAGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static TORN_TAIL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -21,6 +24,7 @@ macro_rules! fields {
         fields
     }};
 }
+pub(crate) use fields;
 
 pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyAny>> {
     let fields = fields!(
@@ -36,6 +40,26 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
         damaged_bytes = stats.damaged_bytes,
     );
     STATS.import(py, MODULE, "Stats")?.call((), Some(&fields))
+}
+
+pub(crate) fn written<'py>(py: Python<'py>, written: &Written) -> PyResult<Bound<'py, PyAny>> {
+    WRITTEN.import(py, MODULE, "Written")?.call1((written.seq.0, written.existed))
+}
+
+pub(crate) fn refreshed<'py>(py: Python<'py>, refreshed: &Refreshed) -> PyResult<Bound<'py, PyAny>> {
+    let fields =
+        fields!(py, records = refreshed.records, reloaded = refreshed.reloaded, last_seq = refreshed.last_seq.0,);
+    REFRESHED.import(py, MODULE, "Refreshed")?.call((), Some(&fields))
+}
+
+pub(crate) fn open_progress<'py>(py: Python<'py>, at: &OpenProgress) -> PyResult<Bound<'py, PyAny>> {
+    let phase = match at.phase {
+        OpenPhase::Finish => "finish",
+        _ => "read",
+    };
+    let fields =
+        fields!(py, phase = phase, bytes_done = at.bytes_done, bytes_total = at.bytes_total, records = at.records,);
+    OPEN_PROGRESS.import(py, MODULE, "OpenProgress")?.call((), Some(&fields))
 }
 
 pub(crate) fn open_report<'py>(py: Python<'py>, report: &OpenReport) -> PyResult<Bound<'py, PyAny>> {
@@ -64,6 +88,8 @@ pub(crate) fn open_report<'py>(py: Python<'py>, report: &OpenReport) -> PyResult
         files = report.files,
         files_from_hint = report.files_from_hint,
         hint_records = report.hint_records,
+        index_from = report.index_from.map(|seq| seq.0),
+        unusable_index = report.unusable_index.as_deref(),
         scanned_records = report.scanned_records,
         last_seq = report.last_seq.0,
         active_file = report.active_file.map(|id| id.0),

@@ -2,20 +2,23 @@
 //!
 //! Owns the core's handle. Short methods are here; those made of several operations are in `mapping`.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bitcask::{Db, Error, Value, WriteOptions};
+use bitcask::{Db, Error, SeqNo, WriteOptions};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::batch::Batch;
+use crate::bulk::BulkLoad;
 use crate::call::detached;
-use crate::convert::{Count, Input, Maybe, bytes};
+use crate::convert::{Count, Input, Maybe, bytes, seconds};
 use crate::iter::{Range, Scan, Yields};
-use crate::{fork, many, mapping, no_pickle, report};
+use crate::later::Mailbox;
+use crate::snapshot::Snapshot;
+use crate::transaction::Transaction;
+use crate::{atomic, fork, many, mapping, merge, no_pickle, report, source};
 
 /// An open store: a mutable mapping of bytes to bytes, in bytewise key order.
 ///
@@ -26,13 +29,11 @@ pub(crate) struct Store {
     pub(crate) db: Db,
     closed: AtomicBool,
     forks: u32,
-    /// Held by those operations that read and then write, so that they are atomic among themselves. No other takes it.
-    pub(crate) read_modify_write: Mutex<()>,
 }
 
 impl Store {
     pub(crate) fn new(db: Db) -> Store {
-        Store { db, closed: AtomicBool::new(false), forks: fork::count(), read_modify_write: Mutex::new(()) }
+        Store { db, closed: AtomicBool::new(false), forks: fork::count() }
     }
 
     fn is_closed(&self) -> bool {
@@ -53,25 +54,16 @@ impl Store {
         self.db.len().map(drop)
     }
 
-    #[inline]
-    pub(crate) fn lookup<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let value = detached(py, || {
-            let value = self.db.get(key)?;
-            value.as_deref().map(touch);
-            Ok(value)
-        })?;
-        match value {
-            Some(value) => bytes(py, &value).map(Some),
-            None => Ok(None),
+    /// As `alive`, for what is done with a closed store too.
+    pub(crate) fn alive_or_closed(&self) -> bitcask::Result<()> {
+        match self.alive() {
+            Err(Error::Closed) => Ok(()),
+            outcome => outcome,
         }
     }
 
-    pub(crate) fn put_bytes(&self, py: Python<'_>, key: &[u8], value: &[u8], sync: bool) -> PyResult<()> {
-        detached(py, || self.db.put_with(key, value, WriteOptions::new().sync(sync)))
-    }
-
-    pub(crate) fn delete_bytes(&self, py: Python<'_>, key: &[u8], sync: bool) -> PyResult<bool> {
-        detached(py, || self.db.delete_with(key, WriteOptions::new().sync(sync)))
+    fn scan(slf: &Bound<'_, Self>, yields: Yields, range: &Range<'_>) -> PyResult<Scan> {
+        Scan::new(slf.clone(), &slf.get().db, yields, range)
     }
 
     fn shut(&self) -> bitcask::Result<()> {
@@ -84,19 +76,6 @@ impl Store {
             }
         }
     }
-}
-
-type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
-
-fn pair(py: Python<'_>, record: Option<(Vec<u8>, Value)>) -> PyResult<Option<Pair<'_>>> {
-    record.map(|(key, value)| Ok((bytes(py, &key)?, bytes(py, &value)?))).transpose()
-}
-
-/// Reads a byte of each page of memory, so that a value which is lent from a file is in memory when it is copied, attached.
-#[inline]
-fn touch(value: &[u8]) {
-    let bytes = value.iter().step_by(4096).chain(value.last());
-    std::hint::black_box(bytes.fold(0, |sum, byte| sum ^ byte));
 }
 
 impl Drop for Store {
@@ -112,15 +91,19 @@ impl Drop for Store {
 impl Store {
     #[inline]
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        self.lookup(py, &key.extract::<Input<'_, '_>>()?)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
+        source::lookup(&self.db, py, &key.extract::<Input<'_, '_>>()?)?
+            .ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
     }
 
     fn __setitem__(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
-        self.put_bytes(py, &key, &value, false)
+        let (key, value) = (&*key, &*value);
+        detached(py, || self.db.put(key, value))
     }
 
     fn __delitem__(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
-        if self.delete_bytes(py, &key.extract::<Input<'_, '_>>()?, false)? {
+        let input = key.extract::<Input<'_, '_>>()?;
+        let bytes = &*input;
+        if detached(py, || self.db.delete(bytes))? {
             return Ok(());
         }
         Err(PyKeyError::new_err(key.clone().unbind()))
@@ -132,15 +115,15 @@ impl Store {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(usize::try_from(detached(py, || self.db.len())?)?)
+        source::len(&self.db, py)
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> PyResult<Scan> {
-        Scan::new(slf, Yields::Keys, &Range::default())
+        Store::scan(&slf, Yields::Keys, &Range::default())
     }
 
     fn __reversed__(slf: Bound<'_, Self>) -> PyResult<Scan> {
-        Scan::new(slf, Yields::Keys, &Range { reverse: true, ..Range::default() })
+        Store::scan(&slf, Yields::Keys, &Range { reverse: true, ..Range::default() })
     }
 
     /// The value of a key, or default.
@@ -151,7 +134,7 @@ impl Store {
         key: Input<'_, 'py>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.lookup(py, &key)?.map(Bound::into_any).or(default))
+        Ok(source::lookup(&self.db, py, &key)?.map(Bound::into_any).or(default))
     }
 
     /// The values of many keys as of one moment, in the order of the keys: a list with None for each that is missing.
@@ -160,7 +143,7 @@ impl Store {
     /// asked once, and reads the records in the order in which they lie.
     #[pyo3(signature = (keys, /))]
     fn multi_get<'py>(&self, py: Python<'py>, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        many::multi_get(self, py, keys)
+        many::multi_get(&self.db, py, keys)
     }
 
     /// Length of a key's value in bytes, or None if there is no such key. Reads no value.
@@ -170,13 +153,13 @@ impl Store {
     }
 
     /// The pair with the least key, or None if the store is empty.
-    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<Pair<'py>>> {
-        pair(py, detached(py, || self.db.first())?)
+    fn first<'py>(&self, py: Python<'py>) -> PyResult<Option<source::Pair<'py>>> {
+        source::first(&self.db, py)
     }
 
     /// The pair with the greatest key, or None if the store is empty.
-    fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<Pair<'py>>> {
-        pair(py, detached(py, || self.db.last())?)
+    fn last<'py>(&self, py: Python<'py>) -> PyResult<Option<source::Pair<'py>>> {
+        source::last(&self.db, py)
     }
 
     /// A key at random, each with the same chance, or None if the store is empty.
@@ -184,16 +167,152 @@ impl Store {
         detached(py, || self.db.random_key())?.map(|key| bytes(py, &key)).transpose()
     }
 
-    /// Store a value under a key, replacing any other. With sync, return when it is on stable storage.
+    /// Store a value under a key, replacing any other, and return the commit's number. With sync, return when it is on
+    /// stable storage.
     #[pyo3(signature = (key, value, *, sync=false))]
-    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, sync: bool) -> PyResult<()> {
-        self.put_bytes(py, &key, &value, sync)
+    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, sync: bool) -> PyResult<u64> {
+        let (key, value, options) = (&*key, &*value, WriteOptions::new().sync(sync));
+        Ok(detached(py, || self.db.put_seq(key, value, options))?.seq.0)
     }
 
     /// Remove a key and tell whether it was there. With sync, return when that is on stable storage.
     #[pyo3(signature = (key, *, sync=false))]
     fn delete(&self, py: Python<'_>, key: Input<'_, '_>, sync: bool) -> PyResult<bool> {
-        self.delete_bytes(py, &key, sync)
+        let (key, options) = (&*key, WriteOptions::new().sync(sync));
+        detached(py, || self.db.delete_with(key, options))
+    }
+
+    /// As put(), with all that is known of the write: its number, and whether the key was there before.
+    #[pyo3(signature = (key, value, *, sync=false))]
+    fn put_seq<'py>(
+        &self,
+        py: Python<'py>,
+        key: Input<'_, '_>,
+        value: Input<'_, '_>,
+        sync: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (key, value, options) = (&*key, &*value, WriteOptions::new().sync(sync));
+        report::written(py, &detached(py, || self.db.put_seq(key, value, options))?)
+    }
+
+    /// As delete(), with all that is known of the write: its number, and whether the key was there before.
+    #[pyo3(signature = (key, *, sync=false))]
+    fn delete_seq<'py>(&self, py: Python<'py>, key: Input<'_, '_>, sync: bool) -> PyResult<Bound<'py, PyAny>> {
+        let (key, options) = (&*key, WriteOptions::new().sync(sync));
+        report::written(py, &detached(py, || self.db.delete_seq(key, options))?)
+    }
+
+    /// As put_seq(), for asyncio: an awaitable of what put_seq() returns. The write is made also if nobody awaits it.
+    #[pyo3(signature = (key, value, *, sync=false))]
+    fn put_async<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        sync: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static PUT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        PUT.import(slf.py(), "bitcask._aio", "put")?.call1((slf, key, value, sync))
+    }
+
+    /// As delete_seq(), for asyncio: an awaitable of what delete_seq() returns.
+    #[pyo3(signature = (key, *, sync=false))]
+    fn delete_async<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>, sync: bool) -> PyResult<Bound<'py, PyAny>> {
+        static DELETE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        DELETE.import(slf.py(), "bitcask._aio", "delete")?.call1((slf, key, sync))
+    }
+
+    /// Queue a put whose outcome goes to a mailbox.
+    fn _put_later(
+        &self,
+        py: Python<'_>,
+        mailbox: &Mailbox,
+        ticket: u64,
+        key: Input<'_, '_>,
+        value: Input<'_, '_>,
+        sync: bool,
+    ) -> PyResult<()> {
+        let (key, value, options, slot) = (&*key, &*value, WriteOptions::new().sync(sync), mailbox.slot(ticket));
+        detached(py, || self.db.put_async(key, value, options, slot))
+    }
+
+    /// Queue a delete whose outcome goes to a mailbox.
+    fn _delete_later(
+        &self,
+        py: Python<'_>,
+        mailbox: &Mailbox,
+        ticket: u64,
+        key: Input<'_, '_>,
+        sync: bool,
+    ) -> PyResult<()> {
+        let (key, options, slot) = (&*key, WriteOptions::new().sync(sync), mailbox.slot(ticket));
+        detached(py, || self.db.delete_async(key, options, slot))
+    }
+
+    /// Number of the last commit.
+    #[getter]
+    fn last_seq(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(detached(py, || self.db.last_seq())?.0)
+    }
+
+    /// All commits up to this one are on stable storage.
+    #[getter]
+    fn durable_seq(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(detached(py, || self.db.durable_seq())?.0)
+    }
+
+    /// Wait until the commit of a number, and all before it, is on stable storage, and sync if nobody does.
+    ///
+    /// Returns False if it takes longer than timeout seconds; the sync goes on then.
+    #[pyo3(signature = (seq, timeout=None))]
+    fn wait_durable(&self, py: Python<'_>, seq: u64, timeout: Option<f64>) -> PyResult<bool> {
+        // As elsewhere in Python, a time that is over already is no time.
+        let timeout = timeout.map(|timeout| seconds(py, "timeout", if timeout < 0.0 { 0.0 } else { timeout }));
+        let timeout = timeout.transpose()?;
+        detached(py, || self.db.wait_durable(SeqNo(seq), timeout))
+    }
+
+    /// Replace a key's value if it is what is expected, and tell whether it was. None is "not there", for both.
+    #[pyo3(signature = (key, expected, new, *, sync=false))]
+    fn compare_and_swap(
+        &self,
+        py: Python<'_>,
+        key: Input<'_, '_>,
+        expected: Option<Input<'_, '_>>,
+        new: Option<Input<'_, '_>>,
+        sync: bool,
+    ) -> PyResult<bool> {
+        let (key, expected, new) = (&*key, expected.as_deref(), new.as_deref());
+        let options = WriteOptions::new().sync(sync);
+        detached(py, || self.db.compare_and_swap_with(key, expected, new, options))
+    }
+
+    /// Store a value if the key is not there, and tell whether it was stored.
+    #[pyo3(signature = (key, value, *, sync=false))]
+    fn put_if_absent(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, sync: bool) -> PyResult<bool> {
+        let (key, value, options) = (&*key, &*value, WriteOptions::new().sync(sync));
+        detached(py, || self.db.put_if_absent_with(key, value, options))
+    }
+
+    /// Add to a counter and return what it was before: int.from_bytes(store[key], "little", signed=True), of 8 bytes. A key
+    /// that is not there counts as 0.
+    #[pyo3(signature = (key, delta=1, *, sync=false))]
+    fn fetch_add(&self, py: Python<'_>, key: Input<'_, '_>, delta: i64, sync: bool) -> PyResult<i64> {
+        let (key, options) = (&*key, WriteOptions::new().sync(sync));
+        detached(py, || self.db.fetch_add_with(key, delta, options))
+    }
+
+    /// Replace a key's value by what change(value) returns, and return that. None is "not there", for both.
+    ///
+    /// Atomic: change is called again if another writer changed the value meanwhile. An exception of it changes nothing.
+    #[pyo3(signature = (key, change, /, *, sync=false))]
+    fn modify<'py>(
+        &self,
+        py: Python<'py>,
+        key: Input<'_, '_>,
+        change: &Bound<'py, PyAny>,
+        sync: bool,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        atomic::modify(self, py, &key, change, sync)
     }
 
     /// Remove a key and return its value, or default if there is none; KeyError without a default.
@@ -207,7 +326,7 @@ impl Store {
     }
 
     /// Remove the last pair in key order and return it; KeyError if the store is empty.
-    fn popitem<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    fn popitem<'py>(&self, py: Python<'py>) -> PyResult<source::Pair<'py>> {
         mapping::popitem(self, py)
     }
 
@@ -274,7 +393,7 @@ impl Store {
     ) -> PyResult<Scan> {
         let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
         let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit };
-        Scan::new(slf, Yields::Items, &range)
+        Store::scan(&slf, Yields::Items, &range)
     }
 
     /// As range(), of keys alone. Reads no values.
@@ -294,7 +413,7 @@ impl Store {
     ) -> PyResult<Scan> {
         let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
         let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit };
-        Scan::new(slf, Yields::Keys, &range)
+        Store::scan(&slf, Yields::Keys, &range)
     }
 
     /// How many keys range() would give with the same arguments. Reads no values, and gives none of the keys to Python.
@@ -322,13 +441,13 @@ impl Store {
     #[pyo3(signature = (prefix, *, reverse=false, limit=None))]
     fn prefix(slf: Bound<'_, Self>, prefix: Input<'_, '_>, reverse: bool, limit: Option<Count>) -> PyResult<Scan> {
         let range = Range { prefix: Some(&prefix), reverse, limit, ..Range::default() };
-        Scan::new(slf, Yields::Items, &range)
+        Store::scan(&slf, Yields::Items, &range)
     }
 
     /// Iterate over values in key order. What values() is made of.
     #[pyo3(signature = (*, reverse=false))]
     fn _values(slf: Bound<'_, Self>, reverse: bool) -> PyResult<Scan> {
-        Scan::new(slf, Yields::Values, &Range { reverse, ..Range::default() })
+        Store::scan(&slf, Yields::Values, &Range { reverse, ..Range::default() })
     }
 
     /// An empty batch: writes that take effect together or not at all. With sync, its commit returns when they are on
@@ -336,6 +455,94 @@ impl Store {
     #[pyo3(signature = (*, sync=false))]
     fn batch(slf: Bound<'_, Self>, sync: bool) -> Batch {
         Batch::new(slf, sync)
+    }
+
+    /// A snapshot: a read-only mapping that shows the store as it is now, whatever is written later.
+    fn snapshot(slf: Bound<'_, Self>) -> PyResult<Snapshot> {
+        Snapshot::new(slf)
+    }
+
+    /// A transaction: reads of this moment, and writes that take effect together if nothing that was read has changed.
+    ///
+    /// With sync, its commit returns when they are on stable storage.
+    #[pyo3(signature = (*, sync=false))]
+    fn transaction(slf: Bound<'_, Self>, sync: bool) -> PyResult<Transaction> {
+        Transaction::new(slf, sync)
+    }
+
+    /// Call work(transaction) and commit, again and again until there is no conflict; return what work returned.
+    ///
+    /// attempts: after so many conflicts, raise the last ConflictError. An exception of work rolls back.
+    #[pyo3(signature = (work, /, *, attempts=None, sync=false))]
+    fn transact<'py>(
+        slf: Bound<'py, Self>,
+        work: &Bound<'py, PyAny>,
+        attempts: Option<u64>,
+        sync: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        atomic::transact(&slf, work, attempts, sync)
+    }
+
+    /// A load of any number of pairs, in the memory of their keys, as a context manager.
+    ///
+    /// atomic: all of it or nothing, after any crash and for every reader; else it becomes visible as it goes. With sync, it is
+    /// on stable storage when the load is finished.
+    #[pyo3(signature = (*, atomic=true, sync=false))]
+    fn bulk_load(slf: Bound<'_, Self>, atomic: bool, sync: bool) -> PyResult<BulkLoad> {
+        BulkLoad::new(slf, atomic, sync)
+    }
+
+    /// Give the space of overwritten and deleted records back: copy what is alive out of some data files into new ones, and
+    /// remove them. Reads and writes go on meanwhile.
+    ///
+    /// Without arguments it takes the files that the store's MergePolicy finds worth it, and does nothing if there are none.
+    /// files: these, by their numbers; everything: all. bytes_per_second: read and write at most so many together. progress
+    /// is called with a MergeProgress now and then: False gives the merge up with CancelledError, an exception with that.
+    #[pyo3(signature = (*, files=None, everything=false, bytes_per_second=0, progress=None))]
+    fn merge<'py>(
+        &self,
+        py: Python<'py>,
+        files: Option<Vec<u32>>,
+        everything: bool,
+        bytes_per_second: u64,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        merge::merge(&self.db, py, files, everything, bytes_per_second, progress)
+    }
+
+    /// Whether, and why, a merge would be worth its while by the store's MergePolicy; None if not.
+    fn merge_needed<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        merge::needed(py, detached(py, || self.db.merge_needed())?.as_ref())
+    }
+
+    /// Make merges wait where they are, those that come later too.
+    fn pause_merge(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || self.db.pause_merge())
+    }
+
+    /// Let merges go on.
+    fn resume_merge(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || self.db.resume_merge())
+    }
+
+    /// Figures of each data file as it is now, by ascending number.
+    ///
+    /// The first call after an opening, a bulk load or a refresh counts, while writers wait; then they are kept.
+    fn file_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        merge::file_stats(py, &detached(py, || self.db.file_stats())?)
+    }
+
+    /// file_stats() counted anew: reads every record, while writers wait. For checking.
+    fn recount<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        merge::file_stats(py, &detached(py, || self.db.recount())?)
+    }
+
+    /// Opened read_only: catch up with the writer in another process.
+    ///
+    /// What was written and acknowledged there before is shown from now on; iterators and snapshots go on showing what they
+    /// showed. In a store that is open for writing it does nothing.
+    fn refresh<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        report::refreshed(py, &detached(py, || self.db.refresh())?)
     }
 
     /// Bring everything written so far to stable storage.

@@ -5,10 +5,12 @@ This file knows that language and this package, and no case. Each case is a test
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +22,8 @@ import bitcask
 
 CASES = Path(__file__).parents[3] / "tests" / "conformance"
 IO_KINDS = ("mmap", "file")
+POLICY = {field.name for field in dataclasses.fields(bitcask.MergePolicy)} - {"window"}
+DELETE_RANGE = ("start", "end", "start_inclusive", "end_inclusive")
 
 
 @dataclass
@@ -96,16 +100,19 @@ def parse(token: str) -> bytes:
 Result = str | int | bytes | list[Any]
 NUMBERS = {"len", "stat", "count", "filled", "flip", "batch_len"}
 NUMBERS |= {"value_size", "multi_filled", "count_range", "random_key"}
-BYTES = {"get", "get_into", "held"}
-RECORDS = {"iter", "iter_next"}
+NUMBERS |= {"batch_byte_len", "txn_len", "fetch_add", "file_stat"}
+BYTES = {"get", "get_into", "held", "batch_get", "txn_get", "txn_get_for_update", "update_append", "update_delete"}
+RECORDS = {"iter", "iter_next", "batch_iter", "txn_iter"}
 PAIR = {"first", "last"}
+for _kind in (NUMBERS, BYTES, RECORDS, PAIR):
+    _kind |= {f"snapshot_{name}" for name in _kind}
 
 
 def wanted(operation: Operation) -> Result:
     """The expected result, as a value of Python."""
     assert operation.expected, "no result"
     first = operation.expected[0]
-    if operation.name == "multi_get" and (first == "NOT_FOUND" or not re.fullmatch("[A-Z_]+", first)):
+    if operation.name.removeprefix("snapshot_") == "multi_get" and (first == "NOT_FOUND" or not re.fullmatch("[A-Z_]+", first)):
         values = [] if operation.expected == ["none"] else operation.expected
         return [None if token == "NOT_FOUND" else parse(token) for token in values]
     if re.fullmatch("[A-Z_]+", first):
@@ -138,6 +145,39 @@ class Objects(dict[str, T]):
         raise AssertionError(f"no object {name}")
 
 
+class Loop:
+    """An event loop in which queued writes are awaited: it runs whenever something is asked of it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        async def awaiting() -> T:
+            return await work()
+
+        return self.loop.run_until_complete(awaiting())
+
+
+class Watch:
+    """A callback of an opening that checks what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[bitcask.OpenProgress] = []
+
+    def __call__(self, progress: bitcask.OpenProgress) -> None:
+        self.told.append(progress)
+
+    def check(self) -> None:
+        assert self.told, "the callback was never called"
+        for before, after in itertools.pairwise(self.told):
+            assert before.bytes_done <= after.bytes_done and before.records <= after.records, "progress fell"
+        assert all(progress.bytes_done <= progress.bytes_total for progress in self.told), "more done than there is"
+
+
+Source = bitcask.Store | bitcask.Snapshot
+Writes = bitcask.Batch | bitcask.Transaction
+
+
 class Runner:
     def __init__(self, root: Path, kind: str, io: str, reuse: bool) -> None:
         self.root, self.kind, self.io, self.reuse = root, kind, io, reuse
@@ -146,6 +186,14 @@ class Runner:
         self.batches = Objects[bitcask.Batch]()
         self.scans = Objects[bitcask.Scan[Any]]()
         self.values = Objects[bytes]()
+        self.loads = Objects[bitcask.BulkLoad]()
+        self.snapshots = Objects[bitcask.Snapshot]()
+        self.transactions = Objects[bitcask.Transaction]()
+        self.savepoints = Objects[bitcask.Savepoint]()
+        self.numbers = Objects[int]()
+        self.queued = Objects["asyncio.Future[Any]"]()
+        self.deletes = set[str]()
+        self.loop = Loop()
         self.lent: list[bytearray] = []
 
     def run(self, operation: Operation) -> Result:
@@ -157,9 +205,12 @@ class Runner:
             return "NOT_FOUND"
 
     def finish(self) -> None:
-        self.scans.clear()
-        self.batches.clear()
-        self.values.clear()
+        for future in self.queued.values():
+            self.await_outcome(future)
+        self.loop.loop.close()
+        objects: list[Objects[Any]] = [self.scans, self.transactions, self.snapshots, self.batches, self.loads]
+        for kind in [*objects, self.queued, self.savepoints, self.values]:
+            kind.clear()
         for store in self.stores.values():
             store.close()
 
@@ -187,6 +238,7 @@ class Runner:
 
     def open_with(self, name: str, options: dict[str, str]) -> str:
         given: dict[str, Any] = {"index": self.kind, "io": self.io}
+        policy, watch = dict[str, Any](), Watch()
         for option, value in options.items():
             match option:
                 case "dir":
@@ -201,7 +253,7 @@ class Runner:
                     given |= {"durability": "interval", "sync_interval": int(value) / 1000}
                 case "interval_bytes":
                     given["sync_bytes"] = int(value)
-                case "max_file_size" | "sort_budget" | "index_budget":
+                case "max_file_size" | "sort_budget" | "index_budget" | "checkpoint_bytes":
                     given[option] = int(value)
                 case "create" | "read_only":
                     given[option] = {"yes": True, "no": False}[value]
@@ -209,10 +261,18 @@ class Runner:
                     given["verify_checksums"] = {"yes": True, "no": False}[value]
                 case "on_damage":
                     given["on_damage"] = value
+                case "progress":
+                    given["progress"] = {"watch": watch, "cancel": lambda progress: False}[value]
+                case _ if option in POLICY:
+                    policy[option] = int(value)
                 case _:
                     raise AssertionError(f"unknown store option {option}")
+        if policy:
+            given["merge_policy"] = bitcask.MergePolicy(**policy)
         self.stores[name] = bitcask.open(self.directory(options), **given)
-        self.opened[name] = options
+        if options.get("progress") == "watch":
+            watch.check()
+        self.opened[name] = {option: value for option, value in options.items() if option != "progress"}
         return "OK"
 
     def do_open(self, operation: Operation) -> str:
@@ -329,7 +389,7 @@ class Runner:
         keys_only = False
         for option, value in options.items():
             match option:
-                case "of":
+                case "of" | "snapshot" | "batch" | "txn":
                     pass
                 case "prefix":
                     given["prefix"] = self.lend(parse(value))
@@ -347,7 +407,7 @@ class Runner:
                     raise AssertionError(f"unknown iterator option {option}")
         return given, keys_only
 
-    def scan(self, store: bitcask.Store, options: dict[str, str]) -> bitcask.Scan[Any]:
+    def scan(self, store: Source | Writes, options: dict[str, str]) -> bitcask.Scan[Any]:
         given, keys_only = self.range(options)
         scan: bitcask.Scan[Any] = store.range_keys(**given) if keys_only else store.range(**given)
         return self.after(scan)  # type: ignore[no-any-return]
@@ -440,7 +500,16 @@ class Runner:
         return "OK"
 
     def do_iter_open(self, operation: Operation) -> str:
-        store = self.stores[operation.options.get("of", "db")]
+        store: Source | Writes
+        match operation.options:
+            case {"snapshot": name}:
+                store = self.snapshots[name]
+            case {"batch": name}:
+                store = self.batches[name]
+            case {"txn": name}:
+                store = self.transactions[name]
+            case options:
+                store = self.stores[options.get("of", "db")]
         self.scans[operation.object or "it"] = self.scan(store, operation.options)
         return "OK"
 
@@ -460,6 +529,340 @@ class Runner:
     def do_iter_free(self, operation: Operation) -> str:
         del self.scans[operation.object or "it"]
         return "OK"
+
+    # Numbers of commits.
+
+    def keep(self, operation: Operation, number: int) -> None:
+        if "as" in operation.options:
+            self.numbers[operation.options["as"]] = number
+
+    def do_put_seq(self, operation: Operation) -> str:
+        """By both calls that tell the number, in turn."""
+        key, value = map(parse, operation.arguments)
+        store, sync = self.store(operation), operation.options.get("sync") == "yes"
+        if len(key) % 2:
+            number = store.put(self.lend(key), self.lend(value), sync=sync)
+        else:
+            number = store.put_seq(self.lend(key), self.lend(value), sync=sync).seq
+        self.keep(operation, self.after(number))
+        return "OK"
+
+    def do_delete_seq(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        written = self.store(operation).delete_seq(self.lend(key), sync=operation.options.get("sync") == "yes")
+        self.keep(operation, self.after(written).seq)
+        return "yes" if written.existed else "no"
+
+    def do_batch_commit_seq(self, operation: Operation) -> str:
+        self.keep(operation, self.batch(operation).commit(sync=operation.options.get("sync") == "yes"))
+        return "OK"
+
+    def do_last_seq(self, operation: Operation) -> str:
+        self.keep(operation, self.store(operation).last_seq)
+        return "OK"
+
+    def do_durable_seq(self, operation: Operation) -> str:
+        self.keep(operation, self.store(operation).durable_seq)
+        return "OK"
+
+    def do_compare(self, operation: Operation) -> str:
+        left, right = (self.numbers[name] for name in operation.arguments)
+        return "less" if left < right else "more" if left > right else "same"
+
+    def do_wait_durable(self, operation: Operation) -> str:
+        number = self.numbers[operation.arguments[0]] + int(operation.options.get("plus", "0"))
+        limit = operation.options.get("timeout_ms")
+        store = self.store(operation)
+        return "yes" if store.wait_durable(number, None if limit is None else int(limit) / 1000) else "no"
+
+    # Queued writes.
+
+    def queue(self, operation: Operation, write: Callable[[], Awaitable[Any]]) -> str:
+        name = operation.object or "w"
+        self.deletes.discard(name)
+        future = self.loop.loop.create_future()
+
+        async def begin() -> None:
+            # A call that fails at once is an outcome too. The future that the call gives is awaited later.
+            try:
+                self.queued[name] = asyncio.ensure_future(write())
+            except bitcask.Error as error:
+                future.set_exception(error)
+                self.queued[name] = future
+
+        self.loop.run(begin)
+        return "OK"
+
+    def do_async_put(self, operation: Operation) -> str:
+        key, value = map(parse, operation.arguments)
+        store, sync = self.stores[operation.options.get("of", "db")], operation.options.get("sync") == "yes"
+        self.queue(operation, lambda: self.after(store.put_async(self.lend(key), self.lend(value), sync=sync)))
+        return "OK"
+
+    def do_async_delete(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        store, sync = self.stores[operation.options.get("of", "db")], operation.options.get("sync") == "yes"
+        self.queue(operation, lambda: self.after(store.delete_async(self.lend(key), sync=sync)))
+        self.deletes.add(operation.object or "w")
+        return "OK"
+
+    def do_async_commit(self, operation: Operation) -> str:
+        batch, sync = self.batches[operation.options.get("of", "b")], operation.options.get("sync") == "yes"
+        return self.queue(operation, lambda: batch.commit_async(sync=sync))
+
+    def await_outcome(self, future: asyncio.Future[Any]) -> Any:
+        try:
+            return self.loop.run(lambda: future)
+        except bitcask.Error as error:
+            return error
+
+    def do_outcome(self, operation: Operation) -> str:
+        name = operation.object or "w"
+        outcome = self.await_outcome(self.queued[name])
+        if isinstance(outcome, bitcask.Error):
+            raise outcome
+        self.keep(operation, outcome if isinstance(outcome, int) else outcome.seq)
+        return "OK" if name not in self.deletes else "yes" if outcome.existed else "no"
+
+    def do_refresh(self, operation: Operation) -> str:
+        return "yes" if self.store(operation).refresh().changed else "no"
+
+    # Batches and transactions.
+
+    def transaction(self, operation: Operation) -> bitcask.Transaction:
+        return self.transactions[operation.object or "t"]
+
+    def looked_up(self, operation: Operation, get: Callable[[Any], bytes | None]) -> Result:
+        (key,) = map(parse, operation.arguments)
+        value = self.after(get(self.lend(key)))
+        return "NOT_FOUND" if value is None else value
+
+    def delete_range(self, writes: Writes, operation: Operation) -> str:
+        given, _ = self.range(operation.options)
+        writes.delete_range(**{option: value for option, value in given.items() if option in DELETE_RANGE})
+        self.after(None)
+        return "OK"
+
+    def delete_prefix(self, writes: Writes, operation: Operation) -> str:
+        writes.delete_prefix(self.lend(parse(operation.arguments[0])))
+        self.after(None)
+        return "OK"
+
+    def savepoint(self, writes: Writes, operation: Operation) -> str:
+        self.savepoints[operation.options["as"]] = writes.savepoint()
+        return "OK"
+
+    def do_batch_get(self, operation: Operation) -> Result:
+        return self.looked_up(operation, self.batch(operation).get)
+
+    def do_batch_iter(self, operation: Operation) -> list[Any]:
+        return list(self.scan(self.batch(operation), operation.options))
+
+    def do_batch_delete_range(self, operation: Operation) -> str:
+        return self.delete_range(self.batch(operation), operation)
+
+    def do_batch_delete_prefix(self, operation: Operation) -> str:
+        return self.delete_prefix(self.batch(operation), operation)
+
+    def do_batch_byte_len(self, operation: Operation) -> int:
+        return self.batch(operation).byte_len
+
+    def do_batch_savepoint(self, operation: Operation) -> str:
+        return self.savepoint(self.batch(operation), operation)
+
+    def do_batch_rollback_to(self, operation: Operation) -> str:
+        self.savepoints[operation.arguments[0]].rollback()
+        return "OK"
+
+    def do_batch_release(self, operation: Operation) -> str:
+        self.savepoints[operation.arguments[0]].release()
+        return "OK"
+
+    def do_txn_new(self, operation: Operation) -> str:
+        self.transactions[operation.object or "t"] = self.stores[operation.options.get("of", "db")].transaction()
+        return "OK"
+
+    def do_txn_get(self, operation: Operation) -> Result:
+        """By subscription, which must agree with get."""
+        transaction, (key,) = self.transaction(operation), map(parse, operation.arguments)
+        value = self.looked_up(operation, transaction.get)
+        assert self.after(transaction.get(self.lend(key), "NOT_FOUND")) == value
+        return self.after(transaction[self.lend(key)])  # type: ignore[no-any-return]
+
+    def do_txn_get_for_update(self, operation: Operation) -> Result:
+        return self.looked_up(operation, self.transaction(operation).get_for_update)
+
+    def do_txn_contains(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        return "yes" if self.after(self.lend(key) in self.transaction(operation)) else "no"
+
+    def do_txn_iter(self, operation: Operation) -> list[Any]:
+        return list(self.scan(self.transaction(operation), operation.options))
+
+    def do_txn_put(self, operation: Operation) -> str:
+        key, value = map(parse, operation.arguments)
+        self.transaction(operation)[self.lend(key)] = self.lend(value)
+        self.after(None)
+        return "OK"
+
+    def do_txn_delete(self, operation: Operation) -> str:
+        (key,) = map(parse, operation.arguments)
+        del self.transaction(operation)[self.lend(key)]
+        self.after(None)
+        return "OK"
+
+    def do_txn_delete_range(self, operation: Operation) -> str:
+        return self.delete_range(self.transaction(operation), operation)
+
+    def do_txn_delete_prefix(self, operation: Operation) -> str:
+        return self.delete_prefix(self.transaction(operation), operation)
+
+    def do_txn_savepoint(self, operation: Operation) -> str:
+        return self.savepoint(self.transaction(operation), operation)
+
+    do_txn_rollback_to, do_txn_release = do_batch_rollback_to, do_batch_release
+
+    def do_txn_len(self, operation: Operation) -> int:
+        return self.transaction(operation).writes
+
+    def do_txn_seq(self, operation: Operation) -> str:
+        self.keep(operation, self.transaction(operation).seq)
+        return "OK"
+
+    def do_txn_commit(self, operation: Operation) -> str:
+        self.keep(operation, self.transaction(operation).commit(sync=operation.options.get("sync") == "yes"))
+        return "OK"
+
+    def do_txn_rollback(self, operation: Operation) -> str:
+        self.transaction(operation).rollback()
+        return "OK"
+
+    def do_txn_free(self, operation: Operation) -> str:
+        del self.transactions[operation.object or "t"]
+        return "OK"
+
+    # Changes of one key.
+
+    def do_compare_and_swap(self, operation: Operation) -> str:
+        key, *values = operation.arguments
+        old, new = (None if value == "none" else self.lend(parse(value)) for value in values)
+        swapped = self.store(operation).compare_and_swap(self.lend(parse(key)), old, new)
+        return "yes" if self.after(swapped) else "no"
+
+    def do_put_if_absent(self, operation: Operation) -> str:
+        key, value = map(parse, operation.arguments)
+        return "yes" if self.after(self.store(operation).put_if_absent(self.lend(key), self.lend(value))) else "no"
+
+    def do_fetch_add(self, operation: Operation) -> int:
+        key, delta = operation.arguments
+        return self.after(self.store(operation).fetch_add(self.lend(parse(key)), int(delta)))  # type: ignore[no-any-return]
+
+    def do_update_append(self, operation: Operation) -> Result:
+        key, more = map(parse, operation.arguments)
+        new = self.store(operation).modify(self.lend(key), lambda value: self.lend((value or b"") + more))
+        return self.after(new)  # type: ignore[no-any-return]
+
+    def do_update_delete(self, operation: Operation) -> Result:
+        (key,) = map(parse, operation.arguments)
+        new = self.after(self.store(operation).modify(self.lend(key), lambda value: None))
+        return "NOT_FOUND" if new is None else new
+
+    # Bulk loads.
+
+    def do_bulk_new(self, operation: Operation) -> str:
+        options = {name: operation.options[name] == "yes" for name in ("atomic", "sync") if name in operation.options}
+        self.loads[operation.object or "l"] = self.stores[operation.options.get("of", "db")].bulk_load(**options)
+        return "OK"
+
+    def do_bulk_put(self, operation: Operation) -> str:
+        key, value = map(parse, operation.arguments)
+        self.loads[operation.object or "l"][self.lend(key)] = self.lend(value)
+        self.after(None)
+        return "OK"
+
+    def do_bulk_fill(self, operation: Operation) -> str:
+        load = self.loads[operation.object or "l"]
+        for key, value in self.pairs(operation):
+            load.put(self.lend(key), self.lend(value))
+            self.after(None)
+        return "OK"
+
+    def do_bulk_finish(self, operation: Operation) -> str:
+        self.loads[operation.object or "l"].finish()
+        return "OK"
+
+    def do_bulk_free(self, operation: Operation) -> str:
+        self.loads.pop(operation.object or "l").abandon()
+        return "OK"
+
+    # Snapshots.
+
+    def snapshot(self, operation: Operation) -> bitcask.Snapshot:
+        return self.snapshots[operation.object or "s"]
+
+    def do_snapshot_new(self, operation: Operation) -> str:
+        self.snapshots[operation.object or "s"] = self.stores[operation.options.get("of", "db")].snapshot()
+        return "OK"
+
+    def do_snapshot_seq(self, operation: Operation) -> str:
+        self.keep(operation, self.snapshot(operation).seq)
+        return "OK"
+
+    def do_snapshot_free(self, operation: Operation) -> str:
+        self.snapshots.pop(operation.object or "s").close()
+        return "OK"
+
+    def do_snapshot(self, operation: Operation) -> Result:
+        """What reads a store reads a snapshot."""
+        reads = getattr(self, "do_" + operation.name.removeprefix("snapshot_"))
+        name, snapshot = operation.object or "s", self.snapshot(operation)
+        shadowed = {key: self.stores[key] for key in {name} & self.stores.keys()}
+        self.stores[name] = snapshot  # type: ignore[assignment]
+        try:
+            return reads(dataclasses.replace(operation, object=name))  # type: ignore[no-any-return]
+        finally:
+            del self.stores[name]
+            self.stores.update(shadowed)
+
+    do_snapshot_get = do_snapshot_get_into = do_snapshot_value_size = do_snapshot_multi_get = do_snapshot
+    do_snapshot_multi_filled = do_snapshot_first = do_snapshot_last = do_snapshot_count_range = do_snapshot
+    do_snapshot_contains = do_snapshot_len = do_snapshot_iter = do_snapshot_count = do_snapshot_filled = do_snapshot
+
+    # Merges.
+
+    def do_merge(self, operation: Operation) -> str:
+        given: dict[str, Any] = {}
+        for option, value in operation.options.items():
+            match option:
+                case "files":
+                    given["files"] = [int(number) for number in value.split(",")]
+                case "everything":
+                    given["everything"] = value == "yes"
+                case "bytes_per_second":
+                    given["bytes_per_second"] = int(value)
+                case "progress":
+                    given["progress"] = {"watch": lambda progress: None, "cancel": lambda progress: False}[value]
+                case _:
+                    raise AssertionError(f"unknown merge option {option}")
+        return "yes" if self.store(operation).merge(**given).removed_files else "no"
+
+    def do_merge_needed(self, operation: Operation) -> str:
+        return "no" if self.store(operation).merge_needed() is None else "yes"
+
+    def do_merge_pause(self, operation: Operation) -> str:
+        self.store(operation).pause_merge()
+        return "OK"
+
+    def do_merge_resume(self, operation: Operation) -> str:
+        self.store(operation).resume_merge()
+        return "OK"
+
+    def do_file_stat(self, operation: Operation) -> int:
+        return sum(int(getattr(file, operation.arguments[0])) for file in self.store(operation).file_stats())
+
+    def do_file_recount(self, operation: Operation) -> str:
+        store = self.store(operation)
+        return "same" if store.recount() == store.file_stats() else "different"
 
 
 def runs(folder: Path) -> pytest.MarkDecorator:

@@ -26,6 +26,8 @@ batch = store.batch()
 batch[b"never"] = b"1"
 scan = store.range()
 next(scan)
+snapshot, transaction, load = store.snapshot(), store.transaction(), store.bulk_load()
+transaction[b"never"] = load[b"never"] = b"1"
 def forever(act):
     def run():
         while True:
@@ -35,8 +37,11 @@ def forever(act):
 
 ENDS = {
     "everything alive": "",
-    "only the iterator": "del store, batch",
-    "only the batch": "del store, scan",
+    "only the iterator": "del store, batch, snapshot, transaction, load",
+    "only the batch": "del store, scan, snapshot, transaction, load",
+    "only the snapshot": "del store, batch, scan, transaction, load",
+    "only the transaction": "del store, batch, scan, snapshot, load",
+    "only the load": "del store, batch, scan, snapshot, transaction",
     "closed with children": "store.close()",
     "in a cycle": "cycle = [store, scan, batch]; cycle.append(cycle); del store, scan, batch, cycle",
     "in an uncollected cycle": "gc.disable(); cycle = [store]; cycle.append(cycle); del store, cycle",
@@ -62,6 +67,11 @@ def turn():
     next(scan, None) or scan.seek(b"")
 [forever(turn) for _ in range(3)]; time.sleep(0.02)
 """,
+    "daemon threads transact": """
+def change(t): t[b"00001"] = t[b"00002"][:0] + b"x" * 50
+[forever(lambda: (store.transact(change), store.snapshot().get(b"00001"))) for _ in range(3)]; time.sleep(0.02)
+""",
+    "a daemon thread merges": "forever(lambda: store.merge(everything=True, progress=lambda at: None)); time.sleep(0.02)",
     "a daemon thread, and closed": "forever(lambda: b'x' in store); threading.excepthook = lambda *_: None; store.close()",
     "a thread that goes on": "threading.Thread(target=lambda: (time.sleep(0.05), store.put(b'00001', b'x' * 50))).start()",
     "a stuck daemon thread": "forever(lambda: time.sleep(1000))",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -47,7 +48,14 @@ def in_child(check: Callable[[], object]) -> None:
     pytest.fail("the child hangs")
 
 
-def all_calls_fail(store: bitcask.Store, batch: bitcask.Batch | None = None, scan: Any = None) -> None:
+def all_calls_fail(
+    store: bitcask.Store,
+    batch: bitcask.Batch | None = None,
+    scan: Any = None,
+    snapshot: bitcask.Snapshot | None = None,
+    transaction: bitcask.Transaction | None = None,
+    load: bitcask.BulkLoad | None = None,
+) -> None:
     calls: list[Callable[[], Any]] = [
         lambda: store[b"a"],
         lambda: store.get(b"missing"),
@@ -74,7 +82,30 @@ def all_calls_fail(store: bitcask.Store, batch: bitcask.Batch | None = None, sca
         store.sync,
         store.stats,
         store.close,
+        store.snapshot,
+        store.transaction,
+        store.bulk_load,
+        store.refresh,
+        store.merge,
+        store.merge_needed,
+        store.file_stats,
+        store.pause_merge,
+        lambda: store.last_seq,
+        lambda: store.durable_seq,
+        lambda: store.wait_durable(0),
+        lambda: store.fetch_add(b"n"),
+        lambda: store.put_if_absent(b"a", b"1"),
+        lambda: store.compare_and_swap(b"a", b"1", None),
+        lambda: store.modify(b"a", lambda value: b"2"),
+        lambda: store.transact(lambda t: t.get(b"a")),
+        lambda: asyncio.run(awaited(store)),
     ]
+    if snapshot is not None:
+        calls += [lambda: snapshot[b"a"], lambda: len(snapshot), lambda: list(snapshot)]
+    if transaction is not None:
+        calls += [lambda: transaction.get(b"a"), lambda: list(transaction), transaction.commit]
+    if load is not None:
+        calls += [lambda: load.put(b"a", b"1"), load.finish]
     if batch is not None:
         calls.append(batch.commit)
     if scan is not None:
@@ -83,6 +114,10 @@ def all_calls_fail(store: bitcask.Store, batch: bitcask.Batch | None = None, sca
         with pytest.raises(bitcask.ForkedError):
             call()
     assert "Store" in repr(store) and store.path.is_absolute()
+
+
+async def awaited(store: bitcask.Store) -> None:
+    await store.put_async(b"a", b"1")
 
 
 def still_whole(store: bitcask.Store, path: Path, expected: dict[bytes, bytes]) -> None:
@@ -120,10 +155,39 @@ def test_with_a_batch_and_an_iterator_under_way(store: bitcask.Store, path: Path
     still_whole(store, path, pairs | {b"b": b"2"})
 
 
+def test_with_a_snapshot_a_transaction_and_a_load_under_way(store: bitcask.Store, path: Path) -> None:
+    store[b"a"] = b"1"
+    snapshot, transaction, load = store.snapshot(), store.transaction(), store.bulk_load()
+    transaction[b"b"] = transaction[b"a"]
+    load.update((b"%05d" % i, bytes(1000)) for i in range(30_000))  # More than is kept in memory.
+    in_child(lambda: all_calls_fail(store, None, None, snapshot, transaction, load))
+    assert dict(snapshot) == {b"a": b"1"}
+    transaction.commit()
+    load.finish()
+    assert len(store) == 30_002 and store[b"29999"] == bytes(1000)
+    del snapshot, transaction, load
+    store.clear()
+    still_whole(store, path, {})
+
+
+def test_with_writes_that_a_loop_awaits(open_store: Open, path: Path) -> None:
+    store = open_store(durability="none")
+
+    async def main() -> None:
+        begun = [store.put_async(b"%d" % i, b"v", sync=True) for i in range(100)]
+        in_child(lambda: None)
+        assert [each.seq for each in await asyncio.gather(*begun)] == list(range(1, 101))
+
+    asyncio.run(main())
+    in_child(lambda: all_calls_fail(store))
+    still_whole(store, path, {b"%d" % i: b"v" for i in range(100)})
+
+
 def test_a_child_that_drops_everything(open_store: Open, path: Path) -> None:
     things: list[Any] = [bitcask.open(path)]
     things[0][b"a"] = b"1"
     things += [things[0].batch(), iter(things[0]), things[0].items()]
+    things += [things[0].snapshot(), things[0].transaction(), things[0].bulk_load()]
     in_child(things.clear)
     assert things[0][b"a"] == b"1"
     with pytest.raises(bitcask.LockedError):

@@ -48,6 +48,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
         self.dir = Path(tempfile.mkdtemp(prefix="bitcask-"))
         self.model: dict[bytes, bytes] = {}
         self.scans: list[tuple[Any, list[tuple[bytes, bytes]]]] = []
+        self.snapshots: list[tuple[bitcask.Snapshot, dict[bytes, bytes]]] = []
 
     def teardown(self) -> None:
         self.store.close()
@@ -60,6 +61,7 @@ class StoreAgainstDict(RuleBasedStateMachine):
     @rule(options=OPTIONS, clean=st.booleans())
     def reopen(self, options: dict[str, Any], clean: bool) -> None:
         self.scans.clear()
+        self.snapshots.clear()
         if clean:
             self.store.close()
         else:
@@ -143,6 +145,119 @@ class StoreAgainstDict(RuleBasedStateMachine):
                 self.model.pop(key, None)
             else:
                 self.model[key] = value
+
+    @rule(key=KEYS, keep=st.booleans())
+    def snapshot(self, key: bytes, keep: bool) -> None:
+        snapshot = self.store.snapshot()
+        if keep and len(self.snapshots) < 3:
+            self.snapshots.append((snapshot, dict(self.model)))  # For later, when other things have been written.
+        else:
+            assert dict(snapshot) == self.model and snapshot.get(key) == self.model.get(key)
+            snapshot.close()
+
+    @rule(keys=st.lists(KEYS, max_size=6), reverse=st.booleans(), close=st.booleans())
+    def look_at_snapshots(self, keys: list[bytes], reverse: bool, close: bool) -> None:
+        for snapshot, model in self.snapshots:
+            pairs = sorted(model.items(), reverse=reverse)
+            assert list(snapshot.range(reverse=reverse)) == pairs and len(snapshot) == len(pairs)
+            assert snapshot.multi_get(keys) == [model.get(key) for key in keys]
+            assert snapshot.last() == (max(pairs) if pairs else None)
+        if close and self.snapshots:
+            self.snapshots.pop(0)[0].close()
+
+    @rule(
+        steps=st.lists(st.tuples(st.sampled_from(["get", "put", "delete", "prefix", "back", "scan"]), KEYS, VALUES), max_size=12),
+        meddle=st.none() | st.tuples(KEYS, VALUES),
+    )
+    def transaction(self, steps: list[tuple[str, bytes, bytes]], meddle: tuple[bytes, bytes] | None) -> None:
+        began, mine, read, all_read = dict(self.model), dict(self.model), set[bytes](), False
+        transaction = self.store.transaction()
+        savepoint, marked, wrote = transaction.savepoint(), dict(mine), set[bytes]()
+        marked_wrote, ranges, marked_ranges = set[bytes](), set[bytes](), set[bytes]()
+        for step, key, value in steps:
+            match step:
+                case "get":
+                    assert transaction.get(key) == mine.get(key)
+                    if key not in wrote and not any(key.startswith(prefix) for prefix in ranges):
+                        read.add(key)
+                case "put":
+                    transaction[key] = mine[key] = value
+                    wrote.add(key)
+                case "delete":
+                    del transaction[key]
+                    mine.pop(key, None)
+                    wrote.add(key)
+                case "prefix":
+                    transaction.delete_prefix(key[:1])
+                    mine = {k: v for k, v in mine.items() if not k.startswith(key[:1])}
+                    wrote = {k for k in wrote if not k.startswith(key[:1])}
+                    ranges.add(key[:1])
+                case "back" if value:
+                    savepoint.rollback()
+                    mine, wrote, ranges = dict(marked), set(marked_wrote), set(marked_ranges)
+                case "back":
+                    savepoint, marked, marked_wrote, marked_ranges = transaction.savepoint(), dict(mine), set(wrote), set(ranges)
+                case _:
+                    assert list(transaction.range()) == sorted(mine.items())
+                    all_read = True
+        if meddle is not None:
+            # By another writer. What was read must not have changed; what was only written is the transaction's.
+            key, value = meddle
+            self.store[key] = self.model[key] = value
+        try:
+            transaction.commit()
+        except bitcask.ConflictError:
+            assert meddle is not None and (wrote or ranges), "a conflict without a reason"
+            assert all_read or meddle[0] in read, "a conflict without a reason"
+            return
+        assert meddle is None or meddle[0] not in read or not (wrote or ranges), "an overlooked conflict"
+        assert self.model == (began if meddle is None else began | dict([meddle]))
+        self.model = {k: v for k, v in self.model.items() if not any(k.startswith(prefix) for prefix in ranges)}
+        for key in wrote:
+            if key in mine:
+                self.model[key] = mine[key]
+            else:
+                self.model.pop(key, None)
+
+    @rule(key=KEYS, expected=st.none() | VALUES, new=st.none() | VALUES, right=st.booleans())
+    def compare_and_swap(self, key: bytes, expected: bytes | None, new: bytes | None, right: bool) -> None:
+        if right:
+            expected = self.model.get(key)
+        swapped = self.store.compare_and_swap(key, expected, new)
+        assert swapped == (self.model.get(key) == expected)
+        if swapped:
+            self.write(key, new)
+
+    @rule(key=KEYS, more=VALUES | st.none())
+    def modify(self, key: bytes, more: bytes | None) -> None:
+        def change(value: bytes | None) -> bytes | None:
+            return None if more is None else ((value or b"") + more)[:5000]
+
+        new = change(self.model.get(key))
+        assert self.store.modify(key, change) == new
+        self.write(key, new)
+
+    def write(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.model.pop(key, None)
+        else:
+            self.model[key] = value
+
+    @rule(pairs=st.lists(st.tuples(KEYS, VALUES), max_size=8), atomic=st.booleans(), finish=st.booleans())
+    def bulk_load(self, pairs: list[tuple[bytes, bytes]], atomic: bool, finish: bool) -> None:
+        load = self.store.bulk_load(atomic=atomic)
+        load.update(pairs)
+        if finish or not atomic:
+            load.finish()
+            self.model.update(pairs)
+        else:
+            load.abandon()
+
+    @rule(everything=st.booleans())
+    def merge(self, everything: bool) -> None:
+        self.store.merge(everything=everything)
+        figures = self.store.file_stats()
+        assert sum(file.live_records for file in figures) == len(self.model) and self.store.recount() == figures
 
     @rule()
     def clear(self) -> None:

@@ -3,7 +3,7 @@
 An ignored error that is none is itself an error for both.
 """
 
-from collections.abc import Iterator, MutableMapping, Set
+from collections.abc import Iterator, Mapping, MutableMapping, Set
 from pathlib import Path
 
 from typing_extensions import assert_type
@@ -54,6 +54,53 @@ def views_and_scans(store: bitcask.Store) -> None:
     assert_type(store.count(b"a", prefix=b"x", end_inclusive=True, limit=3), int)
 
 
+def always(value: bytes | None) -> bytes:
+    return value or b""
+
+
+def sometimes(value: bytes | None) -> bytearray | None:
+    return None if value is None else bytearray(value)
+
+
+def snapshots_and_transactions(store: bitcask.Store) -> None:
+    with store.snapshot() as snapshot:
+        frozen: Mapping[bytes, bytes] = snapshot
+        assert_type(snapshot[b"k"], bytes)
+        assert_type(snapshot.get(b"k", 7), bytes | int)
+        assert_type(snapshot.keys() & frozen.keys(), set[bytes])
+        assert_type(next(snapshot.range()), tuple[bytes, bytes])
+    with store.transaction(sync=True) as transaction:
+        assert_type(transaction.get(b"k"), bytes | None)
+        transaction[bytearray(b"k")] = memoryview(b"v")
+        with transaction.savepoint():
+            transaction.delete_range(b"a", end_inclusive=True)
+        assert_type(transaction.commit(), int)
+    assert_type(store.transact(lambda t: len(t[b"k"])), int)
+    assert_type(store.modify(b"k", always), bytes)
+    assert_type(store.modify(b"k", sometimes), bytes | None)
+    store.modify(b"k", lambda value: (value or b"") + b"more")
+    assert_type(store.compare_and_swap(b"k", None, bytearray(b"v")), bool)
+    assert_type(store.fetch_add(b"n", -1), int)
+    with store.bulk_load(atomic=False) as load:
+        load.update({b"k": bytearray(b"v")})
+        load.update((bytearray(b"k"), b"v") for _ in range(3))
+
+
+async def awaited(store: bitcask.Store, batch: bitcask.Batch) -> None:
+    assert_type(await store.put_async(b"k", b"v"), bitcask.Written)
+    assert_type((await store.delete_async(b"k", sync=True)).existed, bool)
+    assert_type(await batch.commit_async(), int)
+    assert_type(store.put(b"k", b"v"), int)
+    assert_type(store.wait_durable(store.last_seq, 0.5), bool)
+
+
+def merges(store: bitcask.Store) -> None:
+    assert_type(store.merge(files=[1], progress=print).removed_files, tuple[int, ...])
+    assert_type(store.merge_needed(), bitcask.MergeNeed | None)
+    assert_type(store.file_stats(), list[bitcask.FileStats])
+    bitcask.open(".", merge_policy=bitcask.MergePolicy(window=(1, 5)), progress=lambda at: at.records < 7).close()
+
+
 def the_rest(path: Path) -> None:
     bitcask.open(path, index="skiplist").close()
     bitcask.open(path, index="art", io="mmap").close()
@@ -86,5 +133,10 @@ def mistakes(store: bitcask.Store, batch: bitcask.Batch) -> None:
     store.multi_get(["text"])  # type: ignore[list-item]  # pyright: ignore
     store.multi_get(7)  # type: ignore[arg-type]  # pyright: ignore
     store.count("a")  # type: ignore[arg-type]  # pyright: ignore
+    store.snapshot()[b"k"] = b"v"  # type: ignore[index]  # pyright: ignore
+    store.transaction()["k"]  # type: ignore[index]  # pyright: ignore
+    store.modify(b"k", lambda value: "text")  # type: ignore[arg-type,return-value]  # pyright: ignore
+    store.bulk_load().put("k", b"v")  # type: ignore[arg-type]  # pyright: ignore
+    bitcask.open(".", progress=7)  # type: ignore[arg-type]  # pyright: ignore
     bitcask.open(".", index="tree")  # type: ignore[arg-type]  # pyright: ignore
     bitcask.open(".", io="pread")  # type: ignore[arg-type]  # pyright: ignore

@@ -13,9 +13,22 @@
 A Store is a collections.abc.MutableMapping of bytes to bytes, in key order, and thread-safe.
 """
 
+from collections.abc import Mapping as _Mapping
 from collections.abc import MutableMapping as _MutableMapping
 
-from bitcask._bitcask import MAX_KEY_LEN, MAX_VALUE_LEN, Batch, Scan, Store, __version__, open
+from bitcask._bitcask import (
+    MAX_KEY_LEN,
+    MAX_VALUE_LEN,
+    Batch,
+    BulkLoad,
+    Savepoint,
+    Scan,
+    Snapshot,
+    Store,
+    Transaction,
+    __version__,
+    open,
+)
 from bitcask._errors import (
     BatchFinishedError,
     CancelledError,
@@ -42,16 +55,19 @@ from bitcask._errors import (
     ValueTooLargeError,
     WritesStoppedError,
 )
-from bitcask._report import Damage, OpenReport, Stats, TornTail, UnusableHint
+from bitcask._merge import FileStats, MergeNeed, MergePolicy, MergeProgress, MergeReport
+from bitcask._report import Damage, OpenProgress, OpenReport, Refreshed, Stats, TornTail, UnusableHint, Written
 from bitcask._views import StoreItemsView, StoreKeysView, StoreValuesView
 
 _MutableMapping.register(Store)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+_Mapping.register(Snapshot)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 __all__ = [
     "MAX_KEY_LEN",
     "MAX_VALUE_LEN",
     "Batch",
     "BatchFinishedError",
+    "BulkLoad",
     "CancelledError",
     "ClosedError",
     "ConflictError",
@@ -59,6 +75,7 @@ __all__ = [
     "Damage",
     "DiskFullError",
     "Error",
+    "FileStats",
     "ForeignFileError",
     "ForkedError",
     "InternalError",
@@ -67,10 +84,18 @@ __all__ = [
     "KeyEmptyError",
     "KeyTooLargeError",
     "LockedError",
+    "MergeNeed",
+    "MergePolicy",
+    "MergeProgress",
+    "MergeReport",
     "NoStoreError",
+    "OpenProgress",
     "OpenReport",
     "ReadOnlyError",
+    "Refreshed",
+    "Savepoint",
     "Scan",
+    "Snapshot",
     "StaleError",
     "Stats",
     "Store",
@@ -78,6 +103,7 @@ __all__ = [
     "StoreKeysView",
     "StoreValuesView",
     "TornTail",
+    "Transaction",
     "TransactionFinishedError",
     "UnsupportedError",
     "UnsupportedFeatureError",
@@ -85,6 +111,7 @@ __all__ = [
     "UnusableHint",
     "ValueTooLargeError",
     "WritesStoppedError",
+    "Written",
     "__version__",
     "open",
 ]

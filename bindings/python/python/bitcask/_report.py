@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,46 @@ class UnusableHint:
     """Why."""
 
 
+class Written(NamedTuple):
+    """What became of a write."""
+
+    seq: int
+    """The commit's number. Of the removal of a missing key, which writes nothing, that of the last commit before it."""
+    existed: bool
+    """Whether the key was there before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What Store.refresh() came to."""
+
+    records: int
+    """Records that are shown now and were not before: puts and deletes."""
+    reloaded: bool
+    """All was loaded anew, because files came or went or the writer took something back."""
+    last_seq: int
+    """Sequence number of the last commit that is shown."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is shown that was not before."""
+        return self.records > 0 or self.reloaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenProgress:
+    """How far an opening is."""
+
+    phase: Literal["read", "finish"]
+    """"read": data files and hints are read into the index. "finish": all was read."""
+    bytes_done: int
+    """Bytes of data files that the index has by now."""
+    bytes_total: int
+    """Bytes of all data files, preallocated space included."""
+    records: int
+    """Records read so far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenReport:
     """What opening found and did."""
@@ -74,6 +115,10 @@ class OpenReport:
     """Files whose index entries came from a hint, at least in part."""
     hint_records: int
     """Records read from hints."""
+    index_from: int | None
+    """The index was saved: it had all commits up to this one, and only what follows was read."""
+    unusable_index: str | None
+    """Why a saved index was not used."""
     scanned_records: int
     """Records read from data files."""
     last_seq: int
@@ -89,5 +134,5 @@ class OpenReport:
 
 
 # Shown, and pickled, by the names under which users have them.
-for _cls in (Stats, Damage, TornTail, UnusableHint, OpenReport):
+for _cls in (Stats, Damage, TornTail, UnusableHint, Written, Refreshed, OpenProgress, OpenReport):
     _cls.__module__ = "bitcask"

@@ -1,4 +1,4 @@
-"""The views that keys(), values() and items() give: live, ordered, with O(1) len and one look-up for `in`.
+"""The views that keys(), values() and items() give, of a store or snapshot: live, ordered, with O(1) len and one look-up for `in`.
 
 Set operations come from collections.abc. Those that look for the members of another set in the store (`&`,
 `isdisjoint`, `>=`, `==`) cost one look-up for each of the other's members; those whose result holds the store's keys
@@ -11,7 +11,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Set, Values
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from bitcask._bitcask import Store
+    from bitcask._bitcask import Snapshot, Store
 
 _T = TypeVar("_T")
 
@@ -22,14 +22,14 @@ def _is_key(value: object) -> bool:
 
 
 class StoreKeysView(KeysView[bytes]):
-    """The keys of a store: a live, ordered set."""
+    """The keys of a store or snapshot: a live, ordered set."""
 
     __slots__ = ()
-    _mapping: Store
+    _mapping: Store | Snapshot
 
     @property
-    def mapping(self) -> Store:
-        """The store."""
+    def mapping(self) -> Store | Snapshot:
+        """The store, or the snapshot of it."""
         return self._mapping
 
     def __contains__(self, key: object) -> bool:
@@ -55,14 +55,14 @@ class StoreKeysView(KeysView[bytes]):
 
 
 class StoreItemsView(ItemsView[bytes, bytes]):
-    """The pairs of a store: a live, ordered set."""
+    """The pairs of a store or snapshot: a live, ordered set."""
 
     __slots__ = ()
-    _mapping: Store
+    _mapping: Store | Snapshot
 
     @property
-    def mapping(self) -> Store:
-        """The store."""
+    def mapping(self) -> Store | Snapshot:
+        """The store, or the snapshot of it."""
         return self._mapping
 
     def __contains__(self, item: object) -> bool:
@@ -86,14 +86,14 @@ class StoreItemsView(ItemsView[bytes, bytes]):
 
 
 class StoreValuesView(ValuesView[bytes]):
-    """The values of a store, in key order: a live collection. `in` reads them until it finds one."""
+    """The values of a store or snapshot, in key order: a live collection. `in` reads them until it finds one."""
 
     __slots__ = ()
-    _mapping: Store
+    _mapping: Store | Snapshot
 
     @property
-    def mapping(self) -> Store:
-        """The store."""
+    def mapping(self) -> Store | Snapshot:
+        """The store, or the snapshot of it."""
         return self._mapping
 
     def __contains__(self, value: object) -> bool:
