@@ -53,8 +53,19 @@ func TestBulkLoadThatIsNotFinished(t *testing.T) {
 	db := openAt(t, path)
 	load, err := db.BulkLoad(bitcask.Sync())
 	must(t, err)
-	must(t, load.Put([]byte("k"), bytes.Repeat([]byte{'v'}, 1<<20)))
+	before, err := os.ReadDir(path)
+	must(t, err)
+	for i := range 64 {
+		must(t, load.Put([]byte{byte(i)}, bytes.Repeat([]byte{'v'}, 1<<20)))
+	}
+	during, err := os.ReadDir(path)
+	must(t, err)
 	load.Close()
+	after, err := os.ReadDir(path)
+	must(t, err)
+	if len(during) == len(before) || len(after) != len(before) {
+		t.Errorf("files: %v, then %v, then %v", before, during, after)
+	}
 	load.Close()
 	wantErr(t, load.Put([]byte("k"), nil), bitcask.ErrClosed)
 	wantErr(t, load.Finish(), bitcask.ErrClosed)

@@ -142,8 +142,10 @@ func TestConflicts(t *testing.T) {
 		"written": {func(t *bitcask.Txn) error { return t.Put([]byte("k"), nil) },
 			func(db *bitcask.DB) error { return db.Put([]byte("k"), nil) }, false},
 		"for update": {func(t *bitcask.Txn) error {
-			_, err := t.GetForUpdate([]byte("k"))
-			return errors.Join(t.Put([]byte("k"), nil), err)
+			// Get would find the transaction's own write, and read nothing of the store.
+			err := t.Put([]byte("k"), nil)
+			_, err2 := t.GetForUpdate([]byte("k"))
+			return errors.Join(err, err2)
 		}, func(db *bitcask.DB) error { return db.Put([]byte("k"), nil) }, true},
 		"phantom": {func(t *bitcask.Txn) error {
 			it := t.Prefix([]byte("k"))
@@ -278,6 +280,25 @@ func TestUpdate(t *testing.T) {
 	wantValue(t, db, "out", "3")
 	wantErr(t, kept.Put([]byte("out"), nil), bitcask.ErrTransactionFinished)
 	wantErr(t, db.Update(func(txn *bitcask.Txn) error { txn.Close(); return nil }), bitcask.ErrClosed)
+}
+
+// An iterator of a transaction reads 64 records ahead at most, so that what is far beyond is no conflict.
+func TestTransactionsReadLittleAhead(t *testing.T) {
+	db := open(t)
+	for i := range 400 {
+		put(t, db, fmt.Sprintf("%03d", i), "v")
+	}
+	txn := begin(t, db)
+	it := txn.All()
+	defer it.Close()
+	for range 90 {
+		if !it.Next() {
+			t.Fatal(it.Err())
+		}
+	}
+	must(t, txn.Put([]byte("out"), nil))
+	put(t, db, "200", "changed")
+	must(t, txn.Commit())
 }
 
 // Goroutines move money between accounts; the sum never changes, in no snapshot and in no transaction.
