@@ -734,7 +734,10 @@ class Runner:
         return "OK"
 
     def do_txn_rollback(self, operation: Operation) -> str:
-        self.transaction(operation).rollback()
+        """Of one that is over it does nothing in Python, as a second close: that it is over is asked for first."""
+        transaction = self.transaction(operation)
+        assert transaction.seq >= 0
+        transaction.rollback()
         return "OK"
 
     def do_txn_free(self, operation: Operation) -> str:
