@@ -70,9 +70,12 @@ def test_failures(store: bitcask.Store) -> None:
 
 def test_a_cancelled_wait_takes_nothing_back(store: bitcask.Store) -> None:
     async def main() -> None:
+        complaints = list[object]()
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         future = store.put_async(b"a", b"1")
         assert future.cancel()
         assert (await store.put_async(b"b", b"2")).seq == 2
+        assert complaints == []
         with pytest.raises(asyncio.CancelledError):
             await future
 
