@@ -83,7 +83,8 @@ inline Items Runner::change_key(const Op& op, bitcask::Store& db) {
     };
     const auto after = overwrite(CALL(db, update(key, change)));
     if (!after) return failed(after.error());
-    return *after ? Items{Item{'b', **after, ""}} : Items{word("NOT_FOUND")};
+    if (!*after) return {word("NOT_FOUND")};
+    return {Item{'b', **after, ""}};
 }
 
 /// `fill`, `batch_fill` and `bulk_fill`.
@@ -114,9 +115,13 @@ Items Runner::write(const Op& op, const Text& name, Of& of) {
         const auto key = lend(op.argument(0));
         const auto value = overwrite(CALL(of, get(key)));
         if (!value) return failed(value.error());
-        return *value ? Items{Item{'b', (*value)->str(), ""}} : Items{word("NOT_FOUND")};
+        if (!*value) return {word("NOT_FOUND")};
+        return {Item{'b', (*value)->str(), ""}};
     }
     if (name == "delete_range") {
+        for (const Text& token : op.options) {
+            if (!starts(token, "ge=") && !starts(token, "lt=")) return problem("unknown option " + token);
+        }
         const Text *low = option(op.options, "ge"), *high = nullptr;
         const auto start = low ? lend(*low) : bitcask::Bytes();
         high = option(op.options, "lt");
@@ -184,7 +189,8 @@ inline Items Runner::run_transaction(const Op& op) {
         const auto key = lend(op.argument(0));
         const auto value = overwrite(CALL(transaction, get_for_update(key)));
         if (!value) return failed(value.error());
-        return *value ? Items{Item{'b', (*value)->str(), ""}} : Items{word("NOT_FOUND")};
+        if (!*value) return {word("NOT_FOUND")};
+        return {Item{'b', (*value)->str(), ""}};
     }
     if (op.name == "txn_contains") {
         const auto key = lend(op.argument(0));
