@@ -6,7 +6,7 @@ mod common;
 
 use bitcask::format::checkpoint::{CheckpointHead, HEAD_LEN};
 use bitcask::vfs::EntryKind;
-use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, errno};
+use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{Db, Durability, Error, IndexKind, OnDamage, Options};
@@ -430,6 +430,68 @@ fn a_failure_of_saving_beside_writers_is_not_theirs() {
             db.close().expect("close");
             drop(db);
             assert!(check(&disk, &options, &state, "saved at last"));
+        }
+    }
+}
+
+/// An index that is made anew of a log with damage lacks what the damage hides. It is not saved, so that the next opening finds the damage and says so.
+#[test]
+fn what_was_made_anew_of_a_damaged_log_is_not_saved() {
+    for kind in KINDS {
+        let options = options(kind).on_damage(OnDamage::Serve);
+        let (disk, _) = closed(kind, 1, 1, 700);
+        for (path, _) in disk.files().into_iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "hint")) {
+            disk.uproot(&path);
+        }
+        disk.flip_bit(&data_files(&disk)[0].0, 1000, 3);
+        disk.flip_bit(&at(NAME), 5000, 3);
+        let db = open(disk.clone(), &options).expect("open");
+        assert!(db.open_report().index_from.is_some() && db.open_report().damage.is_empty(), "not looked at yet");
+        dump(&db).expect("it reads");
+        db.put(b"one", b"more").expect("put");
+        db.close().expect("close");
+        drop(db);
+        let db = open(disk.clone(), &options).expect("open");
+        assert_eq!(db.open_report().damage.len(), 1, "{:?}", db.open_report());
+    }
+}
+
+/// A large index is looked at beside readers and before any writer asks; what that finds costs time and nothing else.
+#[test]
+fn a_large_one_is_looked_at_in_the_background() {
+    for kind in KINDS {
+        let options = options(kind).max_file_size(64 << 20).io(bitcask::IoKind::File);
+        let (disk, mut state) = (SimVfs::new(1), Map::new());
+        let db = open(disk.clone(), &options).expect("a new store");
+        let mut batch = db.batch();
+        for n in 0..14_000_u64 {
+            let key = format!("{:05}{}", n * 7919 % 14_000, "k".repeat(400)).into_bytes();
+            batch.put(&key, b"v").expect("put");
+            state.insert(key, b"v".to_vec());
+        }
+        batch.commit().expect("commit");
+        db.close().expect("close");
+        drop(db);
+        for is_damaged in [false, true] {
+            let vfs = FaultVfs::over_sim(&disk);
+            // Head, table, tail and a piece or two are read without it.
+            let reads = Filter::any().kinds(&[OpKind::Read]).suffix(NAME);
+            let fault = if is_damaged { Fault::Error(errno::EIO) } else { Fault::ShortRead(Short::Half) };
+            vfs.inject(Plan::once(fault, 5).of(reads));
+            let db = open(vfs.clone(), &options).expect("open");
+            assert!(db.open_report().index_from.is_some());
+            while !vfs.fired() {
+                std::thread::yield_now();
+            }
+            if is_damaged {
+                assert!(dump(&db).expect("it reads") == state);
+            }
+            db.put(b"one", b"more").expect("put");
+            assert!(db.delete(b"one").expect("delete"));
+            assert!(dump(&db).expect("it reads") == state);
+            // In the midst of it, or behind it.
+            let other = open(disk.copy(), &options).expect("open");
+            other.close().expect("close");
         }
     }
 }

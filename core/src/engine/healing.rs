@@ -82,7 +82,12 @@ impl Store {
                 until: self.visible(),
                 progress: Progress::new(None),
             };
-            recovery::replay(&survey, fresh, replay).map(|_| ())
+            let replayed = recovery::replay(&survey, fresh, replay)?;
+            if !replayed.report.damage.is_empty() {
+                // The next opening is to find it, and to say so.
+                self.saving.refuse();
+            }
+            Ok(())
         })
     }
 }

@@ -203,13 +203,18 @@ impl Store {
         if let Some(log) = &store.log
             && store.report.scanned_records + store.report.hint_records >= CHECKPOINT_RECORDS
         {
-            // Everything that opening found is on stable storage.
-            store.keep_index(&log.lock());
+            let mut log = log.lock();
+            // Everything that opening found is on stable storage, but perhaps the mark at the end.
+            log.sync()?;
+            store.keep_index(&log);
         }
         if let (Durability::Interval { every, bytes }, Some(log)) = (config.durability, &store.log) {
             let interval = IntervalSync::start(log, &store.durable, every, bytes)?;
             let _ = store.pressure.set(Arc::clone(interval.pressure()));
             *store.interval.lock() = Some(interval);
+        }
+        if !config.read_only {
+            store.look_at_index_beside();
         }
         Ok(store)
     }
@@ -311,7 +316,7 @@ impl Store {
             let mut log = log.lock();
             log.close()?;
             self.durable.advance(log.synced_seq());
-            self.keep_index_at_close(&log);
+            self.keep_index_at_close(&mut log);
             Ok(())
         });
         *self.lock.lock() = None;

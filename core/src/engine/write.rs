@@ -171,7 +171,7 @@ impl Store {
     /// A delete stays if the group puts its key before: that put may fail or succeed, and the delete must hold either way. It
     /// stays too if damage may hide the key: what is restored one day must not come back.
     fn drop_idle_deletes(&self, jobs: &mut [Job]) -> Result<()> {
-        if !self.open_report().damage.is_empty() || !jobs.iter().any(|job| job.commit.has_deletes()) {
+        if self.has_damage() || !jobs.iter().any(|job| job.commit.has_deletes()) {
             return Ok(());
         }
         let mut put: HashSet<Box<[u8]>> = HashSet::new();

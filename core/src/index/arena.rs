@@ -20,7 +20,7 @@ use super::saved::SavedPages;
 use crate::util::page::PageRun;
 pub(crate) use crate::util::page::{PAGE_SIZE, Page, WORDS};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Pages of a chunk.
 pub(crate) const CHUNK_PAGES: usize = 256;
@@ -115,12 +115,12 @@ impl Pages {
         Pages { chunks: table, end: AtomicU32::new(end), saved: Some(Box::new(saved)) }
     }
 
-    /// Fetches all chunks of what was saved; false if not all are there.
-    pub(crate) fn fetch_all(&self) -> bool {
+    /// Fetches all chunks of what was saved; false if not all are there, or it was told to stop.
+    pub(crate) fn fetch_all(&self, stop: &AtomicBool) -> bool {
         let chunks = (self.end() as usize).div_ceil(CHUNK_PAGES);
         (0..chunks).all(|chunk| {
             self.page((chunk * CHUNK_PAGES) as u32);
-            self.chunks.get(chunk).is_some_and(|slot| slot.get().is_some())
+            !stop.load(Ordering::Relaxed) && self.chunks.get(chunk).is_some_and(|slot| slot.get().is_some())
         })
     }
 

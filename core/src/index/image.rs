@@ -3,6 +3,8 @@
 //! Knows no file. An image is pages, which are numbered from 0, and a tail of bytes; whoever writes it down adds checksums and says what it
 //! is an image of.
 
+use std::sync::atomic::AtomicBool;
+
 use super::Index;
 use super::saved::PageSource;
 use crate::error::Result;
@@ -51,6 +53,13 @@ pub trait Imaged: Index {
 
     /// Ends the image, complete or not.
     fn end_image(&self);
+
+    /// Looks at all of what it was made of, beside readers, as it else does before the first change (`Index::ready`); false if it was told to
+    /// stop before. An error if damage was found, as the next call of anything says too.
+    fn look_at_all(&self, stop: &AtomicBool) -> Result<bool>;
+
+    /// Number of pages among which there may be some that were not looked at yet.
+    fn unseen_pages(&self) -> u32;
 
     /// Bytes that an image of what the index has now would take, about.
     fn image_bytes(&self) -> u64;

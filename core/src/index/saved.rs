@@ -8,12 +8,14 @@
 //! 2. What pages say of each other is believed by nobody before the kind has looked at all of it ([`SavedPages::trust`]); till then nobody
 //!    changes a page, and readers go no way twice.
 //! 3. Once something was found damaged, readers get pages of zeros for what is not there yet, and an error in place of what they made of it.
+//! 4. Nothing is found damaged any more once all is trusted: a reader whose fetch failed while another's succeeded has the other's pages, or
+//!    was seen by who was about to trust them. So whoever relies on that meets no error later.
 //!
 //! Locking: none; atomics. Chunks may be fetched by several readers at once, to the same effect.
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::arena::CHUNK_PAGES;
 use crate::error::{Error, Result};
@@ -72,10 +74,7 @@ impl SavedPages {
         let run = match self.source.fetch(first as u32, count) {
             Ok(run) if run.len() == count => run,
             Ok(_) => return self.fail("pages are missing"),
-            Err(error) => {
-                let _ = self.fault.set(error);
-                return None;
-            }
+            Err(error) => return self.note(error),
         };
         let (mut sum, mut bytes) = (piece_sum(self.nonce, chunk as u32), [0; PAGE_SIZE]);
         for page in run.iter() {
@@ -101,19 +100,33 @@ impl SavedPages {
 
     /// Notes damage; what it was first stays.
     pub(crate) fn fail<T>(&self, what: &str) -> Option<T> {
-        let _ = self.fault.set(self.source.damaged(what));
+        self.note(self.source.damaged(what))
+    }
+
+    fn note<T>(&self, error: Error) -> Option<T> {
+        let _ = self.fault.set(error);
+        // Before the look whether another has fetched the chunk; see `trust`.
+        fence(Ordering::SeqCst);
         None
     }
 
     /// An error if anything was found damaged.
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
-        self.fault.get().map_or(Ok(()), |error| Err(error.clone()))
+        match self.fault.get() {
+            Some(error) if !self.is_trusted() => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 
-    /// All chunks are there, and all that pages say of each other was looked at: from here on pages may be changed, and chunks given back.
-    pub(crate) fn trust(&self) {
+    /// All chunks are there, and all that pages say of each other was looked at: from here on pages may be changed, and chunks given back. An error
+    /// if something was found damaged before.
+    pub(crate) fn trust(&self) -> Result<()> {
+        // Behind the last chunk's coming. Who notes damage either is seen here or sees the chunk, and had no need to.
+        fence(Ordering::SeqCst);
+        self.check()?;
         self.trusted.store(true, Ordering::Release);
+        Ok(())
     }
 
     #[inline]

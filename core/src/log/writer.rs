@@ -66,6 +66,8 @@ pub(crate) struct LogEnd {
     pub(crate) witness: u64,
     /// The log ends with a mark that says that all before it is on stable storage, and the hint covers that.
     pub(crate) is_marked: bool,
+    /// Offset in the active file before which all is on stable storage: its end, or where the mark begins at which it ends.
+    pub(crate) synced: u64,
 }
 
 /// A place in the log.
@@ -149,12 +151,13 @@ pub(crate) struct LogCovered {
 pub(crate) type NewFiles = Vec<Arc<DataFile>>;
 
 impl LogWriter {
-    /// REQUIRES: the log up to `end.active.end()` is on stable storage, and the file has that length.
+    /// REQUIRES: the log up to `end.synced` is on stable storage, there is no commit behind it, and the file is as long as `end.active.end()` says.
     pub(crate) fn new(config: LogConfig, end: LogEnd) -> LogWriter {
         let at = end.active.end();
         let position = LogPosition { file: end.active.id(), offset: at };
+        let witness = if end.synced == at { end.witness } else { 0 };
         LogWriter {
-            synced: position,
+            synced: LogPosition { offset: end.synced, ..position },
             allocated: at,
             window: None,
             is_copying: Arc::default(),
@@ -168,7 +171,7 @@ impl LogWriter {
             hint: end.hint,
             marked: end.is_marked.then_some(position),
             last_record: end.witness,
-            witness: end.witness,
+            witness,
             config,
             stopped: None,
             claims: install::Claims::default(),
@@ -187,7 +190,7 @@ impl LogWriter {
 
     /// The end of what is known to be on stable storage, and what is to be known of it. Ends where the last commit does.
     ///
-    /// REQUIRES: [`LogWriter::sync`] or [`LogWriter::close`] succeeded, and nothing was appended since.
+    /// REQUIRES: [`LogWriter::sync`] succeeded, or [`LogWriter::close`] where there was something to write, and nothing was appended since.
     pub(crate) fn covered(&self) -> LogCovered {
         LogCovered {
             position: self.synced,
@@ -212,6 +215,11 @@ impl LogWriter {
             file: Arc::clone(&self.active),
             witness: self.last_record,
         }
+    }
+
+    /// Whether the log ends with the mark that a writer left that closed it, and nothing was appended since.
+    pub(crate) fn ends_as_found(&self) -> bool {
+        self.marked == Some(self.position())
     }
 
     /// The file that the log ends in.
@@ -485,7 +493,7 @@ impl LogWriter {
     /// Writes down what recovery brought to stable storage, so that the next open need not do it again.
     pub(crate) fn mark_recovered(&mut self) -> Result<()> {
         let is_new = self.end == DATA_START;
-        if is_new || self.marked == Some(self.position()) { Ok(()) } else { self.mark() }
+        if is_new || self.ends_as_found() { Ok(()) } else { self.mark() }
     }
 
     /// Appends a sync mark. It is information for a later open, so that a failure is none unless the log can't be mended.
@@ -506,9 +514,11 @@ impl LogWriter {
     /// Syncs everything, marks it as synced, gives reserved space back and writes the hint. Whatever of this fails, the rest
     /// is tried if it makes sense.
     pub(crate) fn close(&mut self) -> Result<()> {
+        self.check()?;
         let covered = self.end;
-        self.sync()?;
-        if self.marked != Some(self.position()) {
+        // Else the mark at the end says it already.
+        if !self.ends_as_found() {
+            self.sync()?;
             self.mark()?;
             if let Some(hint) = self.hint.take() {
                 // Advisory, and its errors with it.

@@ -33,6 +33,9 @@ pub(super) use read::open;
 /// some 50 MB.
 const WRITTEN_FOR_ONE: u64 = 8;
 
+/// An index of fewer pages is looked at by the first write, in some milliseconds.
+const PAGES_FOR_A_THREAD: u32 = 1024;
+
 /// What is saved, and what is being saved.
 #[derive(Debug)]
 pub(super) struct Saving {
@@ -40,6 +43,10 @@ pub(super) struct Saving {
     unkept: AtomicU64,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Looks at what the index was made of.
+    looking: Mutex<Option<JoinHandle<()>>>,
+    /// Making it anew found damage in the log.
+    is_refused: AtomicBool,
 }
 
 /// What the store and the thread know.
@@ -55,7 +62,18 @@ impl Saving {
     /// `kept` is how far the image goes that the index was made of.
     pub(super) fn new(kept: Option<Covered>) -> Saving {
         let shared = Arc::new(Shared { kept: Mutex::new(kept), ..Shared::default() });
-        Saving { unkept: AtomicU64::new(0), shared, thread: Mutex::new(None) }
+        let (thread, looking) = (Mutex::new(None), Mutex::new(None));
+        Saving { unkept: AtomicU64::new(0), shared, thread, looking, is_refused: AtomicBool::new(false) }
+    }
+
+    /// What the index has from here on is not all that the log has: nobody is to begin with it.
+    pub(super) fn refuse(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was said.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
     }
 
     /// The image in the directory was found damaged.
@@ -63,29 +81,52 @@ impl Saving {
         *self.shared.kept.lock() = None;
     }
 
-    /// Has the thread give up, if there is one, and waits for it. REQUIRES: the caller does not hold the log.
+    /// Has the threads give up, if there are any, and waits for them. REQUIRES: the caller does not hold the log.
     pub(super) fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        for thread in [&self.thread, &self.looking] {
+            let thread = thread.lock().take();
+            if let Some(thread) = thread {
+                let _ = thread.join();
+            }
         }
     }
 
-    /// Lets go of a thread that a fork left behind in the parent.
+    /// Lets go of threads that a fork left behind in the parent.
     pub(super) fn forget(&mut self) {
-        if let Some(thread) = self.thread.get_mut().take() {
-            std::mem::forget(thread);
+        for thread in [&mut self.thread, &mut self.looking] {
+            if let Some(thread) = thread.get_mut().take() {
+                std::mem::forget(thread);
+            }
         }
     }
 }
 
 impl Store {
+    /// Has a thread look at all of what the index was made of, where that takes so long that the first write should not have to.
+    pub(super) fn look_at_index_beside(&self) {
+        if self.index.imaged().is_none_or(|imaged| imaged.unseen_pages() < PAGES_FOR_A_THREAD) {
+            return;
+        }
+        let (index, shared) = (Arc::clone(&self.index), Arc::clone(&self.saving.shared));
+        let look = move || {
+            // Whoever comes next makes a damaged one anew: this thread must not keep the store open.
+            let _ = index.imaged().map(|imaged| imaged.look_at_all(&shared.stop));
+        };
+        // Without a thread the first write looks.
+        *self.saving.looking.lock() = std::thread::Builder::new().name("bitcask-verify".into()).spawn(look).ok();
+    }
+
+    /// Whether records are known to be damaged, which the index lacks.
+    pub(super) fn has_damage(&self) -> bool {
+        !self.report.damage.is_empty() || self.saving.is_refused()
+    }
+
     /// Whether it is time to save the index, after so many more bytes of log.
     pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
         let every = self.config.checkpoint_bytes;
         let unkept = self.saving.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if every == 0 || (unkept < every && !has_new_file) || !self.report.damage.is_empty() {
+        if every == 0 || (unkept < every && !has_new_file) || self.has_damage() {
             return false;
         }
         self.index.is_persistent()
@@ -114,13 +155,24 @@ impl Store {
 
     /// The same for the last time: nothing runs beside any more.
     ///
-    /// REQUIRES: [`Saving::stop`] was called; all of the log is on stable storage.
-    pub(super) fn keep_index_at_close(&self, log: &LogWriter) {
-        let Some(imaged) = self.index.imaged() else { return self.keep_index(log) };
-        let Some(covered) = self.covered(log, true) else { return };
-        if self.saving.shared.kept.lock().as_ref().is_some_and(|kept| is_enough(kept, &covered)) {
+    /// REQUIRES: [`Saving::stop`] was called; the log was closed.
+    pub(super) fn keep_index_at_close(&self, log: &mut LogWriter) {
+        let imaged = self.index.imaged();
+        if imaged.is_none() && !self.index.is_persistent() {
             return;
         }
+        if imaged.is_some()
+            && let Some(covered) = self.covered(log, false)
+            && self.saving.shared.kept.lock().as_ref().is_some_and(|kept| is_enough(kept, &covered))
+        {
+            return;
+        }
+        // Where nothing was written closing synced nothing, and the index goes to behind the mark.
+        if log.ends_as_found() && log.sync().is_err() {
+            return;
+        }
+        let Some(imaged) = imaged else { return self.keep_index(log) };
+        let Some(covered) = self.covered(log, true) else { return };
         if let Ok(Some(head)) = imaged.begin_image() {
             let place = (self.vfs.as_ref(), self.dir.as_path());
             let _ = write::write(place, imaged, &head, &covered, || Ok(()), &AtomicBool::new(false));
@@ -130,7 +182,7 @@ impl Store {
     /// The place of the log up to which the index has everything: that which is synced, or its end. Nothing if none is to be saved.
     fn covered(&self, log: &LogWriter, synced: bool) -> Option<Covered> {
         // Known damage is to be found again by the next opening. A log that stopped may have what the index refused.
-        if !self.report.damage.is_empty() || log.check().is_err() {
+        if self.has_damage() || log.check().is_err() {
             return None;
         }
         self.saving.unkept.store(0, Ordering::Relaxed);

@@ -5,6 +5,9 @@
 //! 2. Later files go first, the newest before the older, so that what is left is always a log with the same end.
 //! 3. Bytes between the stable point and the end are written again as they are and synced: after a failed sync the page
 //!    cache may show what the disk does not have, and a sync of pages that count as clean would not mend that.
+//!
+//! Where a writer closed the log, its last mark is all that there is behind the stable point: it is written again, and synced by whoever writes
+//! behind it. So opening waits for no disk then.
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -81,19 +84,25 @@ impl Repair<'_> {
         }
         let logs: Vec<_> = survey.log_files().cloned().collect();
         let Some(last) = logs.last() else { return self.first_file(survey, report.last_seq, config) };
-        self.cut(last, end.offset, found.torn, report)?;
-        for file in &logs {
-            let from = match file.id().cmp(&stable.file) {
-                Ordering::Less if file.id() < end.file => continue,
-                // Cut back to before the stable point, an incomplete batch's first file: the cut alone is not stable.
-                Ordering::Less => file.end(),
-                Ordering::Equal => stable.offset,
-                Ordering::Greater => 0,
-            };
-            self.rewrite(file, from)?;
+        let is_clean = later.is_empty() && is_as_closed(survey, last, &found, stable, report);
+        if is_clean {
+            // As below, but whoever writes behind it syncs it.
+            copy_again(last, stable.offset)?;
+        } else {
+            self.cut(last, end.offset, found.torn, report)?;
+            for file in &logs {
+                let from = match file.id().cmp(&stable.file) {
+                    Ordering::Less if file.id() < end.file => continue,
+                    // Cut back to before the stable point, an incomplete batch's first file: the cut alone is not stable.
+                    Ordering::Less => file.end(),
+                    Ordering::Equal => stable.offset,
+                    Ordering::Greater => 0,
+                };
+                self.rewrite(file, from)?;
+            }
+            // Names too may have been created and not synced.
+            self.sync_dir()?;
         }
-        // Names too may have been created and not synced.
-        self.sync_dir()?;
         let state = LogEnd {
             active: Arc::clone(last),
             last_seq: report.last_seq,
@@ -102,6 +111,7 @@ impl Repair<'_> {
             hint: found.hint,
             witness: found.witness,
             is_marked: found.is_marked,
+            synced: if is_clean { stable.offset } else { end.offset },
         };
         // Damage up to an odd end leaves no place for a record.
         if !found.sealed && end.offset.is_multiple_of(4) {
@@ -137,6 +147,7 @@ impl Repair<'_> {
             seal: Seal::default(),
             witness: 0,
             is_marked: false,
+            synced: DATA_START,
         })
     }
 
@@ -199,9 +210,8 @@ impl Repair<'_> {
 
     /// Writes a file's bytes from an offset on again, as they are, and syncs them.
     fn rewrite(&self, file: &DataFile, from: u64) -> Result<()> {
-        let handle = file.file().as_ref();
-        copy_range(handle, from, file.end(), handle, from).map_err(|e| file.io_error("rewrite", from, e))?;
-        handle.sync_data().map_err(|e| file.io_error("sync", from, e))
+        copy_again(file, from)?;
+        file.file().sync_data().map_err(|e| file.io_error("sync", from, e))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -214,6 +224,31 @@ impl Repair<'_> {
     fn sync_dir(&self) -> Result<()> {
         self.vfs.sync_dir(self.dir).map_err(|e| Error::io("sync", self.dir, None, e))
     }
+}
+
+/// Whether the directory is as a writer left it that closed the log: nothing is to be repaired, and the log ends with a mark that was written
+/// when all before it, and the names of all files, were on stable storage. The mark itself need not be there.
+fn is_as_closed(
+    survey: &Survey,
+    last: &DataFile,
+    found: &LogEndFound,
+    stable: LogPosition,
+    report: &OpenReport,
+) -> bool {
+    let end = found.position;
+    found.is_marked
+        && !found.sealed
+        && stable == LogPosition { file: end.file, offset: found.witness }
+        && (last.id(), last.end()) == (end.file, end.offset)
+        && survey.unfinished.is_none()
+        && report.damage.is_empty()
+        && report.unusable_hints.is_empty()
+}
+
+/// Writes a file's bytes from an offset on again, as they are.
+fn copy_again(file: &DataFile, from: u64) -> Result<()> {
+    let handle = file.file().as_ref();
+    copy_range(handle, from, file.end(), handle, from).map_err(|e| file.io_error("rewrite", from, e))
 }
 
 /// Copies `from..to` of one file to an offset of another, or the same.

@@ -26,8 +26,6 @@ pub(super) struct Writer {
     pub(super) budget: Budget,
     /// Calls since the writer last tried to give memory back.
     pub(super) patience: u32,
-    /// The tree was saved, and not yet looked at as a whole; `arena` is not filled in.
-    pub(super) is_untrusted: bool,
     /// The image under way.
     pub(super) snapshot: Option<Arc<Snapshot>>,
     locked: Vec<u32>,
@@ -36,7 +34,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new() -> Writer {
         let (arena, run, budget) = (Arena::default(), Run::default(), Budget::new());
-        Writer { arena, run, len: 0, budget, patience: 0, is_untrusted: false, snapshot: None, locked: Vec::new() }
+        Writer { arena, run, len: 0, budget, patience: 0, snapshot: None, locked: Vec::new() }
     }
 
     /// Bytes allocated.

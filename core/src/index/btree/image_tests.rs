@@ -8,7 +8,7 @@ use crate::index::saved::{PageSource, piece_sum};
 use crate::types::MAX_KEY_LEN;
 use crate::util::page::{PAGE_SIZE, PageRun};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 type Model = BTreeMap<Vec<u8>, Location>;
 
@@ -104,6 +104,75 @@ fn change(tree: &BTree, model: &mut Model, random: &mut u64, keys: u64, longs: b
         })
         .collect();
     apply(tree, model, &changes);
+}
+
+/// A look that began at a tree of which nobody knew yet whether it is one, and ends at one that is being changed, sees pages in the midst of
+/// changes. Those are no damage.
+#[test]
+fn readers_under_way_when_a_saved_tree_begins_to_change_find_no_damage() {
+    let (tree, mut model) = (BTree::new(), Model::new());
+    for n in 0..2000 {
+        apply(&tree, &mut model, &[(key(n, false), Some(location(n)))]);
+    }
+    let image = image(&tree, 64, || {});
+    for round in 0..60_u64 {
+        let tree = resume(image.clone());
+        let (is_over, began) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for direction in [Direction::Forward, Direction::Reverse] {
+                let (tree, is_over, began) = (&tree, &is_over, &began);
+                scope.spawn(move || {
+                    let mut page = KeyPage::new();
+                    while !is_over.load(Ordering::Relaxed) {
+                        page.clear();
+                        began.fetch_add(1, Ordering::Relaxed);
+                        let scanned = tree.scan(Start::Edge, direction, usize::MAX, &mut page);
+                        let got = tree.get(&key(round, false));
+                        let failed = scanned.and(got).err();
+                        if failed.is_some() {
+                            is_over.store(true, Ordering::Relaxed);
+                        }
+                        assert_eq!(failed.map(|e| e.to_string()), None, "round {round}");
+                        assert!(page.len() >= 1000, "round {round}: {} of 1000 keys that stay", page.len());
+                    }
+                });
+            }
+            while began.load(Ordering::Relaxed) < 4 {
+                std::thread::yield_now();
+            }
+            for i in 0..3000 {
+                // Even ones stay.
+                let n = mix(round << 32 | i) % 1000 * 2 + 1;
+                let new = i.is_multiple_of(2).then(|| location(n));
+                tree.apply(&mut [Change { key: &key(n, false), new, old: None }]).unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert!(!tree.is_damaged(), "round {round}");
+    }
+}
+
+/// What is looked at beside readers needs no look before the first change, and one that was stopped is made up for.
+#[test]
+fn a_saved_tree_is_looked_at_once_and_may_be_stopped() {
+    let (tree, mut model) = (BTree::new(), Model::new());
+    for n in 0..3000 {
+        apply(&tree, &mut model, &[(key(n, true), Some(location(n)))]);
+    }
+    let image = image(&tree, 64, || {});
+    let pages = image.head.pages;
+    for looks in [&[true][..], &[true, false], &[false, true]] {
+        let (tree, mut model) = (resume(image.clone()), model.clone());
+        let mut is_done = false;
+        for &stopped in looks {
+            is_done |= !stopped;
+            assert_eq!(tree.look_at_all(&AtomicBool::new(stopped)).unwrap(), is_done);
+            assert_eq!(tree.unseen_pages(), if is_done { 0 } else { pages });
+        }
+        apply(&tree, &mut model, &[(key(1, true), None), (key(9000, true), Some(location(1)))]);
+        assert_eq!(tree.unseen_pages(), 0);
+        assert_same(&tree, &model);
+    }
 }
 
 #[test]

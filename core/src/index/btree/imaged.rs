@@ -18,7 +18,7 @@ use crate::index::saved::SavedPages;
 use crate::index::snapshot::Snapshot;
 use crate::util::lock::MutexGuard;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Pages that are copied under one hold of the lock: some microseconds.
 const PAGES_PER_HOLD: u32 = 16;
@@ -39,52 +39,63 @@ impl BTree {
             *state = State { pages: Pages::resume(pages), longs, ..State::new() };
             state.root.store(root, Ordering::Relaxed);
         }
-        let mut writer = tree.writer.lock();
-        (writer.len, writer.is_untrusted) = (len, true);
-        drop(writer);
+        tree.writer.lock().len = len;
         tree.is_ready.store(false, Ordering::Release);
         tree.len.store(len, Ordering::Release);
         Ok(tree)
     }
 
-    /// Looks at the whole of a tree that was saved, once.
-    pub(super) fn trust(&self, writer: &mut Writer) -> Result<()> {
-        if !writer.is_untrusted {
-            return Ok(());
+    /// Looks at the whole of a tree that was saved, once; says whether that is done. Gives up, for now, when it is told to.
+    ///
+    /// Holds no lock that anybody else wants but who wants the same, and who has come upon damage.
+    pub(super) fn trust(&self, stop: &AtomicBool) -> Result<bool> {
+        let _one_at_a_time = self.trusting.lock();
+        if self.is_ready.load(Ordering::Acquire) {
+            return Ok(true);
         }
         let state = self.read();
-        let Some(saved) = state.pages.saved() else { return Ok(()) };
-        if !state.pages.fetch_all() {
+        let Some(saved) = state.pages.saved() else { return Ok(true) };
+        if !state.pages.fetch_all(stop) {
+            if stop.load(Ordering::Relaxed) {
+                return saved.check().map(|()| false);
+            }
             // Whoever found it damaged has said what it is.
             let _: Option<()> = saved.fail("pages are missing");
         }
         saved.check()?;
         let arena = Arena::resume(&state.pages);
-        if !sound::is_tree(&state, arena.used(), writer.len) {
-            let _: Option<()> = saved.fail("its pages are no tree");
+        match sound::is_tree(&state, arena.used(), self.len.load(Ordering::Relaxed), stop) {
+            _ if stop.load(Ordering::Relaxed) => return saved.check().map(|()| false),
+            true => {}
+            false => {
+                let _: Option<()> = saved.fail("its pages are no tree");
+            }
         }
-        saved.check()?;
-        saved.trust();
-        (writer.arena, writer.is_untrusted) = (arena, false);
+        saved.trust()?;
+        // Whoever has the writer may be waiting for the readers to go.
+        drop(state);
+        self.writer.lock().arena = arena;
         self.is_ready.store(true, Ordering::Release);
-        Ok(())
+        Ok(true)
     }
 
     /// The writer, who may change the tree from here on.
     pub(super) fn ready_writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let mut writer = self.writer.lock();
-        self.trust(&mut writer)?;
-        Ok(writer)
+        if !self.is_ready.load(Ordering::Acquire) {
+            self.trust(&AtomicBool::new(false))?;
+        }
+        Ok(self.writer.lock())
     }
 
-    /// Takes the place of what the tree had.
+    /// Takes the place of what the tree had. REQUIRES: the other is not one that was saved.
     pub(super) fn take_over(&self, fresh: &BTree) {
+        let _nobody_looks = self.trusting.lock();
         let (mut writer, mut theirs) = (self.writer.lock(), fresh.writer.lock());
         let mut state = self.write();
         *state = std::mem::replace(&mut *fresh.write(), State::new());
         *writer = std::mem::replace(&mut theirs, Writer::new());
         self.len.store(writer.len, Ordering::Release);
-        self.is_ready.store(!writer.is_untrusted, Ordering::Release);
+        self.is_ready.store(true, Ordering::Release);
     }
 }
 
@@ -128,6 +139,14 @@ impl Imaged for BTree {
         let mut writer = self.writer.lock();
         writer.snapshot = None;
         self.write().longs.end_image();
+    }
+
+    fn look_at_all(&self, stop: &AtomicBool) -> Result<bool> {
+        self.trust(stop)
+    }
+
+    fn unseen_pages(&self) -> u32 {
+        if self.is_ready.load(Ordering::Acquire) { 0 } else { self.read().pages.end() }
     }
 
     fn image_bytes(&self) -> u64 {

@@ -80,8 +80,10 @@ pub struct BTree {
     state: ShardedLock<State>,
     writer: Mutex<Writer>,
     len: AtomicU64,
-    /// Nothing is left to be looked at of what the tree was made of.
+    /// Nothing is left to be looked at of what the tree was made of. If not, `writer` knows of no free page.
     is_ready: AtomicBool,
+    /// Held by who looks at it, and taken before the other locks.
+    trusting: Mutex<()>,
 }
 
 impl BTree {
@@ -89,7 +91,7 @@ impl BTree {
     #[must_use]
     pub fn new() -> BTree {
         let (state, writer) = (ShardedLock::new(State::new()), Mutex::new(Writer::new()));
-        BTree { state, writer, len: AtomicU64::new(0), is_ready: AtomicBool::new(true) }
+        BTree { state, writer, len: AtomicU64::new(0), is_ready: AtomicBool::new(true), trusting: Mutex::new(()) }
     }
 
     /// A panic elsewhere leaves no page locked and is no reason for another here.
@@ -266,7 +268,7 @@ impl Index for BTree {
     }
 
     fn ready(&self) -> Result<()> {
-        if self.is_ready.load(Ordering::Acquire) { Ok(()) } else { self.ready_writer().map(|_| ()) }
+        if self.is_ready.load(Ordering::Acquire) { Ok(()) } else { self.trust(&AtomicBool::new(false)).map(|_| ()) }
     }
 
     fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {

@@ -79,7 +79,11 @@ impl State {
             // Every leaf has keys, and ascends; that each begins behind the one before has to be seen of saved ones.
             if untrusted && !self.goes_on(page, forward, (begin, before), at.map(|(key, _)| key), out) {
                 out.truncate(before);
-                return true;
+                if !leaf.holds() {
+                    // The tree was looked at as a whole since this began, and is being changed.
+                    return false;
+                }
+                return self.fail::<()>("leaves are linked that do not follow each other").is_none();
             }
             let next = if more { leaf.hand_over(self.pages.page(next)) } else { leaf.holds().then_some(leaf) };
             match next {
@@ -94,7 +98,7 @@ impl State {
     }
 
     /// Whether the keys that were appended of a leaf, from `at.1` on, follow those that this run of the scan appended from `at.0` on, or the
-    /// one that it began with; else the tree is damaged.
+    /// one that it began with; else the tree is damaged, if the page still holds.
     fn goes_on(&self, page: &Page, forward: bool, at: (usize, usize), start: Option<&[u8]>, out: &KeyPage) -> bool {
         let key = |i: usize| out.get(i).map_or(&[][..], |(key, _)| key);
         let follows = |before: &[u8], key: &[u8]| if forward { before < key } else { before > key };
@@ -102,11 +106,7 @@ impl State {
             .filter(|_| at.0 == at.1)
             .is_none_or(|start| at.1 == out.len() || start == key(at.1) || follows(start, key(at.1)));
         let all = (at.1.max(at.0 + 1)..out.len()).all(|i| follows(key(i - 1), key(i)));
-        let is_sound = page.is_leaf() && first && all;
-        if !is_sound {
-            let _: Option<()> = self.fail("leaves are linked that do not follow each other");
-        }
-        is_sound
+        page.is_leaf() && first && all
     }
 
     #[inline]

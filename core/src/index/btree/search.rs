@@ -122,6 +122,10 @@ impl State {
                 match view.hand_over(self.pages.page(child)) {
                     // Down at each step, whatever saved pages say of each other.
                     Some(next) if self.pages.is_untrusted() && next.page.level() + 1 != level => {
+                        if !next.holds() {
+                            // The tree was looked at as a whole meanwhile, and is being changed.
+                            continue 'again;
+                        }
                         return self.fail("a page is not one level below its parent");
                     }
                     Some(next) => view = next,

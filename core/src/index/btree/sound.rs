@@ -12,6 +12,7 @@ use super::page::{
 use super::search::State;
 use crate::index::arena::{NO_PAGE, Page, WORDS};
 use std::cmp::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Higher trees have more pages than there are numbers.
 const MAX_LEVEL: u8 = 31;
@@ -95,17 +96,19 @@ struct Walk<'a> {
     keys: u64,
     /// The leaf before, or none.
     leaf: u32,
+    stop: &'a AtomicBool,
 }
 
-/// Whether the pages, each of which is sound, are one tree with all that are used, of so many keys: the module's invariants 1 to 6.
-pub(super) fn is_tree(state: &State, used: u32, keys: u64) -> bool {
-    let root = state.root.load(std::sync::atomic::Ordering::Relaxed);
+/// Whether the pages, each of which is sound, are one tree with all that are used, of so many keys: the module's invariants 1 to 6. No answer if
+/// it was told to stop.
+pub(super) fn is_tree(state: &State, used: u32, keys: u64, stop: &AtomicBool) -> bool {
+    let root = state.root.load(Relaxed);
     if root == NO_PAGE {
         return used == 0 && keys == 0 && state.longs.is_empty();
     }
     let bits = vec![0; (state.pages.end() as usize).div_ceil(64)];
     let longs = vec![false; state.longs.slots()];
-    let mut walk = Walk { state, pages: bits, page_count: 0, longs, keys: 0, leaf: NO_PAGE };
+    let mut walk = Walk { state, pages: bits, page_count: 0, longs, keys: 0, leaf: NO_PAGE, stop };
     let level = state.pages.page(root).level();
     walk.subtree(root, level, None, None)
         && state.pages.page(walk.leaf).next() == NO_PAGE
@@ -122,7 +125,7 @@ impl Walk<'_> {
         let (word, bit) = (no as usize / 64, 1_u64 << (no % 64));
         let is_new = self.pages.get_mut(word).is_some_and(|bits| std::mem::replace(bits, *bits | bit) & bit == 0);
         let kind = if level == 0 { LEAF } else { INNER };
-        if !is_new || page.word(KIND) & 0xff != kind || page.level() != level {
+        if self.stop.load(Relaxed) || !is_new || page.word(KIND) & 0xff != kind || page.level() != level {
             return false;
         }
         self.page_count += 1;

@@ -30,6 +30,7 @@ fn writer(vfs: &FaultVfs) -> LogWriter {
         hint: None,
         is_marked: false,
         witness: 0,
+        synced: DATA_START,
     };
     LogWriter::new(config, end)
 }
