@@ -153,7 +153,9 @@ struct Schedule {
 impl Schedule {
     fn options(&mut self) -> Options {
         let io = IO_KINDS[self.rng.below(2)];
-        quiet().index(index(self.rng.below(5))).io(io)
+        // With the index saved all the time, or as a rule, or at the end alone.
+        let checkpoint = [0, 1, 3000][self.rng.below(3)];
+        quiet().index(index(self.rng.below(5))).io(io).checkpoint_bytes(checkpoint)
     }
 
     fn write(&mut self) {
@@ -336,7 +338,7 @@ fn everything_goes_on_beside_merges() {
                 .map(|writer: usize| {
                     scope.spawn(move || {
                         let (mut rng, mut state) = (Rng(writer as u64), Map::new());
-                        for n in 0..1500 {
+                        for n in (0..).take_while(|&n| n < 1500 || merges.load(Ordering::Relaxed) < 10) {
                             let key = format!("{writer}:{:03}", rng.below(60)).into_bytes();
                             if rng.below(3) == 0 {
                                 assert_eq!(db.delete(&key).expect("it writes"), state.remove(&key).is_some());
@@ -636,5 +638,139 @@ fn readers_in_other_processes_miss_nothing() {
         stop.store(true, Ordering::Relaxed);
         assert!(dump(&reader).expect("it reads") == state, "round {n}");
         merges.join().expect("no panic");
+    }
+}
+
+/// Behind a merge a reader in another process goes on reading what is new, and does not read all anew each time.
+#[test]
+fn readers_go_on_behind_a_merge() {
+    for kind in KINDS {
+        let (disk, mut state) = (SimVfs::new(3), Map::new());
+        let options = quiet().index(kind).max_file_size(20_000);
+        let db = open(disk.clone(), &options).expect("it opens");
+        fill(&db, &mut state, 1, 300);
+        let reader = open(disk.other_process(), &options.clone().read_only(true)).expect("it opens beside");
+        let report = db.merge(&all()).expect("it merges");
+        assert!(!report.created_files.is_empty());
+        assert!(reader.refresh().expect("it refreshes").reloaded, "{kind:?}: the files are others");
+        for n in 0..20 {
+            fill(&db, &mut state, 10 + n, 5);
+            let refreshed = reader.refresh().expect("it refreshes");
+            assert!(!refreshed.reloaded && refreshed.is_changed(), "{kind:?}, {n}: {refreshed:?}");
+            assert!(dump(&reader).expect("it reads") == state, "{kind:?}, {n}");
+            assert_eq!(reader.last_seq().expect("a number"), db.last_seq().expect("a number"));
+        }
+    }
+}
+
+/// The last commit may be a delete that a merge has dropped: readers know its number all the same, and nobody waits for it in vain.
+#[test]
+fn readers_know_the_number_of_a_commit_that_was_merged_away() {
+    for kind in KINDS {
+        let disk = SimVfs::new(3);
+        let options = quiet().index(kind);
+        let db = open(disk.clone(), &options).expect("it opens");
+        let reader = open(disk.other_process(), &options.clone().read_only(true)).expect("it opens beside");
+        db.put(b"k", b"v").expect("it writes");
+        db.delete(b"k").expect("it writes");
+        db.merge(&all()).expect("it merges");
+        let last = db.last_seq().expect("a number");
+        assert_eq!(reader.refresh().expect("it refreshes").last_seq, last, "{kind:?}");
+        let opened = open(disk.other_process(), &options.clone().read_only(true)).expect("it opens beside");
+        assert_eq!(opened.last_seq().expect("a number"), last, "{kind:?}");
+        db.put(b"k", b"w").expect("it writes");
+        for reader in [reader, opened] {
+            let refreshed = reader.refresh().expect("it refreshes");
+            assert_eq!(refreshed.last_seq, db.last_seq().expect("a number"), "{kind:?}");
+            assert_eq!(reader.get(b"k").expect("it reads").as_deref(), Some(&b"w"[..]));
+        }
+    }
+}
+
+/// A log file that came and was merged away since a reader last looked: what is behind it may not be shown without it.
+#[test]
+fn readers_pass_over_no_commit_of_a_file_that_is_gone() {
+    let disk = SimVfs::new(3);
+    let db = open(disk.clone(), &quiet()).expect("it opens");
+    db.put(b"a", b"0").expect("it writes");
+    let reading = quiet().read_only(true);
+    let vfs = FaultVfs::over_sim(&disk.other_process());
+    let reader = open(vfs.clone(), &reading).expect("it opens beside");
+    let active = |db: &Db| {
+        let files = db.file_stats().expect("figures");
+        files.iter().find(|file| file.is_active).expect("one is written to").id
+    };
+    let next_file = |db: &Db| {
+        let before = active(db);
+        for n in 0.. {
+            db.put(b"filler", &[n; 1000]).expect("it writes");
+            if active(db) != before {
+                return;
+            }
+        }
+    };
+    next_file(&db);
+    let gone = active(&db);
+    db.put(b"a", b"1").expect("it writes");
+    next_file(&db);
+    // Together with the next write it is all dead, and nothing of it is left.
+    db.put(b"b", b"2").expect("it writes");
+    db.put(b"filler", &vec![1; 3000]).expect("it writes");
+    db.put(b"a", b"3").expect("it writes");
+    let report = db.merge(&MergeOptions::new().files(&[gone])).expect("it merges");
+    assert_eq!((report.removed_files, report.created_files), (vec![gone], vec![]));
+    let refreshed = reader.refresh().expect("it refreshes");
+    assert!(refreshed.reloaded, "it went over commits that it did not read: {refreshed:?}");
+    assert_eq!(dump(&reader).expect("it reads"), dump(&db).expect("it reads"));
+}
+
+/// In the callback of a merge another merge, or closing, would wait for itself for ever: they fail. All else works.
+#[test]
+fn a_callback_can_neither_merge_nor_close() {
+    let (disk, mut state) = (SimVfs::new(3), Map::new());
+    let db = open(disk, &quiet()).expect("it opens");
+    fill(&db, &mut state, 1, 300);
+    let (inner, calls) = (db.clone(), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&calls);
+    db.merge(&all().progress(move |_| {
+        assert!(matches!(inner.merge(&all()), Err(Error::InvalidArgument { .. })));
+        assert!(matches!(inner.close(), Err(Error::InvalidArgument { .. })));
+        inner.put(b"beside", b"v").expect("it writes");
+        inner.sync().expect("it syncs");
+        inner.file_stats().expect("figures");
+        counter.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    }))
+    .expect("it merges");
+    assert!(calls.load(Ordering::Relaxed) > 5);
+    state.insert(b"beside".to_vec(), b"v".to_vec());
+    check(&db, &state, "after it");
+    db.merge(&all()).expect("it merges again");
+    db.close().expect("it closes");
+}
+
+/// A process that is forked in a callback leaves the files of its parent's merge alone.
+#[test]
+fn a_child_that_was_forked_in_a_merge_touches_nothing() {
+    for at in 0..60 {
+        let (disk, mut state) = (SimVfs::new(3), Map::new());
+        let db = open(disk.clone(), &quiet().index(index(at))).expect("it opens");
+        fill(&db, &mut state, 1, 300);
+        let (n, forking, operations) = (AtomicUsize::new(0), disk.clone(), Arc::new(AtomicUsize::new(0)));
+        let seen = Arc::clone(&operations);
+        let outcome = db.merge(&all().progress(move |_| {
+            if n.fetch_add(1, Ordering::Relaxed) == at {
+                forking.fork();
+                seen.store(forking.op_count(), Ordering::Relaxed);
+            }
+            ControlFlow::Continue(())
+        }));
+        drop(db);
+        match outcome {
+            // It called less often.
+            Ok(_) => assert_eq!(operations.load(Ordering::Relaxed), 0, "a child went on"),
+            Err(Error::Forked) => assert_eq!(disk.op_count(), operations.load(Ordering::Relaxed), "call {at}"),
+            Err(error) => panic!("{error}"),
+        }
     }
 }

@@ -327,7 +327,7 @@ impl Db {
     /// A data file that has bytes which no record accounts for is left as it is, and told in the report.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] by the callback, [`Error::InvalidArgument`] for a file that is not there, [`Error::ReadOnly`], [`Error::Closed`] (also
+    /// [`Error::Cancelled`] by the callback, [`Error::InvalidArgument`] for a file that is not there or in a merge's own callback, [`Error::ReadOnly`], [`Error::Closed`] (also
     /// if the store is closed meanwhile), [`Error::Forked`], [`Error::WritesStopped`], [`Error::Corrupted`], [`Error::Io`]. The store is
     /// as it was then, but for files that are done already.
     pub fn merge(&self, options: &MergeOptions) -> Result<MergeReport> {
@@ -374,7 +374,8 @@ impl Db {
     /// under way in other threads end first.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Forked`], or the failure of the last sync; the store is closed in any case but `Forked`.
+    /// [`Error::Closed`], [`Error::Forked`], [`Error::InvalidArgument`] in a merge's own callback, which it would wait for; or the failure of the
+    /// last sync: then the store is closed all the same.
     pub fn close(&self) -> Result<()> {
         self.store().close()
     }

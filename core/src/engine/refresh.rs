@@ -119,7 +119,14 @@ impl Store {
         let files = self.files.load();
         let files = files.all();
         tail.turn = (tail.turn + 1) % files.len().max(1);
-        let Some(file) = files.get(tail.turn) else { return Ok(false) };
+        match files.get(tail.turn) {
+            Some(file) => self.is_there(file),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a file's name leads to that file.
+    fn is_there(&self, file: &DataFile) -> Result<bool> {
         match DataFile::open(self.vfs.as_ref(), self.path(), file.id(), OpenMode::Read, 0) {
             Ok((found, _)) => Ok(found.header().nonce == file.header().nonce),
             Err(Unusable::Bad(Error::Io { op: "open", source, .. }))
@@ -140,9 +147,11 @@ impl Store {
         }
         let mut new = Vec::new();
         for id in listed {
-            if known.get(id).is_some() {
-                // One behind the end: a call that failed got so far.
-                if id > end.file.id() {
+            if let Some(file) = known.get(id) {
+                // One of the log behind the end: a call that failed got so far. A number behind the end may be used again by a writer that was
+                // opened anew, when a merge took away what had it.
+                let is_behind = id > end.file.id();
+                if is_behind && (file.header().kind == FileKind::Log || !self.is_there(file)?) {
                     return Ok(None);
                 }
                 continue;

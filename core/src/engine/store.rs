@@ -297,6 +297,7 @@ impl Store {
 
     pub(crate) fn close(&self) -> Result<()> {
         self.check_usable()?;
+        self.merging.check_thread()?;
         if self.closed.swap(true, Ordering::AcqRel) {
             return Err(Error::Closed);
         }
@@ -306,7 +307,7 @@ impl Store {
     /// Waits for the writer under way, answers who waits for an answer, syncs, and lets go of the lock whatever happens.
     fn shut_down(&self) -> Result<()> {
         // A merge that runs sees that the store is closed.
-        let _merging = self.merging.running.lock();
+        let _merging = self.merging.begin();
         if let Some(interval) = self.interval.lock().take() {
             interval.stop();
         }

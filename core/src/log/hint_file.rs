@@ -36,6 +36,8 @@ pub(crate) struct HintWriter {
     /// An older hint of the same file whose blocks come first: its length is `end` until they are copied.
     older: bool,
     broken: bool,
+    /// Of the process that it belongs to: in a forked child the file is the parent's.
+    generation: u64,
 }
 
 impl HintWriter {
@@ -94,6 +96,7 @@ impl HintWriter {
             end,
             older,
             broken: false,
+            generation: vfs.process_generation(),
         }
     }
 
@@ -184,7 +187,7 @@ impl HintWriter {
 
 impl Drop for HintWriter {
     fn drop(&mut self) {
-        if self.file.is_some() {
+        if self.file.is_some() && self.vfs.process_generation() == self.generation {
             // Open removes it otherwise.
             let _ = self.vfs.remove(&self.temp);
         }

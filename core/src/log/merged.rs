@@ -51,12 +51,20 @@ pub(crate) struct Output {
 #[derive(Debug)]
 struct Temp {
     vfs: Arc<dyn Vfs>,
+    generation: u64,
     path: Option<PathBuf>,
+}
+
+impl Temp {
+    /// In a forked child the file is the parent's.
+    fn is_foreign(&self) -> bool {
+        self.vfs.process_generation() != self.generation
+    }
 }
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
+        if let Some(path) = self.path.as_ref().filter(|_| !self.is_foreign()) {
             // Open removes it otherwise.
             let _ = self.vfs.remove(path);
         }
@@ -74,7 +82,7 @@ impl Output {
         let file = DataFile::create_at(config.vfs.as_ref(), path.clone(), new, 0)?;
         Ok(Output {
             hint: HintWriter::new(&config.vfs, &config.dir, &file),
-            temp: Temp { vfs: Arc::clone(&config.vfs), path: Some(path) },
+            temp: Temp { vfs: Arc::clone(&config.vfs), generation: config.vfs.process_generation(), path: Some(path) },
             config,
             file,
             buf: Vec::with_capacity(BUFFER),

@@ -86,6 +86,8 @@ impl<'a> Pace<'a> {
         {
             return Err(Error::Cancelled);
         }
+        // A process that was forked in the callback goes no step further.
+        self.store.check_usable()?;
         // Work takes time too, so that the rate stays below what was asked for.
         let rate = self.options.bytes_per_second;
         let mut owed = match rate {

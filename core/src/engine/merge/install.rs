@@ -18,7 +18,7 @@ use super::super::history::Job;
 use super::super::store::Store;
 use super::control::Pace;
 use super::sources::Source;
-use super::{Account, MergeReport};
+use super::{Account, Ledger, MergeReport};
 
 /// Entries that are changed at once: writers wait for so many.
 const STEP: usize = 32;
@@ -127,6 +127,27 @@ impl Store {
         log.synced_to(&sync, outcome)?;
         self.durable.advance(log.synced_seq());
         Ok(())
+    }
+
+    /// Makes sure that the index names no source any more. By the argument of docs/MERGE.md it can't; should it all the same, by a bug, then a file
+    /// too many is better than one too few.
+    pub(super) fn check_unnamed(&self, sources: &[Source]) -> Result<()> {
+        let named = |ledger: &Ledger| {
+            let is_named = |id| ledger.get(id).is_some_and(|account| account.totals().live_records > 0);
+            sources.iter().map(|source| source.file.id()).find(|&id| is_named(id))
+        };
+        if named(&self.ledger()?).is_none() {
+            return Ok(());
+        }
+        // Or the accounts are wrong.
+        self.accounts.forget();
+        match named(&self.ledger()?) {
+            None => Ok(()),
+            Some(id) => {
+                let what = format!("the index names data file {id}, of which all was copied; the file stays");
+                Err(Error::Internal { what })
+            }
+        }
     }
 
     /// Takes the sources away, in their order, each for good before the next: what comes back after a loss of power must not be older than

@@ -24,8 +24,9 @@ mod sources;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
+use std::thread::ThreadId;
 
-use crate::util::lock::Mutex;
+use crate::util::lock::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::log::{NewFiles, OutputConfig};
@@ -42,12 +43,47 @@ pub use settings::{MergeOptions, MergePolicy};
 #[derive(Debug, Default)]
 pub(crate) struct Merging {
     /// Held by the merge that runs.
-    pub(super) running: Mutex<()>,
+    running: Mutex<()>,
+    /// The thread that holds it.
+    runner: Mutex<Option<ThreadId>>,
     pub(super) pause: Pause,
     /// Files in which a merge found damage.
     damaged: Mutex<BTreeSet<FileId>>,
     /// Why no merge may run any more until the store is reopened: the directory may have files that it doesn't know of.
     stopped: OnceLock<Error>,
+}
+
+/// As long as it lives no merge begins.
+#[derive(Debug)]
+pub(super) struct Running<'a> {
+    merging: &'a Merging,
+    _running: MutexGuard<'a, ()>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *self.merging.runner.lock() = None;
+    }
+}
+
+impl Merging {
+    /// Waits for the merge that runs. A merge's own progress callback would wait for itself.
+    pub(super) fn begin(&self) -> Result<Running<'_>> {
+        self.check_thread()?;
+        let running = self.running.lock();
+        *self.runner.lock() = Some(std::thread::current().id());
+        Ok(Running { merging: self, _running: running })
+    }
+
+    /// Fails in the progress callback of a merge.
+    pub(super) fn check_thread(&self) -> Result<()> {
+        match *self.runner.lock() == Some(std::thread::current().id()) {
+            true => {
+                Err(Error::invalid("the progress callback of a merge can't merge or close: it would wait for itself"))
+            }
+            false => Ok(()),
+        }
+    }
 }
 
 impl Store {
@@ -57,7 +93,7 @@ impl Store {
         if self.config.read_only {
             return Err(Error::ReadOnly);
         }
-        let _running = self.merging.running.lock();
+        let _running = self.merging.begin()?;
         self.check_mergeable()?;
         let groups = match &options.files {
             Some(files) => {
@@ -157,12 +193,13 @@ impl Store {
         pace.look()?;
         let outputs = self.publish_outputs(finished)?;
         let ids: BTreeSet<_> = sources.iter().map(|source| source.file.id()).collect();
+        // The table first: who counts anew in between counts them too, and else would not.
+        self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
         self.accounts.with(|ledger| {
             for (file, account) in &outputs {
                 *ledger.of(file.id()) = account.clone();
             }
         });
-        self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
         for (file, _) in &outputs {
             report.created_files.push(file.id());
             report.created_bytes += file.end();
@@ -171,6 +208,7 @@ impl Store {
         }
         pace.look()?;
         self.sync_log_beside()?;
+        self.check_unnamed(&sources)?;
         self.remove_sources(&sources, pace, report)?;
         report.dropped_records += dead;
         self.keep_index_after_merge()

@@ -55,7 +55,9 @@ impl Store {
         for file in files.all() {
             let hint = if hints { self.count_hint(file) } else { None };
             let (mut account, from) = hint.unwrap_or((Account::default(), DATA_START));
-            count_records(file, from, &mut account)?;
+            if !count_records(file, from, &mut account)? {
+                self.merging.damaged.lock().insert(file.id());
+            }
             *ledger.of(file.id()) = account;
         }
         let (mut position, mut locations) = (WalkPosition::default(), Vec::new());
@@ -126,9 +128,10 @@ impl Store {
     }
 }
 
-/// Counts a file's records from an offset on.
-fn count_records(file: &DataFile, from: u64, account: &mut Account) -> Result<()> {
+/// Counts a file's records from an offset on. Whether there are no others than those that could be read.
+fn count_records(file: &DataFile, from: u64, account: &mut Account) -> Result<bool> {
     let mut scanner = Scanner::new(file, from, SeqNo::ZERO);
+    let mut is_whole = true;
     loop {
         match scanner.next()? {
             Item::Record { offset, header } if header.kind.is_put() => {
@@ -137,8 +140,9 @@ fn count_records(file: &DataFile, from: u64, account: &mut Account) -> Result<()
                 }
             }
             Item::Record { header, .. } if header.kind.is_delete() => account.delete(header.record_len(), header.seq),
-            Item::Record { .. } | Item::Damage { .. } => {}
-            Item::End { .. } => return Ok(()),
+            Item::Record { .. } => {}
+            Item::Damage { .. } => is_whole = false,
+            Item::End { .. } => return Ok(is_whole),
         }
     }
 }

@@ -146,6 +146,7 @@ impl MergeOptions {
     }
 
     /// Is called now and then, in the thread that merges. `Break` stops the merge with [`Error::Cancelled`]: what was not done stays for the next one.
+    /// The store may be read and written in it; another merge or a close would wait for this one, and fail with [`Error::InvalidArgument`].
     #[must_use]
     pub fn progress(
         mut self,

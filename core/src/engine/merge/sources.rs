@@ -15,8 +15,8 @@ use crate::log::{DataFile, Item, Scanner};
 use crate::types::{FileId, SeqNo};
 
 use super::super::store::Store;
-use super::Account;
 use super::control::Pace;
+use super::{Account, Ledger};
 
 /// Files that are not merged, and why.
 pub(super) type Skipped = Vec<(FileId, String)>;
@@ -36,15 +36,16 @@ impl Store {
     /// The sources among these files, in the order in which they are to go, and why others are none.
     pub(super) fn sources(&self, wanted: &BTreeSet<FileId>) -> Result<(Vec<Source>, Skipped)> {
         let Some(log) = &self.log else { return Err(Error::ReadOnly) };
-        // What is forgotten meanwhile is counted anew, and what is sealed does not change.
-        let ledger = self.ledger()?;
-        // Between two commits: the table and the accounts have all that is in the files before the active one.
-        let (active, base_seq) = {
+        // All of one moment between two commits: an account of a file that went on being written to would lack deletes.
+        let (ledger, files, active, base_seq) = loop {
+            // What a load makes forget meanwhile is counted anew.
+            self.ledger()?;
             let log = log.lock();
-            (log.active().id(), log.active().header().base_seq)
+            if let Some(ledger) = self.accounts.look(Ledger::clone) {
+                break (ledger, self.files.load(), log.active().id(), log.active().header().base_seq);
+            }
         };
         let (mut sources, mut skipped) = (Vec::new(), Vec::new());
-        let files = self.files.load();
         for file in files.all().iter().filter(|file| wanted.contains(&file.id())) {
             let Some(account) = ledger.get(file.id()) else { continue };
             let (min_seq, max_seq) = account.seqs().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
 use crate::format::payload::Seal;
 use crate::index::Index;
@@ -115,6 +115,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
         last_seq: SeqNo::ZERO,
         log_seq: SeqNo::ZERO,
         complete_seq: SeqNo::ZERO,
+        begun_at: SeqNo::ZERO,
         hints: Vec::new(),
         last: config.last.clone(),
         before_batch: None,
@@ -147,7 +148,8 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
         index.end_build()?;
     }
     replay.report.last_seq = replay.last_seq;
-    let applied = replay.applier.applied().max(replay.config.start.map_or(SeqNo::ZERO, |start| start.seq));
+    let began = replay.config.start.map_or(SeqNo::ZERO, |start| start.seq);
+    let applied = replay.applier.applied().max(replay.begun_at).max(began);
     Ok(Replayed { report: replay.report, end, stable: replay.stable, hints: replay.hints, last: replay.last, applied })
 }
 
@@ -166,6 +168,8 @@ pub(super) struct Replay<'a> {
     pub(super) log_seq: SeqNo,
     /// Batches up to this number are complete, for a hint covers a part of the last one at least.
     pub(super) complete_seq: SeqNo,
+    /// Of the files of the log the greatest number that one begins behind: a merge may have dropped the commit.
+    pub(super) begun_at: SeqNo,
     pub(super) hints: Vec<SealedHint>,
     /// The last record that was read, and the one before the open batch. Kept beside a writer only.
     pub(super) last: Option<Witness>,
@@ -254,8 +258,14 @@ impl Replay<'_> {
         if file.header().earlier_synced {
             self.stable_to(LogPosition { file: file.id(), offset: 0 });
         }
-        self.proves(file.header().base_seq)?;
-        self.saw(file.header().base_seq);
+        let base_seq = file.header().base_seq;
+        if self.config.live.is_some() && base_seq > self.last_seq {
+            // A merge took away what came between, and what is newer than that is to be read with it.
+            return Err(Error::Stale { path: file.path().to_owned(), offset: 0 });
+        }
+        self.proves(base_seq)?;
+        self.saw(base_seq);
+        self.begun_at = self.begun_at.max(base_seq);
         let mut progress = match self.config.start.filter(|start| start.position.file == file.id()) {
             Some(start) => self.begin_in(file, start),
             None => self.read_hint(file)?,
