@@ -6,7 +6,8 @@
 //!    Those whose commits came too late for that sync wait for the next one, which one of them runs.
 //! 3. Who waits with a limit must not sync itself, for a sync can't be broken off: it asks another thread, unless what was asked for
 //!    covers it already.
-//! 4. A failure is for good, like that of the log: no sync is tried after it.
+//! 4. A failure that is answered is that of all who wait then with a limit, and of nobody who comes later: that a log stopped
+//!    is the log's to say, to whoever asks next.
 //!
 //! A model of all interleavings is in `model_tests.rs`, which compiles this file over other locks.
 
@@ -32,13 +33,14 @@ struct State {
     syncing: bool,
     /// The greatest number that another thread was asked to sync, and has not answered.
     asked: Option<SeqNo>,
-    /// What became of a sync that was asked for.
+    /// How many syncs that were asked for failed, and why the last one did.
+    failures: u64,
     failed: Option<Error>,
 }
 
 impl Durable {
     pub(crate) fn new(covered: SeqNo) -> Durable {
-        let state = State { covered, syncing: false, asked: None, failed: None };
+        let state = State { covered, syncing: false, asked: None, failures: 0, failed: None };
         Durable { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -88,7 +90,8 @@ impl Durable {
         ask: impl FnOnce(SeqNo) -> Result<()>,
     ) -> Result<bool> {
         let mut state = self.state.lock();
-        let is_over = |state: &State| state.covered >= seq || state.failed.is_some();
+        let before = state.failures;
+        let is_over = |state: &State| state.covered >= seq || state.failures != before;
         if !is_over(&state) && state.asked.is_none_or(|asked| asked < seq) {
             state.asked = Some(seq);
             drop(state);
@@ -102,8 +105,8 @@ impl Durable {
         }
         match &state.failed {
             _ if state.covered >= seq => Ok(true),
-            Some(error) => Err(error.clone()),
-            None => Ok(false),
+            Some(error) if state.failures != before => Err(error.clone()),
+            _ => Ok(false),
         }
     }
 
@@ -112,7 +115,8 @@ impl Durable {
         let mut state = self.state.lock();
         state.asked = state.asked.filter(|latest| *latest != asked);
         if let Err(error) = outcome {
-            state.failed.get_or_insert(error);
+            state.failures += 1;
+            state.failed = Some(error);
             self.changed.notify_all();
         }
     }

@@ -9,6 +9,8 @@ mod checkpoint;
 mod committer;
 mod cursor;
 mod durable;
+#[cfg(test)]
+mod durable_tests;
 mod files;
 mod healing;
 mod history;

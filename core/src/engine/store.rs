@@ -306,8 +306,9 @@ impl Store {
 
     /// Waits for the writer under way, answers who waits for an answer, syncs, and lets go of the lock whatever happens.
     fn shut_down(&self) -> Result<()> {
-        // A merge that runs sees that the store is closed.
-        let _merging = self.merging.begin();
+        // A merge that runs sees that the store is closed, and so does one that begins later: its turn is not kept, for a
+        // callback that `committer` is to wait for may want it.
+        drop(self.merging.begin());
         if let Some(interval) = self.interval.lock().take() {
             interval.stop();
         }
