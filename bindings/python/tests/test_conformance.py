@@ -23,7 +23,6 @@ import bitcask
 CASES = Path(__file__).parents[3] / "tests" / "conformance"
 IO_KINDS = ("mmap", "file")
 POLICY = {field.name for field in dataclasses.fields(bitcask.MergePolicy)} - {"window"}
-DELETE_RANGE = ("start", "end", "start_inclusive", "end_inclusive")
 
 
 @dataclass
@@ -638,8 +637,9 @@ class Runner:
         return "NOT_FOUND" if value is None else value
 
     def delete_range(self, writes: Writes, operation: Operation) -> str:
+        assert operation.options.keys() <= {"ge", "lt"}, "unknown option of a range to delete"
         given, _ = self.range(operation.options)
-        writes.delete_range(**{option: value for option, value in given.items() if option in DELETE_RANGE})
+        writes.delete_range(**given)
         self.after(None)
         return "OK"
 
