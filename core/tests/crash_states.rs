@@ -27,7 +27,7 @@ use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quie
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Workloads, and the four suites of their own below.
-const SHARES: usize = 19;
+const SHARES: usize = 20;
 const NORMAL: usize = 190_000;
 
 fn share() -> usize {
@@ -311,8 +311,7 @@ fn run_until_it_fails(
     (history, disk.kill())
 }
 
-fn workload_suite(nth: usize) {
-    let workload = &workload::all(false)[nth];
+fn workload_suite(workload: &Workload) {
     let (start, count) = (Instant::now(), Counter::default());
     for (way, options, always) in workload.ways() {
         let name = format!("{}, written {way}", workload.name);
@@ -329,7 +328,7 @@ fn workload_suite(nth: usize) {
 }
 
 macro_rules! workload_tests {
-    ($($name:ident = $nth:literal;)*) => { $(#[test] fn $name() { workload_suite($nth) })* };
+    ($($name:ident = $nth:literal;)*) => { $(#[test] fn $name() { workload_suite(&workload::all(false)[$nth]) })* };
 }
 
 workload_tests! {
@@ -348,6 +347,11 @@ workload_tests! {
     merge = 12;
     merge_beside_writes = 13;
     delete_merge_merge_reopen = 14;
+}
+
+#[test]
+fn ranges_and_transactions() {
+    workload_suite(&workload::ranges(40));
 }
 
 /// The index is saved by a thread beside the writer, as often as it can be: what it does comes at any moment between the writer's operations.

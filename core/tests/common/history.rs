@@ -6,12 +6,13 @@
 
 use bitcask::vfs::Vfs;
 use bitcask::vfs::sim::SimVfs;
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex};
 
-use bitcask::{BulkOptions, Db, FileId, MergeOptions, Options, WriteOptions};
+use bitcask::{BulkOptions, Db, FileId, IterOptions, MergeOptions, Options, WriteOptions};
 
-use super::workload::{Change, Step, Workload};
+use super::workload::{Change, Step, Workload, key};
 use super::{Map, dump, open};
 
 /// A number of operations that no history reaches.
@@ -190,6 +191,11 @@ pub(crate) fn changes_of(step: &Step) -> Vec<Change> {
         Step::Batch(changes) | Step::BatchSync(changes) | Step::Load(changes) | Step::LoadSync(changes) => {
             changes.clone()
         }
+        Step::Range(from, to, changes) | Step::Transaction(from, to, changes) => {
+            let mut all: BTreeMap<_, _> = (*from..*to).map(|n| (key(n), None)).collect();
+            all.extend(changes.iter().cloned());
+            all.into_iter().collect()
+        }
         Step::Sync | Step::Reopen | Step::Tick(_) | Step::Merge(_) | Step::MergeBeside(..) => Vec::new(),
     }
 }
@@ -214,6 +220,43 @@ pub(crate) fn write(db: &Db, step: &Step) -> bitcask::Result<bool> {
                 }
             }
             batch.commit_with(options).map(|()| true)
+        }
+        Step::Range(from, to, changes) => {
+            let mut batch = db.batch();
+            // What is written before it is hidden by it, or forgotten.
+            batch.put(&key(*from), b"hidden")?;
+            if from < to {
+                batch.delete_range(Bound::Included(&key(*from)), Bound::Excluded(&key(*to)))?;
+            } else {
+                batch.clear()?;
+            }
+            for (key, value) in changes {
+                match value {
+                    Some(value) => batch.put(key, value)?,
+                    None => batch.delete(key)?,
+                }
+            }
+            batch.commit_with(options).map(|()| true)
+        }
+        Step::Transaction(from, to, changes) => {
+            let mut txn = db.transaction()?;
+            let range = IterOptions::new().start(Bound::Included(&key(*from))).end(Bound::Excluded(&key(*to)));
+            txn.iter(&range)?.try_for_each(|record| record.map(|_| ()))?;
+            if from < to {
+                txn.delete_range(Bound::Included(&key(*from)), Bound::Excluded(&key(*to)))?;
+            }
+            let before = txn.savepoint()?;
+            txn.put(b"taken back", b"1")?;
+            txn.delete_prefix(b"")?;
+            txn.rollback_to(before)?;
+            for (key, value) in changes {
+                txn.get(key)?;
+                match value {
+                    Some(value) => txn.put(key, value)?,
+                    None => txn.delete(key)?,
+                }
+            }
+            txn.commit_with(options).map(|_| true)
         }
         Step::Load(changes) | Step::LoadSync(changes) => {
             let mut load = db.bulk_load(BulkOptions::new().sync(syncs(step)))?;

@@ -18,6 +18,10 @@ pub(crate) enum Step {
     Delete(Vec<u8>),
     Batch(Vec<Change>),
     BatchSync(Vec<Change>),
+    /// A batch that deletes all keys from one number on and before another, and then makes changes.
+    Range(usize, usize, Vec<Change>),
+    /// The same by a transaction, which looks at all of it before.
+    Transaction(usize, usize, Vec<Change>),
     /// An atomic bulk load, of puts only.
     Load(Vec<Change>),
     LoadSync(Vec<Change>),
@@ -73,7 +77,7 @@ pub(crate) fn value(key: &[u8], write: usize, len: usize) -> Vec<u8> {
     value
 }
 
-fn key(n: usize) -> Vec<u8> {
+pub(crate) fn key(n: usize) -> Vec<u8> {
     format!("key{n:02}").into_bytes()
 }
 
@@ -308,6 +312,31 @@ fn merge_beside_writes(n: usize) -> Workload {
         }
     }
     Workload { name: "merge beside writes", max_file_size: 4096, steps }
+}
+
+/// Batches and transactions that delete ranges and write into them again: of no key, of some, of so many that they go over files.
+pub(crate) fn ranges(n: usize) -> Workload {
+    let mut steps = numbered(30, 30, |n| n % 4 * 150);
+    for i in 0..n {
+        let (from, len) = (i * 11 % 30, [1, 4, 0, 30][i % 4]);
+        let mut changes = changes(i, i % 6, if i % 5 == 3 { 900 } else { 60 });
+        if i % 3 == 0 {
+            // Behind the range, so that it is there the next time.
+            changes.push((key(30 + i % 9), Some(value(&key(30 + i % 9), 40_000 + i, 80))));
+        }
+        let to = from + len;
+        steps.push(if i % 2 == 0 { Step::Range(from, to, changes) } else { Step::Transaction(from, to, changes) });
+        for j in 0..4 {
+            let k = key((i * 5 + j * 7) % 36);
+            steps.push(Step::Put(k.clone(), value(&k, 50_000 + i * 10 + j, j * 100)));
+        }
+        match i % 10 {
+            4 => steps.push(Step::Sync),
+            9 => steps.push(Step::Reopen),
+            _ => {}
+        }
+    }
+    Workload { name: "ranges and transactions", max_file_size: 4096, steps }
 }
 
 /// Deletes whose puts are in other files, in every order of merging them.
