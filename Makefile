@@ -11,7 +11,7 @@
 #   make bench-engines bench-index bench-ycsb bench-report    the parts of `make bench`
 #   make install PREFIX=/usr/local DESTDIR=
 
-LANGS ?= rust c cpp python go
+LANGS ?= rust c python cpp go
 BUILD ?= target
 DEMO_DIR ?= /usr/include
 
