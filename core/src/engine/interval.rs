@@ -1,8 +1,7 @@
 //! The thread behind `Durability::Interval`: syncs when time or bytes are up.
 //!
 //! It shares the log, and whom to tell of syncs, and nothing else of the store, so that it never keeps one open, and is stopped and joined by close.
-//! The sync itself runs beside writers: only the question what to sync and the answer take the log's lock.
-//! A sync that fails stops the log, which tells every later write, and ends the thread.
+//! A sync that fails stops the log, which tells every later write; a log that stopped ends the thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +13,7 @@ use crate::log::LogWriter;
 
 use super::durable::Durable;
 use super::lock::{Condvar, Mutex};
+use super::sync::{ALL, sync_beside};
 
 /// The running thread.
 #[derive(Debug)]
@@ -100,14 +100,8 @@ impl IntervalSync {
 
 fn run(pressure: &Pressure, log: &Mutex<LogWriter>, durable: &Durable, every: Duration) {
     while pressure.wait(every) {
-        let Some(sync) = log.lock().background_sync() else { continue };
-        let outcome = sync.run();
-        let mut log = log.lock();
-        if log.synced_to(&sync, outcome).is_err() {
+        if sync_beside(log, durable, ALL).is_err() {
             return;
         }
-        let covered = log.synced_seq();
-        drop(log);
-        durable.advance(covered);
     }
 }

@@ -35,6 +35,7 @@ mod recovery;
 mod refresh;
 mod snapshot;
 mod store;
+mod sync;
 mod transaction;
 mod unordered;
 mod wait;

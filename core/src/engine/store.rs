@@ -201,6 +201,7 @@ impl Store {
             healing.attach(&store);
         }
         if let Some(log) = &store.log
+            && store.saves_index()
             && store.report.scanned_records + store.report.hint_records >= CHECKPOINT_RECORDS
         {
             let mut log = log.lock();

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::types::SeqNo;
 
 use super::store::Store;
+use super::sync::sync_beside;
 
 impl Store {
     pub(crate) fn last_seq(&self) -> Result<SeqNo> {
@@ -40,17 +41,6 @@ impl Store {
     fn sync_beside(&self, seq: SeqNo) -> Result<SeqNo> {
         self.check_usable()?;
         let Some(log) = &self.log else { return Err(Error::ReadOnly) };
-        let sync = {
-            let log = log.lock();
-            log.check()?;
-            match log.background_sync() {
-                Some(sync) if log.synced_seq() < seq => sync,
-                _ => return Ok(log.synced_seq()),
-            }
-        };
-        let outcome = sync.run();
-        let mut log = log.lock();
-        log.synced_to(&sync, outcome)?;
-        Ok(log.synced_seq())
+        sync_beside(log, &self.durable, seq)
     }
 }

@@ -117,6 +117,18 @@ impl Store {
         answers.unwrap_or_else(|| vec![Err(unanswered()); count])
     }
 
+    /// Does something with the log of a store that is open and stays so meanwhile.
+    pub(super) fn with_open_log<R>(&self, work: impl FnOnce(&mut LogWriter) -> Result<R>) -> Result<R> {
+        let log = self.log.as_ref().ok_or(Error::ReadOnly)?;
+        // A child process must not wait for a lock that a thread of its parent may have held.
+        self.check_usable()?;
+        let mut log = StopOnPanic(log.lock());
+        self.check_usable()?;
+        let outcome = work(&mut log.0);
+        self.durable.advance(log.0.synced_seq());
+        outcome
+    }
+
     fn commit_group(&self, jobs: Vec<Job>) -> Vec<Outcome> {
         let Some(log) = &self.log else { return fail(&Error::ReadOnly, &jobs) };
         let mut log = StopOnPanic(log.lock());
@@ -264,7 +276,7 @@ impl Store {
 }
 
 /// A writer that a panic leaves in the midst of something takes no more writes: log and index may disagree.
-pub(super) struct StopOnPanic<'a>(pub(super) MutexGuard<'a, LogWriter>);
+struct StopOnPanic<'a>(MutexGuard<'a, LogWriter>);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {

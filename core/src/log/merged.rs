@@ -12,7 +12,7 @@ use crate::format::header::{DATA_START, FileKind};
 use crate::format::hint::HintEntry;
 use crate::format::names;
 use crate::format::payload::Seal;
-use crate::format::record::{Body, RecordFields, RecordHeader, RecordKind, encode_header, record_len};
+use crate::format::record::{Body, RecordFields, RecordHeader, RecordKind, encode_header};
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 use crate::vfs::{OpenMode, Vfs, write_all_at};
 
@@ -110,36 +110,35 @@ impl Output {
         let kind = if header.kind.is_put() { RecordKind::Put } else { RecordKind::Delete };
         let (seq, timestamp, expiry) = (header.seq, header.timestamp, header.expiry);
         let fields = RecordFields { kind, seq, timestamp, expiry, synced: false };
-        let offset = self.end;
-        let head = encode_header(&fields, body, self.file.placer(), offset);
-        let key = content.get(..usize::from(body.key_len)).unwrap_or_default();
-        self.hint.push(&HintEntry { kind, offset, value_len: body.value_len, seq, expiry, key });
-        self.seal.add(seq, timestamp);
-        self.buf.extend_from_slice(head.as_slice());
+        self.begin(&fields, body, content.get(..usize::from(body.key_len)).unwrap_or_default());
         if content.len() >= BUFFER {
             self.flush()?;
-            self.write(content, offset + head.as_slice().len() as u64)?;
+            self.write(content, self.written())?;
         } else {
             self.buf.extend_from_slice(content);
         }
-        self.end = offset + record_len(body.key_len, body.value_len, expiry.is_some());
         if self.buf.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
     /// Appends a delete whose record is not at hand.
     pub(crate) fn push_delete(&mut self, key: &[u8], seq: SeqNo, timestamp: Timestamp) -> Result<()> {
         let Some(body) = Body::new(key, &[]) else { return Ok(()) };
-        let kind = RecordKind::Delete;
-        let fields = RecordFields { kind, seq, timestamp, expiry: None, synced: false };
-        let offset = self.end;
-        let head = encode_header(&fields, &body, self.file.placer(), offset);
-        self.hint.push(&HintEntry { kind, offset, value_len: 0, seq, expiry: None, key });
-        self.seal.add(seq, timestamp);
-        for part in [head.as_slice(), key, body.padding()] {
+        let fields = RecordFields { kind: RecordKind::Delete, seq, timestamp, expiry: None, synced: false };
+        self.begin(&fields, &body, key);
+        for part in [key, body.padding()] {
             self.buf.extend_from_slice(part);
         }
-        self.end = offset + body.record_len(false);
         if self.buf.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    /// Appends a record's header, and counts the whole record.
+    fn begin(&mut self, fields: &RecordFields, body: &Body, key: &[u8]) {
+        let &RecordFields { kind, seq, timestamp, expiry, .. } = fields;
+        let offset = self.end;
+        self.buf.extend_from_slice(encode_header(fields, body, self.file.placer(), offset).as_slice());
+        self.hint.push(&HintEntry { kind, offset, value_len: body.value_len, seq, expiry, key });
+        self.seal.add(seq, timestamp);
+        self.end = offset + body.record_len(expiry.is_some());
     }
 
     /// What is buffered stands before `end`, or before a large record that goes there next.

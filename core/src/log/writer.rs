@@ -230,11 +230,15 @@ impl LogWriter {
     /// A number for a data file that is not of the log. Files of the log that are begun later have greater ones.
     pub(crate) fn take_id(&mut self) -> Result<FileId> {
         self.check()?;
+        self.last_id = self.next_id()?;
+        Ok(self.last_id)
+    }
+
+    fn next_id(&self) -> Result<FileId> {
         let id = FileId(self.last_id.0.saturating_add(1));
         if id > FileId::MAX {
             return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
         }
-        self.last_id = id;
         Ok(id)
     }
 
@@ -410,10 +414,7 @@ impl LogWriter {
 
     fn rotate_to(&mut self, base_seq: SeqNo, files: &mut NewFiles) -> Result<()> {
         self.check()?;
-        let id = FileId(self.last_id.0.saturating_add(1));
-        if id > FileId::MAX {
-            return Err(Error::Unsupported { what: "all file ids of the format are used up".into() });
-        }
+        let id = self.next_id()?;
         let unsealed = self.seal_active(base_seq)?;
         // A number is not used twice, also if creating the file fails half-way.
         self.last_id = id;

@@ -23,7 +23,7 @@ use crate::log::{Encoded, Load, LogWriter, NewFiles};
 use crate::types::SeqNo;
 
 use super::store::Store;
-use super::write::{StopOnPanic, too_large};
+use super::write::too_large;
 use entries::Entries;
 
 /// A load with fewer bytes than this is a batch in the log and no file of its own.
@@ -132,18 +132,6 @@ impl Drop for Bulk {
 }
 
 impl Store {
-    /// Does something with the log of a store that is open and stays so meanwhile.
-    fn with_open_log<R>(&self, work: impl FnOnce(&mut LogWriter) -> Result<R>) -> Result<R> {
-        let log = self.log.as_ref().ok_or(Error::ReadOnly)?;
-        // A child process must not wait for a lock that a thread of its parent may have held.
-        self.check_usable()?;
-        let mut log = StopOnPanic(log.lock());
-        self.check_usable()?;
-        let outcome = work(&mut log.0);
-        self.durable.advance(log.0.synced_seq());
-        outcome
-    }
-
     fn add_to_load(&self, load: &mut Load, entries: &mut Entries, key: &[u8], value: &[u8]) -> Result<()> {
         if load.needs_part(key.len() as u64 + value.len() as u64) {
             load.seal()?;

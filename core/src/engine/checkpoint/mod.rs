@@ -20,9 +20,9 @@ use crate::log::LogWriter;
 use crate::util::lock::Mutex;
 use crate::vfs::Vfs;
 
-use super::durable::Durable;
 use super::recovery;
 use super::store::Store;
+use super::sync::{ALL, sync_beside};
 
 mod read;
 mod write;
@@ -122,6 +122,11 @@ impl Store {
         !self.report.damage.is_empty() || self.saving.is_refused()
     }
 
+    /// Whether the index is of a kind that is saved at all.
+    pub(super) fn saves_index(&self) -> bool {
+        self.index.is_persistent() || self.index.imaged().is_some()
+    }
+
     /// Whether it is time to save the index, after so many more bytes of log.
     pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
         let every = self.config.checkpoint_bytes;
@@ -157,10 +162,10 @@ impl Store {
     ///
     /// REQUIRES: [`Saving::stop`] was called; the log was closed.
     pub(super) fn keep_index_at_close(&self, log: &mut LogWriter) {
-        let imaged = self.index.imaged();
-        if imaged.is_none() && !self.index.is_persistent() {
+        if !self.saves_index() {
             return;
         }
+        let imaged = self.index.imaged();
         if imaged.is_some()
             && let Some(covered) = self.covered(log, false)
             && self.saving.shared.kept.lock().as_ref().is_some_and(|kept| is_enough(kept, &covered))
@@ -205,7 +210,7 @@ impl Store {
         let durable = Arc::clone(&self.durable);
         let run = move || {
             let Some(imaged) = index.imaged() else { return };
-            let sync_log = || sync(&log, &durable);
+            let sync_log = || sync_beside(&log, &durable, ALL).map(|_| ());
             let place = (vfs.as_ref(), dir.as_path());
             if write::write(place, imaged, &head, &covered, sync_log, &running.0.stop).is_ok() {
                 *running.0.kept.lock() = Some(covered);
@@ -226,23 +231,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.is_running.store(false, Ordering::Release);
     }
-}
-
-/// Brings all of the log to stable storage, as it is now. The sync runs beside writers.
-fn sync(log: &Mutex<LogWriter>, durable: &Durable) -> Result<()> {
-    let sync = {
-        let log = log.lock();
-        log.check()?;
-        log.background_sync()
-    };
-    let Some(sync) = sync else { return Ok(()) };
-    let outcome = sync.run();
-    let mut log = log.lock();
-    log.synced_to(&sync, outcome)?;
-    let covered = log.synced_seq();
-    drop(log);
-    durable.advance(covered);
-    Ok(())
 }
 
 /// Whether an image that goes to one place is as good as one that goes to another: there is no commit between them, and the files are the same.

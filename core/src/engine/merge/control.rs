@@ -1,14 +1,14 @@
 //! How a merge is slowed down, paused, watched and stopped.
 //!
-//! A merge calls [`Pace::step`] for all bytes that it reads and writes: there, and nowhere else, it waits, and there it learns that the store was closed.
-//! Waiting is on a lock of the standard library, for the reason that `interval` gives, and for moments only, so that nothing has to wake it.
+//! A merge tells [`Pace`] of all bytes that it reads and writes: there, and nowhere else, it waits, and there it learns that the store was closed.
+//! It waits for moments only, so that nothing has to wake it.
 
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::stats::MergeProgress;
+use crate::util::lock::{Condvar, Mutex};
 
 use super::super::store::Store;
 use super::MergeOptions;
@@ -27,22 +27,17 @@ pub(crate) struct Pause {
 
 impl Pause {
     pub(crate) fn set(&self, paused: bool) {
-        *self.lock() = paused;
+        *self.paused.lock() = paused;
         self.changed.notify_all();
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        *self.lock()
+        *self.paused.lock()
     }
 
-    /// Waits for so long, or until pausing ends.
-    fn wait(&self, time: Duration) {
-        drop(self.changed.wait_timeout(self.lock(), time));
-    }
-
-    /// Nothing that could panic happens under this lock, so that it is never poisoned.
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the end of a pause, but no longer than a moment.
+    fn wait(&self) {
+        drop(self.changed.wait_timeout_while(self.paused.lock(), MOMENT, |paused| *paused));
     }
 }
 
@@ -96,12 +91,12 @@ impl<'a> Pace<'a> {
         };
         while !owed.is_zero() {
             let now = owed.min(MOMENT);
-            self.store.merging.pause.wait(now);
+            std::thread::sleep(now);
             self.store.check_usable()?;
             owed -= now;
         }
         while self.store.merging.pause.is_set() {
-            self.store.merging.pause.wait(MOMENT);
+            self.store.merging.pause.wait();
             self.store.check_usable()?;
         }
         Ok(())

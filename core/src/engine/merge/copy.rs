@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
 use crate::index::{Direction, KeyPage, Start};
-use crate::log::{Finished, Item, Output, OutputConfig, Scanner};
+use crate::log::{DataFile, Finished, Item, Output, OutputConfig, Scanner};
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 
 use super::super::store::Store;
@@ -74,7 +74,7 @@ impl<'a> Copier<'a> {
 
     /// Copies the live records of all sources.
     pub(super) fn copy_live(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        let live: u64 = self.sources.iter().map(|source| self.store.live_records(source.file.id())).sum();
+        let live: u64 = self.sources.iter().map(|source| self.store.totals_of(source.file.id()).live_records).sum();
         let is_ordered = self.store.index.capabilities().ordered;
         if is_ordered && live.saturating_mul(WALK_SHARE) >= self.store.index.len() {
             self.walk_index(pace, report)
@@ -161,10 +161,10 @@ impl<'a> Copier<'a> {
 
     fn copy_all(&mut self, live: &[Location], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
         for (i, &location) in live.iter().enumerate() {
-            if let Some(later) = live.get(i + AHEAD)
-                && let Some(source) = self.sources.iter().find(|source| source.file.id() == later.file())
+            if let Some(&later) = live.get(i + AHEAD)
+                && let Some(file) = self.file_of(later)
             {
-                source.file.ask_for(*later);
+                file.ask_for(later);
             }
             let len = self.copy(location)?;
             report.copied_records += 1;
@@ -173,10 +173,13 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
+    fn file_of(&self, location: Location) -> Option<&'a DataFile> {
+        let sources: &'a [Source] = self.sources;
+        sources.iter().find(|source| source.file.id() == location.file()).map(|source| source.file.as_ref())
+    }
+
     fn copy(&mut self, location: Location) -> Result<u64> {
-        let sources = self.sources;
-        let Some(source) = sources.iter().find(|source| source.file.id() == location.file()) else { return Ok(0) };
-        let file = &source.file;
+        let Some(file) = self.file_of(location) else { return Ok(0) };
         let mut scratch = std::mem::take(&mut self.scratch);
         let view = file.view(location, false, &mut scratch)?;
         let (header, body, content) = file

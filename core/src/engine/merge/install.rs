@@ -16,6 +16,7 @@ use crate::types::{FileId, Location, SeqNo};
 
 use super::super::history::Job;
 use super::super::store::Store;
+use super::super::sync::{ALL, sync_beside};
 use super::control::Pace;
 use super::sources::Source;
 use super::{Account, Ledger, MergeReport};
@@ -116,17 +117,7 @@ impl Store {
     /// their going.
     pub(super) fn sync_log_beside(&self) -> Result<()> {
         let Some(log) = &self.log else { return Err(Error::ReadOnly) };
-        let sync = {
-            let log = log.lock();
-            log.check()?;
-            log.background_sync()
-        };
-        let Some(sync) = sync else { return Ok(()) };
-        let outcome = sync.run();
-        let mut log = log.lock();
-        log.synced_to(&sync, outcome)?;
-        self.durable.advance(log.synced_seq());
-        Ok(())
+        sync_beside(log, &self.durable, ALL).map(|_| ())
     }
 
     /// Makes sure that the index names no source any more. By the argument of docs/MERGE.md it can't; should it all the same, by a bug, then a file

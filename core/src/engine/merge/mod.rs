@@ -34,6 +34,7 @@ use crate::stats::{MergeNeed, MergeProgress, MergeReport};
 use crate::types::{FileId, IoKind};
 
 use super::store::Store;
+use accounts::Totals;
 pub(crate) use accounts::{Account, Accounts, Ledger};
 use control::{Pace, Pause};
 use copy::Copier;
@@ -185,7 +186,7 @@ impl Store {
             return Ok(());
         }
         self.judge_deletes(&mut sources)?;
-        let dead = sources.iter().map(|source| self.dead_records(source.file.id())).sum::<u64>();
+        let dead = sources.iter().map(|source| self.totals_of(source.file.id()).dead_records).sum::<u64>();
         let mut copier = Copier::new(self, &sources);
         copier.copy_deletes(pace, report)?;
         copier.copy_live(pace, report)?;
@@ -216,7 +217,7 @@ impl Store {
 
     /// The index names other files now than the last checkpoint of it says.
     fn keep_index_after_merge(&self) -> Result<()> {
-        if !self.index.is_persistent() && self.index.imaged().is_none() {
+        if !self.saves_index() {
             return Ok(());
         }
         self.with_log(|log| {
@@ -229,12 +230,10 @@ impl Store {
 
     /// Seals the file that the log ends in, so that it can be merged.
     fn begin_file(&self) -> Result<()> {
-        self.with_log(|log| {
-            self.check_usable()?;
+        self.with_open_log(|log| {
             let mut files = NewFiles::new();
             let outcome = log.begin_file(&mut files);
             self.files.add(files);
-            self.durable.advance(log.synced_seq());
             outcome
         })
     }
@@ -243,12 +242,9 @@ impl Store {
         self.files.load().all().iter().filter(|file| group.contains(&file.id())).map(|file| file.end()).sum()
     }
 
-    fn live_records(&self, file: FileId) -> u64 {
-        self.accounts.look(|ledger| ledger.get(file).map_or(0, |account| account.totals().live_records)).unwrap_or(0)
-    }
-
-    fn dead_records(&self, file: FileId) -> u64 {
-        self.accounts.look(|ledger| ledger.get(file).map_or(0, |account| account.totals().dead_records)).unwrap_or(0)
+    /// A file's account in figures; zeros if it has none.
+    fn totals_of(&self, file: FileId) -> Totals {
+        self.accounts.look(|ledger| ledger.get(file).map(Account::totals)).flatten().unwrap_or_default()
     }
 
     fn output_config(&self) -> OutputConfig {

@@ -105,9 +105,8 @@ impl Store {
                 // What is damaged may be older than all that can be read.
                 _ if self.is_damaged(file) => SeqNo::ZERO,
                 Some(Some((min, _))) => bound.min(min),
-                Some(None) => bound,
-                // Begun since: what is in it is newer than all that is merged.
-                None => bound,
+                // Without records, or begun since: what is in it is newer than all that is merged.
+                Some(None) | None => bound,
             };
         }
         for source in sources.iter_mut().rev() {

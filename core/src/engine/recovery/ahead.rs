@@ -16,6 +16,8 @@ use crate::log::{DataFile, HintReader};
 use crate::types::{FileId, Location, SeqNo};
 use crate::vfs::Vfs;
 
+use super::hints::hinted;
+
 /// More threads than this gain nothing: the index is filled by one.
 const MAX_THREADS: usize = 4;
 /// Packets of a file that wait to be taken.
@@ -57,10 +59,9 @@ impl Packet {
     }
 
     fn push(&mut self, file: FileId, entry: &HintEntry<'_>) {
-        let new = if entry.kind.is_put() { Location::new(file, entry.offset, entry.record_len()) } else { None };
         let start = self.keys.len();
         self.keys.extend_from_slice(entry.key);
-        self.changes.push((start..self.keys.len(), new));
+        self.changes.push((start..self.keys.len(), hinted(file, entry)));
         self.max_seq = self.max_seq.max(entry.seq);
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
-use crate::format::hint::HintHeader;
+use crate::format::hint::{HintEntry, HintHeader};
 use crate::format::payload::Seal;
 use crate::log::{DataFile, HintReader, HintWriter};
-use crate::types::{Location, SeqNo};
+use crate::types::{FileId, Location, SeqNo};
 
 use super::ahead::{Hearing, Said};
 use super::replay::{InFile, Replay};
@@ -16,15 +16,7 @@ use super::start::Start;
 impl Replay<'_> {
     /// Uses a file's hint as far as it goes, and says from where the file itself is to be read.
     pub(super) fn read_hint(&mut self, file: &Arc<DataFile>) -> Result<InFile> {
-        let mut progress = InFile {
-            seal: Seal::default(),
-            hint: None,
-            sealed: false,
-            is_marked: false,
-            hinted_to: 0,
-            at: DATA_START,
-            witness: 0,
-        };
+        let mut progress = InFile::at(DATA_START, Seal::default(), 0);
         match self.ahead.as_mut().and_then(|ahead| ahead.take(file.id())) {
             Some(hearing) => self.hear_hint(file, hearing, &mut progress)?,
             None => match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
@@ -42,15 +34,7 @@ impl Replay<'_> {
     /// The file in which reading begins, behind its hint if that does not go further than the index: the hint's entries need not be read for
     /// it to be continued.
     pub(super) fn begin_in(&mut self, file: &Arc<DataFile>, start: Start) -> InFile {
-        let mut progress = InFile {
-            seal: start.seal,
-            hint: None,
-            sealed: false,
-            is_marked: false,
-            hinted_to: 0,
-            at: start.position.offset,
-            witness: start.witness,
-        };
+        let mut progress = InFile::at(start.position.offset, start.seal, start.witness);
         if !self.config.collect_hints {
             self.saw(start.seq);
             return progress;
@@ -63,13 +47,13 @@ impl Replay<'_> {
                     progress.at = header.covered;
                     progress.seal = summary(&header);
                     self.saw(header.max_seq);
-                    if self.config.collect_hints && reader.skip().is_ok() {
+                    if reader.skip().is_ok() {
                         progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, &reader));
                     }
                     return progress;
                 }
             }
-            Ok(None) if progress.at == DATA_START && self.config.collect_hints => {
+            Ok(None) if progress.at == DATA_START => {
                 progress.hint = Some(HintWriter::new(self.config.vfs, self.config.dir, file));
             }
             Ok(None) => {}
@@ -98,9 +82,7 @@ impl Replay<'_> {
                 }
             };
             for entry in block.entries().map_while(Result::ok) {
-                let new =
-                    if entry.kind.is_put() { Location::new(file.id(), entry.offset, entry.record_len()) } else { None };
-                self.applier.change(entry.key, new, entry.seq, file.id())?;
+                self.applier.change(entry.key, hinted(file.id(), &entry), entry.seq, file.id())?;
                 entries += 1;
             }
             self.config.progress.at(reader.reached(), self.records() + entries)?;
@@ -169,6 +151,11 @@ impl Replay<'_> {
         let path = HintReader::path_of(self.config.dir, file.id());
         self.report.unusable_hints.push((path, reason));
     }
+}
+
+/// Where a hint says that a put is; `None` for a delete.
+pub(super) fn hinted(file: FileId, entry: &HintEntry<'_>) -> Option<Location> {
+    if entry.kind.is_put() { Location::new(file, entry.offset, entry.record_len()) } else { None }
 }
 
 /// What a hint says of the records that it covers.

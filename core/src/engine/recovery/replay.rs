@@ -190,6 +190,13 @@ pub(super) struct InFile {
     pub(super) witness: u64,
 }
 
+impl InFile {
+    /// At the place where the file itself is to be read from, with the summary of what is before it and the record that ends there.
+    pub(super) fn at(at: u64, seal: Seal, witness: u64) -> InFile {
+        InFile { seal, hint: None, sealed: false, is_marked: false, hinted_to: 0, at, witness }
+    }
+}
+
 impl Replay<'_> {
     /// Takes over what is known at the place where reading begins.
     fn begin(&mut self) {
