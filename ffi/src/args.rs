@@ -1,9 +1,10 @@
 //! Checks of what callers hand in: buffers, strings, flags and out-parameters.
 
 use std::ffi::{CStr, OsStr, c_char};
+use std::ops::Bound;
 use std::path::Path;
 
-use engine::WriteOptions;
+use engine::{Status, WriteOptions};
 
 use crate::error::Failure;
 use crate::store::{BITCASK_WRITE_DEFAULT, BITCASK_WRITE_SYNC};
@@ -88,6 +89,32 @@ pub(crate) fn check_apart(input: &[u8], output: &[u8], names: &str) -> Result<()
         return Err(Failure::invalid(format!("{names} overlap")));
     }
     Ok(())
+}
+
+/// The keys from `start` on and before `end`; where that is NULL, up to the last.
+///
+/// # Safety
+/// As [`bytes`], of both.
+#[expect(clippy::type_complexity, reason = "as the core takes it")]
+pub(crate) unsafe fn half_open<'a>(
+    (start, start_len): (*const u8, usize),
+    (end, end_len): (*const u8, usize),
+) -> Result<(Bound<&'a [u8]>, Bound<&'a [u8]>), Failure> {
+    // SAFETY: the caller's promises.
+    let (start, stop) = unsafe { (bytes(start, start_len, "start")?, bytes(end, end_len, "end")?) };
+    Ok((Bound::Included(start), if end.is_null() { Bound::Unbounded } else { Bound::Excluded(stop) }))
+}
+
+/// What a call says that asks whether a key is there.
+pub(crate) fn found(there: bool) -> Status {
+    if there { Status::Ok } else { Status::NotFound }
+}
+
+/// What a call says that copies a value, of which it tells the length, into a buffer.
+pub(crate) fn copied(place: Out<usize>, len: Option<usize>, capacity: usize) -> Status {
+    let Some(len) = len else { return Status::NotFound };
+    place.set(len);
+    if len > capacity { Status::BufferTooSmall } else { Status::Ok }
 }
 
 /// A path from a C string, as the operating system takes it.

@@ -1,10 +1,8 @@
 //! Batches: writes that take effect together.
 
-use std::ops::Bound;
-
 use engine::{Batch, Savepoint, Status};
 
-use crate::args::{Out, bytes, write_options};
+use crate::args::{Out, bytes, half_open, write_options};
 use crate::child::{Child, with, with_child};
 use crate::error::bitcask_error;
 use crate::guard::guard;
@@ -13,7 +11,7 @@ use crate::iter::{Pages, bitcask_iter};
 use crate::iter_options::{bitcask_iter_options, to_core};
 use crate::store::bitcask_db;
 use crate::table::Table;
-use crate::value::{bitcask_value, new_value};
+use crate::value::{bitcask_value, give_value};
 
 /// Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 /// thread at a time.
@@ -115,10 +113,8 @@ pub unsafe extern "C" fn bitcask_batch_delete_range(
     // SAFETY: the caller's promises for `start`, `end` and `error`.
     unsafe {
         guard(error, || {
-            let (start, is_open) = (bytes(start, start_len, "start")?, end.is_null());
-            let end = bytes(end, end_len, "end")?;
-            let end = if is_open { Bound::Unbounded } else { Bound::Excluded(end) };
-            with(batch, |batch| Ok(batch.delete_range(Bound::Included(start), end)?))?;
+            let (low, high) = half_open((start, start_len), (end, end_len))?;
+            with(batch, |batch| Ok(batch.delete_range(low, high)?))?;
             Ok(Status::Ok)
         })
     }
@@ -214,9 +210,7 @@ pub unsafe extern "C" fn bitcask_batch_get(
     unsafe {
         guard(error, || {
             let (place, key) = (Out::new(value, "value")?, bytes(key, key_len, "key")?);
-            let Some(value) = with(batch, |batch| Ok(batch.get(key)?))? else { return Ok(Status::NotFound) };
-            place.set(new_value(value)?);
-            Ok(Status::Ok)
+            give_value(place, with(batch, |batch| Ok(batch.get(key)?))?)
         })
     }
 }

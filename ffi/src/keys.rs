@@ -1,6 +1,6 @@
 //! The store's keys without an iterator: the first, the last, how many, and one at random.
 
-use engine::{Db, Error, Status, Value};
+use engine::Status;
 
 use crate::args::Out;
 use crate::error::bitcask_error;
@@ -9,7 +9,7 @@ use crate::handles::enter_here;
 use crate::iter::bitcask_entry;
 use crate::iter_options::{bitcask_iter_options, to_core};
 use crate::store::bitcask_db;
-use crate::value::{bitcask_value, new_key, new_record};
+use crate::value::{bitcask_value, give_record, new_key};
 
 /// The record with the least key. *value is owned by the caller, who frees it with bitcask_value_free; *entry has the
 /// record's key and value, whose bytes live as long as *value. They stay what they are, as with bitcask_get.
@@ -26,7 +26,7 @@ pub unsafe extern "C" fn bitcask_first(
     error: *mut *mut bitcask_error,
 ) -> i32 {
     // SAFETY: the caller's promises.
-    unsafe { edge(db, value, entry, error, Db::first) }
+    unsafe { give_record(value, entry, error, || Ok(enter_here(db)?.db.first()?)) }
 }
 
 /// The record with the greatest key; else as bitcask_first.
@@ -40,32 +40,7 @@ pub unsafe extern "C" fn bitcask_last(
     error: *mut *mut bitcask_error,
 ) -> i32 {
     // SAFETY: the caller's promises.
-    unsafe { edge(db, value, entry, error, Db::last) }
-}
-
-/// What the core gives for one end of its keys.
-type Found = Result<Option<(Vec<u8>, Value)>, Error>;
-
-/// # Safety
-/// Unless they are NULL, `value`, `entry` and `error` can be written until the call ends.
-unsafe fn edge(
-    db: *mut bitcask_db,
-    value: *mut *mut bitcask_value,
-    entry: *mut bitcask_entry,
-    error: *mut *mut bitcask_error,
-    call: fn(&Db) -> Found,
-) -> i32 {
-    // SAFETY: the caller's promises.
-    unsafe {
-        guard(error, || {
-            let (place, entry) = (Out::new(value, "value")?, Out::new(entry, "entry")?);
-            let Some((key, value)) = call(&enter_here(db)?.db)? else { return Ok(Status::NotFound) };
-            let (handle, record) = new_record(key, value)?;
-            place.set(handle);
-            entry.set(record);
-            Ok(Status::Ok)
-        })
-    }
+    unsafe { give_record(value, entry, error, || Ok(enter_here(db)?.db.last()?)) }
 }
 
 /// How many records an iterator with these options would give now, in *count. options may be NULL for all records, which

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use engine::{Error, Snapshot, Status, Value};
+use engine::{Error, Snapshot, Status};
 
-use crate::args::{Out, array, buffer, bytes, check_apart};
+use crate::args::{Out, array, buffer, bytes, check_apart, copied, found};
 use crate::child::Child;
 use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
@@ -14,7 +14,7 @@ use crate::iter::{Pages, bitcask_entry, bitcask_iter};
 use crate::iter_options::{bitcask_iter_options, to_core};
 use crate::store::bitcask_db;
 use crate::table::Table;
-use crate::value::{bitcask_value, new_record, new_value};
+use crate::value::{bitcask_value, give_record, give_value};
 use crate::values::{bitcask_lookup, bitcask_values, find, packed};
 
 /// The store at one moment: every read shows the effect of the same commits, whatever is written meanwhile. Owned by the
@@ -85,9 +85,7 @@ pub unsafe extern "C" fn bitcask_snapshot_get(
     unsafe {
         guard(error, || {
             let (place, key) = (Out::new(value, "value")?, bytes(key, key_len, "key")?);
-            let Some(value) = open(snapshot)?.snapshot.get(key)? else { return Ok(Status::NotFound) };
-            place.set(new_value(value)?);
-            Ok(Status::Ok)
+            give_value(place, open(snapshot)?.snapshot.get(key)?)
         })
     }
 }
@@ -111,9 +109,7 @@ pub unsafe extern "C" fn bitcask_snapshot_get_into(
             let (place, key) = (Out::new(len, "len")?, bytes(key, key_len, "key")?);
             let buf = buffer(buf, capacity, "buf")?;
             check_apart(key, buf, "key and buf")?;
-            let Some(len) = open(snapshot)?.snapshot.get_into(key, buf)? else { return Ok(Status::NotFound) };
-            place.set(len);
-            Ok(if len > capacity { Status::BufferTooSmall } else { Status::Ok })
+            Ok(copied(place, open(snapshot)?.snapshot.get_into(key, buf)?, capacity))
         })
     }
 }
@@ -132,7 +128,7 @@ pub unsafe extern "C" fn bitcask_snapshot_contains(
     unsafe {
         guard(error, || {
             let there = open(snapshot)?.snapshot.contains(bytes(key, key_len, "key")?)?;
-            Ok(if there { Status::Ok } else { Status::NotFound })
+            Ok(found(there))
         })
     }
 }
@@ -299,7 +295,7 @@ pub unsafe extern "C" fn bitcask_snapshot_first(
     error: *mut *mut bitcask_error,
 ) -> i32 {
     // SAFETY: the caller's promises.
-    unsafe { edge(snapshot, value, entry, error, Snapshot::first) }
+    unsafe { give_record(value, entry, error, || Ok(open(snapshot)?.snapshot.first()?)) }
 }
 
 /// The record with the greatest key, as bitcask_last.
@@ -313,32 +309,7 @@ pub unsafe extern "C" fn bitcask_snapshot_last(
     error: *mut *mut bitcask_error,
 ) -> i32 {
     // SAFETY: the caller's promises.
-    unsafe { edge(snapshot, value, entry, error, Snapshot::last) }
-}
-
-/// What the core gives for one end of the keys.
-type Found = Result<Option<(Vec<u8>, Value)>, Error>;
-
-/// # Safety
-/// Unless they are NULL, `value`, `entry` and `error` can be written until the call ends.
-unsafe fn edge(
-    snapshot: *const bitcask_snapshot,
-    value: *mut *mut bitcask_value,
-    entry: *mut bitcask_entry,
-    error: *mut *mut bitcask_error,
-    call: fn(&Snapshot) -> Found,
-) -> i32 {
-    // SAFETY: the caller's promises.
-    unsafe {
-        guard(error, || {
-            let (place, entry) = (Out::new(value, "value")?, Out::new(entry, "entry")?);
-            let Some((key, value)) = call(&open(snapshot)?.snapshot)? else { return Ok(Status::NotFound) };
-            let (handle, record) = new_record(key, value)?;
-            place.set(handle);
-            entry.set(record);
-            Ok(Status::Ok)
-        })
-    }
+    unsafe { give_record(value, entry, error, || Ok(open(snapshot)?.snapshot.last()?)) }
 }
 
 /// Frees a snapshot. Does nothing for NULL, or if it was freed before.

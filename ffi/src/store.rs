@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use engine::{Db, Status};
 
-use crate::args::{Out, buffer, bytes, check_apart, os_path, write_options};
+use crate::args::{Out, buffer, bytes, check_apart, copied, found, os_path, write_options};
 use crate::error::bitcask_error;
 use crate::fork;
 use crate::guard::{guard, quiet_panics};
 use crate::handles::{Handle, Striped, enter_here, new_handle, take_here};
 use crate::options::{bitcask_options, to_core};
 use crate::table::Table;
-use crate::value::{bitcask_value, new_value};
+use crate::value::{bitcask_value, give_value};
 
 /// For flags: the store's own durability.
 pub const BITCASK_WRITE_DEFAULT: u32 = 0;
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn bitcask_contains(
     unsafe {
         guard(error, || {
             let there = enter_here(db)?.db.contains(bytes(key, key_len, "key")?)?;
-            Ok(if there { Status::Ok } else { Status::NotFound })
+            Ok(found(there))
         })
     }
 }
@@ -208,9 +208,7 @@ pub unsafe extern "C" fn bitcask_get(
     unsafe {
         guard(error, || {
             let (place, key) = (Out::new(value, "value")?, bytes(key, key_len, "key")?);
-            let Some(value) = enter_here(db)?.db.get(key)? else { return Ok(Status::NotFound) };
-            place.set(new_value(value)?);
-            Ok(Status::Ok)
+            give_value(place, enter_here(db)?.db.get(key)?)
         })
     }
 }
@@ -239,9 +237,7 @@ pub unsafe extern "C" fn bitcask_get_into(
             let (place, key) = (Out::new(len, "len")?, bytes(key, key_len, "key")?);
             let buf = buffer(buf, capacity, "buf")?;
             check_apart(key, buf, "key and buf")?;
-            let Some(len) = enter_here(db)?.db.get_into(key, buf)? else { return Ok(Status::NotFound) };
-            place.set(len);
-            Ok(if len > capacity { Status::BufferTooSmall } else { Status::Ok })
+            Ok(copied(place, enter_here(db)?.db.get_into(key, buf)?, capacity))
         })
     }
 }

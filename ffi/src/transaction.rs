@@ -1,10 +1,8 @@
 //! Optimistic transactions.
 
-use std::ops::Bound;
-
 use engine::{Savepoint, Status, Transaction};
 
-use crate::args::{Out, bytes, write_options};
+use crate::args::{Out, bytes, found, half_open, write_options};
 use crate::child::{Child, with, with_child};
 use crate::error::bitcask_error;
 use crate::guard::guard;
@@ -13,7 +11,7 @@ use crate::iter::{Pages, bitcask_iter};
 use crate::iter_options::{bitcask_iter_options, to_core};
 use crate::store::bitcask_db;
 use crate::table::Table;
-use crate::value::{bitcask_value, new_value};
+use crate::value::{bitcask_value, give_value};
 
 /// A transaction: reads show the store at its beginning with its own writes laid over, bitcask_txn_commit makes the writes if
 /// nothing that was read has changed. Committed transactions are serializable, in the order of their sequence numbers; keys that were
@@ -72,9 +70,7 @@ pub unsafe extern "C" fn bitcask_txn_get(
     unsafe {
         guard(error, || {
             let (place, key) = (Out::new(value, "value")?, bytes(key, key_len, "key")?);
-            let Some(value) = with(txn, |txn| Ok(txn.get(key)?))? else { return Ok(Status::NotFound) };
-            place.set(new_value(value)?);
-            Ok(Status::Ok)
+            give_value(place, with(txn, |txn| Ok(txn.get(key)?))?)
         })
     }
 }
@@ -117,9 +113,7 @@ pub unsafe extern "C" fn bitcask_txn_get_for_update(
     unsafe {
         guard(error, || {
             let (place, key) = (Out::new(value, "value")?, bytes(key, key_len, "key")?);
-            let Some(value) = with(txn, |txn| Ok(txn.get_for_update(key)?))? else { return Ok(Status::NotFound) };
-            place.set(new_value(value)?);
-            Ok(Status::Ok)
+            give_value(place, with(txn, |txn| Ok(txn.get_for_update(key)?))?)
         })
     }
 }
@@ -139,7 +133,7 @@ pub unsafe extern "C" fn bitcask_txn_contains(
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
             let there = with(txn, |txn| Ok(txn.contains(key)?))?;
-            Ok(if there { Status::Ok } else { Status::NotFound })
+            Ok(found(there))
         })
     }
 }
@@ -205,10 +199,8 @@ pub unsafe extern "C" fn bitcask_txn_delete_range(
     // SAFETY: the caller's promises for `start`, `end` and `error`.
     unsafe {
         guard(error, || {
-            let (start, is_open) = (bytes(start, start_len, "start")?, end.is_null());
-            let end = bytes(end, end_len, "end")?;
-            let end = if is_open { Bound::Unbounded } else { Bound::Excluded(end) };
-            with(txn, |txn| Ok(txn.delete_range(Bound::Included(start), end)?))?;
+            let (low, high) = half_open((start, start_len), (end, end_len))?;
+            with(txn, |txn| Ok(txn.delete_range(low, high)?))?;
             Ok(Status::Ok)
         })
     }

@@ -5,6 +5,7 @@ use engine::{Status, Value};
 
 use crate::args::Out;
 use crate::error::{Failure, bitcask_error};
+use crate::guard::guard;
 use crate::handles::{Handle, One, enter, free, new_handle};
 use crate::iter::bitcask_entry;
 use crate::table::Table;
@@ -47,20 +48,44 @@ impl Handle for bitcask_value {
     }
 }
 
-pub(crate) fn new_value(value: Value) -> Result<*mut bitcask_value, Failure> {
-    new_handle(Held::Value(value))
+/// Gives a value that was looked for to the caller, if it was found.
+pub(crate) fn give_value(place: Out<*mut bitcask_value>, found: Option<Value>) -> Result<Status, Failure> {
+    let Some(value) = found else { return Ok(Status::NotFound) };
+    place.set(new_handle(Held::Value(value))?);
+    Ok(Status::Ok)
 }
 
 pub(crate) fn new_key(key: Vec<u8>) -> Result<*mut bitcask_value, Failure> {
     new_handle(Held::Key(key))
 }
 
-/// A handle that owns a record, and the record as C sees it.
-pub(crate) fn new_record(key: Vec<u8>, value: Value) -> Result<(*mut bitcask_value, bitcask_entry), Failure> {
-    let record = Box::new((key, value));
-    let (key, value) = (&record.0, &record.1);
-    let entry = bitcask_entry { key: key.as_ptr(), key_len: key.len(), value: value.as_ptr(), value_len: value.len() };
-    Ok((new_handle(Held::Record(record))?, entry))
+/// A record, if there is one.
+pub(crate) type MaybeRecord = Option<(Vec<u8>, Value)>;
+
+/// Finds a record and gives it to the caller: a handle that owns it, and the record as C sees it.
+///
+/// # Safety
+/// Unless they are NULL, `value`, `entry` and `error` can be written until the call ends.
+pub(crate) unsafe fn give_record(
+    value: *mut *mut bitcask_value,
+    entry: *mut bitcask_entry,
+    error: *mut *mut bitcask_error,
+    find: impl FnOnce() -> Result<MaybeRecord, Failure>,
+) -> i32 {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(error, || {
+            let (place, entry) = (Out::new(value, "value")?, Out::new(entry, "entry")?);
+            let Some(record) = find()? else { return Ok(Status::NotFound) };
+            let record = Box::new(record);
+            let (key, value) = (&record.0, &record.1);
+            let as_c =
+                bitcask_entry { key: key.as_ptr(), key_len: key.len(), value: value.as_ptr(), value_len: value.len() };
+            place.set(new_handle(Held::Record(record))?);
+            entry.set(as_c);
+            Ok(Status::Ok)
+        })
+    }
 }
 
 /// Where a value's bytes are. They can be read until the value is freed. *data is never NULL, also of an empty value. Of
@@ -75,7 +100,7 @@ pub unsafe extern "C" fn bitcask_value_bytes(
 ) -> i32 {
     // SAFETY: the caller's promises for `data` and `len`.
     unsafe {
-        crate::guard::guard(std::ptr::null_mut::<*mut bitcask_error>(), || {
+        guard(std::ptr::null_mut::<*mut bitcask_error>(), || {
             let (data, len) = (Out::new(data, "data")?, Out::new(len, "len")?);
             let value = enter(value)?;
             data.set(value.bytes().as_ptr());
