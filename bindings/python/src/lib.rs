@@ -31,6 +31,7 @@ mod snapshot;
 mod source;
 mod store;
 mod transaction;
+mod views;
 
 use pyo3::prelude::*;
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use bitcask::Status;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::call::{detached, detached_locked, locked};
@@ -13,7 +12,7 @@ use crate::convert::{Count, Input};
 use crate::errors::of_status;
 use crate::iter::{Range, Scan, Yields};
 use crate::store::Store;
-use crate::{many, no_pickle, source};
+use crate::{many, no_pickle, source, views};
 
 /// A store at one moment: a mapping of bytes to bytes that shows the same, whatever is written meanwhile.
 ///
@@ -126,20 +125,17 @@ impl Snapshot {
 
     /// A view of the keys.
     fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static VIEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        VIEW.import(slf.py(), "bitcask._views", "StoreKeysView")?.call1((slf,))
+        views::keys(slf.as_any())
     }
 
     /// A view of the values.
     fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static VIEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        VIEW.import(slf.py(), "bitcask._views", "StoreValuesView")?.call1((slf,))
+        views::values(slf.as_any())
     }
 
     /// A view of the pairs of key and value.
     fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static VIEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        VIEW.import(slf.py(), "bitcask._views", "StoreItemsView")?.call1((slf,))
+        views::items(slf.as_any())
     }
 
     /// Iterate over pairs of key and value in key order. As Store.range().

@@ -18,7 +18,7 @@ use crate::iter::{Range, Scan, Yields};
 use crate::later::Mailbox;
 use crate::snapshot::Snapshot;
 use crate::transaction::Transaction;
-use crate::{atomic, fork, many, mapping, merge, no_pickle, report, source};
+use crate::{atomic, fork, many, mapping, merge, no_pickle, report, source, views};
 
 /// An open store: a mutable mapping of bytes to bytes, in bytewise key order.
 ///
@@ -357,20 +357,17 @@ impl Store {
 
     /// A view of the keys.
     fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static VIEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        VIEW.import(slf.py(), "bitcask._views", "StoreKeysView")?.call1((slf,))
+        views::keys(slf.as_any())
     }
 
     /// A view of the values.
     fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static VIEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        VIEW.import(slf.py(), "bitcask._views", "StoreValuesView")?.call1((slf,))
+        views::values(slf.as_any())
     }
 
     /// A view of the pairs of key and value.
     fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static VIEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        VIEW.import(slf.py(), "bitcask._views", "StoreItemsView")?.call1((slf,))
+        views::items(slf.as_any())
     }
 
     /// Iterate over pairs of key and value in key order, as they are now, whatever is written meanwhile.
