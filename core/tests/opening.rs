@@ -5,14 +5,14 @@ mod common;
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bitcask::vfs::sim::SimVfs;
-use bitcask::vfs::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
-use bitcask::{Db, Error, OpenReport, Options, Timestamp};
+use bitcask::vfs::{OpenMode, Vfs, VfsFile};
+use bitcask::{Db, Error, OpenReport, Options};
 
 use common::{KINDS, Map, Rng, at, dump, open, quiet, report, workload};
 
@@ -56,53 +56,7 @@ impl Vfs for Threads {
         self.threads
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(dir)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn entry_kind(&self, path: &Path) -> io::Result<EntryKind> {
-        self.inner.entry_kind(path)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.canonicalize(path)
-    }
-
-    fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError> {
-        self.inner.lock(path, note)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    fn random(&self, buf: &mut [u8]) -> io::Result<()> {
-        self.inner.random(buf)
-    }
-
-    fn process_id(&self) -> u32 {
-        self.inner.process_id()
-    }
-
-    fn process_generation(&self) -> u64 {
-        self.inner.process_generation()
-    }
+    bitcask::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock now random process_id process_generation);
 }
 
 #[derive(Debug)]
@@ -117,33 +71,7 @@ impl VfsFile for SlowFile {
         self.inner.read_at(buf, offset)
     }
 
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.inner.write_at(buf, offset)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.inner.allocate(offset, len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
-    }
-
-    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
-        self.inner.map(len)
-    }
-
-    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
-        self.inner.window(offset, len)
-    }
+    bitcask::pass_on!(write_at len set_len allocate sync_data map window);
 }
 
 /// A store of many files in which keys are written again and again, removed, and written by batches over several files. One hint is

@@ -17,7 +17,6 @@ use parking_lot::Mutex;
 use super::op::OpKind;
 use super::sim::SimVfs;
 use super::{DirEntry, EntryKind, LockError, LockGuard, OpenMode, Vfs, VfsFile};
-use crate::types::Timestamp;
 use file::FaultFile;
 
 mod file;
@@ -332,19 +331,5 @@ impl Vfs for FaultVfs {
         self.inner.lock(path, note)
     }
 
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    fn random(&self, buf: &mut [u8]) -> io::Result<()> {
-        self.inner.random(buf)
-    }
-
-    fn process_id(&self) -> u32 {
-        self.inner.process_id()
-    }
-
-    fn process_generation(&self) -> u64 {
-        self.inner.process_generation()
-    }
+    crate::pass_on!(now random process_id process_generation);
 }

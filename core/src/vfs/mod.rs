@@ -19,6 +19,8 @@ pub mod fault;
 pub mod op;
 mod os;
 #[cfg(any(test, feature = "testing"))]
+mod pass_on;
+#[cfg(any(test, feature = "testing"))]
 pub mod sim;
 #[cfg(test)]
 #[path = "testdir_tests.rs"]

@@ -4,13 +4,11 @@
 //! read for the end of a file. Mappings are those of the file system inside and know no short reads.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
-use crate::types::Timestamp;
-use crate::util::page::PageRun;
+use super::{OpenMode, Vfs, VfsFile};
 
 #[cfg(test)]
 mod tests;
@@ -67,53 +65,7 @@ impl Vfs for TrickleVfs {
         Ok(Arc::new(TrickleFile { inner: self.inner.open(path, mode)?, pace: self.pace.clone() }))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(dir)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn entry_kind(&self, path: &Path) -> io::Result<EntryKind> {
-        self.inner.entry_kind(path)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.canonicalize(path)
-    }
-
-    fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError> {
-        self.inner.lock(path, note)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    fn random(&self, buf: &mut [u8]) -> io::Result<()> {
-        self.inner.random(buf)
-    }
-
-    fn process_id(&self) -> u32 {
-        self.inner.process_id()
-    }
-
-    fn process_generation(&self) -> u64 {
-        self.inner.process_generation()
-    }
+    crate::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock now random process_id process_generation);
 }
 
 #[derive(Debug)]
@@ -133,31 +85,5 @@ impl VfsFile for TrickleFile {
         self.inner.write_at(&buf[..n], offset)
     }
 
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.inner.allocate(offset, len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
-    }
-
-    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
-        self.inner.map(len)
-    }
-
-    fn map_private(&self, offset: u64, pages: usize) -> io::Result<PageRun> {
-        self.inner.map_private(offset, pages)
-    }
-
-    fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
-        self.inner.window(offset, len)
-    }
+    crate::pass_on!(len set_len allocate sync_data map map_private window);
 }

@@ -3,11 +3,10 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use bitcask::Timestamp;
-use bitcask::vfs::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
+use bitcask::vfs::{OpenMode, Vfs, VfsFile, Window};
 
 type Look = Box<dyn FnMut() + Send>;
 
@@ -61,10 +60,6 @@ impl Vfs for WatchedVfs {
         Ok(Arc::new(WatchedFile { inner, watcher: self.watcher.clone() }))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(dir)
-    }
-
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.then(self.inner.rename(from, to))
     }
@@ -73,41 +68,11 @@ impl Vfs for WatchedVfs {
         self.then(self.inner.remove(path))
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.then(self.inner.sync_dir(dir))
     }
 
-    fn entry_kind(&self, path: &Path) -> io::Result<EntryKind> {
-        self.inner.entry_kind(path)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.canonicalize(path)
-    }
-
-    fn lock(&self, path: &Path, note: &str) -> Result<Box<dyn LockGuard>, LockError> {
-        self.inner.lock(path, note)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    fn random(&self, buf: &mut [u8]) -> io::Result<()> {
-        self.inner.random(buf)
-    }
-
-    fn process_id(&self) -> u32 {
-        self.inner.process_id()
-    }
-
-    fn process_generation(&self) -> u64 {
-        self.inner.process_generation()
-    }
+    bitcask::pass_on!(list create_dir entry_kind canonicalize lock now random process_id process_generation);
 }
 
 #[derive(Debug)]
@@ -124,18 +89,10 @@ impl WatchedFile {
 }
 
 impl VfsFile for WatchedFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(buf, offset)
-    }
-
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         // The caller goes on with the rest.
         let piece = &buf[..(buf.len() / 3).max(1).min(buf.len())];
         self.then(self.inner.write_at(piece, offset))
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -150,14 +107,12 @@ impl VfsFile for WatchedFile {
         self.then(self.inner.sync_data())
     }
 
-    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
-        self.inner.map(len)
-    }
-
     fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
         let inner = self.inner.window(offset, len)?;
         Ok(Box::new(WatchedWindow { inner, watcher: self.watcher.clone() }))
     }
+
+    bitcask::pass_on!(read_at len map);
 }
 
 #[derive(Debug)]
