@@ -12,7 +12,7 @@ use super::batch::{bounded, prefixed};
 use super::{Iter, IterOptions, Savepoint, check_key, check_value};
 
 /// A transaction: reads show the store at its beginning with its own writes laid over; [`Transaction::commit`] makes the writes,
-/// atomically, if nothing that was read has changed meanwhile. Else it is refused with [`Error::Conflict`], and the caller
+/// atomically, if nothing that was read has changed meanwhile. Else it is refused with [`Error::Conflict`](crate::Error::Conflict), and the caller
 /// begins anew. Nobody waits for anybody in between, and no deadlock is possible.
 ///
 /// **Isolation: serializable.** Committed transactions, batches and single writes together are as if made one after the other, in the order
@@ -61,7 +61,7 @@ impl Transaction {
     /// Number of the last commit that it sees.
     ///
     /// # Errors
-    /// [`Error::TransactionFinished`].
+    /// [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn seq(&self) -> Result<SeqNo> {
         Ok(self.inner.at()?.seq())
     }
@@ -69,7 +69,7 @@ impl Transaction {
     /// The value of a key: its own write, or else what the store had at its beginning, which the commit then rests on.
     ///
     /// # Errors
-    /// [`Error::TransactionFinished`] after a commit or conflict; else as [`Db::get`](crate::Db::get).
+    /// [`Error::TransactionFinished`](crate::Error::TransactionFinished) after a commit or conflict; else as [`Db::get`](crate::Db::get).
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         check_key(key)?;
         self.inner.get(key, false)
@@ -98,7 +98,7 @@ impl Transaction {
     /// through: from its beginning, or where it was sent, up to the last record that it gave, or to the end if it came there.
     ///
     /// # Errors
-    /// [`Error::TransactionFinished`]; else as [`Db::iter`](crate::Db::iter).
+    /// [`Error::TransactionFinished`](crate::Error::TransactionFinished); else as [`Db::iter`](crate::Db::iter).
     pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
         Ok(Iter::laid(self.inner.iter(options.inner.clone())?))
     }
@@ -106,7 +106,7 @@ impl Transaction {
     /// Adds a put. Key and value are copied.
     ///
     /// # Errors
-    /// [`Error::TransactionFinished`]; [`Error::KeyEmpty`], [`Error::KeyTooLarge`], [`Error::ValueTooLarge`].
+    /// [`Error::TransactionFinished`](crate::Error::TransactionFinished); [`Error::KeyEmpty`](crate::Error::KeyEmpty), [`Error::KeyTooLarge`](crate::Error::KeyTooLarge), [`Error::ValueTooLarge`](crate::Error::ValueTooLarge).
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.inner.at()?;
         check_key(key)?;
@@ -129,7 +129,7 @@ impl Transaction {
     /// Deletes all keys between two bounds that are there at the commit. Reads none of them. As [`Batch::delete_range`](crate::Batch::delete_range).
     ///
     /// # Errors
-    /// As [`Batch::delete_range`](crate::Batch::delete_range), with [`Error::TransactionFinished`].
+    /// As [`Batch::delete_range`](crate::Batch::delete_range), with [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn delete_range(&mut self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<()> {
         self.delete_in(bounded(start, end))
     }
@@ -153,7 +153,7 @@ impl Transaction {
     /// Marks the present state of the writes. As [`Batch::savepoint`](crate::Batch::savepoint).
     ///
     /// # Errors
-    /// [`Error::TransactionFinished`].
+    /// [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn savepoint(&mut self) -> Result<Savepoint> {
         self.inner.at()?;
         Ok(Savepoint(self.inner.pending.mark()))
@@ -162,7 +162,7 @@ impl Transaction {
     /// Takes back all writes since a savepoint. What was read stays read.
     ///
     /// # Errors
-    /// As [`Batch::rollback_to`](crate::Batch::rollback_to), with [`Error::TransactionFinished`].
+    /// As [`Batch::rollback_to`](crate::Batch::rollback_to), with [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
         self.inner.at()?;
         self.inner.pending.back_to(savepoint.0)
@@ -193,7 +193,7 @@ impl Transaction {
     /// that is the last commit that was seen; if all writes were deletes of missing keys, which write nothing, the last before it.
     ///
     /// # Errors
-    /// [`Error::Conflict`]: nothing was written, and the transaction is over. [`Error::TransactionFinished`] the second time. Else as
+    /// [`Error::Conflict`](crate::Error::Conflict): nothing was written, and the transaction is over. [`Error::TransactionFinished`](crate::Error::TransactionFinished) the second time. Else as
     /// [`Batch::commit`](crate::Batch::commit): nothing was written, and the commit may be tried again.
     pub fn commit(&mut self) -> Result<SeqNo> {
         self.commit_with(WriteOptions::new())
@@ -210,7 +210,7 @@ impl Transaction {
     /// Discards everything, as dropping it does; it is over then.
     ///
     /// # Errors
-    /// [`Error::TransactionFinished`].
+    /// [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn rollback(&mut self) -> Result<()> {
         self.inner.at()?;
         self.inner.end();

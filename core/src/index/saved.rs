@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! 1. A page that readers get has the checksum that was saved, and holds by itself what its kind demands of each page.
-//! 2. What pages say of each other is believed by nobody before the kind has looked at all of it ([`SavedPages::trust`]); till then nobody
+//! 2. What pages say of each other is believed by nobody before the kind has looked at all of it (`SavedPages::trust`); till then nobody
 //!    changes a page, and readers go no way twice.
 //! 3. Once something was found damaged, readers get pages of zeros for what is not there yet, and an error in place of what they made of it.
 //! 4. Nothing is found damaged any more once all is trusted: a reader whose fetch failed while another's succeeded has the other's pages, or
