@@ -89,10 +89,10 @@ for program in basic iterate durable transactions misuse handles fork threads be
         fi
         if command -v valgrind >/dev/null; then
             # A forked child has the parent's memory but not its threads, so all that only they held counts as leaked. What
-            # the standard library keeps for the main thread counts as possibly lost.
+            # the standard library keeps for the main thread counts as possibly lost. A thread that spins must let others have their turn.
             leaks=full
             [ $program = fork ] && leaks=no
-            check "$program: valgrind" valgrind --quiet --error-exitcode=9 --leak-check=$leaks \
+            check "$program: valgrind" valgrind --quiet --fair-sched=try --error-exitcode=9 --leak-check=$leaks \
                 --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
                 "$build/$program" ${argument:+20}
         else

@@ -550,8 +550,10 @@ void saving_the_index() {
         bool saved = false;
         {
             Store db(path, Options().index(bitcask::Index::btree).max_file_size(4096).checkpoint_bytes(beside ? 1 : 0));
-            for (int i = 0; i < 4000 && !saved; i++) {
+            // After 4000 writes with pauses: what saves it is a thread, which may have to wait for its turn.
+            for (int i = 0; i < (beside ? 10000 : 4000) && !saved; i++) {
                 db.put("k" + std::to_string(i), "a value of some length");
+                if (i >= 4000) std::this_thread::sleep_for(std::chrono::milliseconds(10));
                 saved = std::filesystem::exists(path / "index.checkpoint");
             }
         }
