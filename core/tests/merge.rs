@@ -572,31 +572,39 @@ fn a_merge_by_policy_takes_what_is_worth_it() {
     check(&db, &state, "by policy");
 }
 
-/// Paused, a merge waits where it is; a store that is closed ends it.
+/// Paused, a merge waits where it is; a store that is closed ends it, and so does its callback.
 #[test]
 fn a_paused_merge_waits() {
     let (disk, mut state) = (SimVfs::new(3), Map::new());
     let db = open(disk, &quiet()).expect("it opens");
     fill(&db, &mut state, 1, 500);
     db.pause_merge().expect("it pauses");
-    let running = Arc::new(AtomicUsize::new(0));
-    let (merging, theirs) = (db.clone(), Arc::clone(&running));
+    let (calls, bytes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (merging, counter, read) = (db.clone(), Arc::clone(&calls), Arc::clone(&bytes));
     let merge = std::thread::spawn(move || {
-        merging.merge(&all().bytes_per_second(1 << 30).progress(move |_| {
-            theirs.fetch_add(1, Ordering::Relaxed);
+        merging.merge(&all().bytes_per_second(1 << 30).progress(move |at| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            read.store(at.bytes_read as usize, Ordering::Relaxed);
             ControlFlow::Continue(())
         }))
     });
-    while running.load(Ordering::Relaxed) == 0 {
+    fill(&db, &mut state, 2, 100);
+    // It is asked again and again, and comes no further.
+    while calls.load(Ordering::Relaxed) < 4 {
         std::thread::yield_now();
     }
-    fill(&db, &mut state, 2, 100);
-    assert_eq!(running.load(Ordering::Relaxed), 1, "it went on");
+    assert_eq!(bytes.load(Ordering::Relaxed), 0, "it went on");
     db.resume_merge().expect("it resumes");
     let report = merge.join().expect("no panic").expect("it merges");
     assert!(!report.removed_files.is_empty());
     check(&db, &state, "resumed");
     db.pause_merge().expect("it pauses");
+    let left = AtomicUsize::new(3);
+    let outcome = db.merge(&all().progress(move |_| match left.fetch_sub(1, Ordering::Relaxed) {
+        0 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }));
+    assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
     let merging = db.clone();
     let merge = std::thread::spawn(move || merging.merge(&all()));
     db.close().expect("it closes");

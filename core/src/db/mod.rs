@@ -7,6 +7,7 @@ mod atomic;
 mod batch;
 mod bulk;
 mod durable;
+mod fold;
 mod future;
 mod iter;
 mod later;
@@ -338,6 +339,7 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].
+    #[doc(alias = "needs_merge")]
     pub fn merge_needed(&self) -> Result<Option<MergeNeed>> {
         self.store().merge_needed()
     }

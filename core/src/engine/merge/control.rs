@@ -75,14 +75,7 @@ impl<'a> Pace<'a> {
     /// Tells of the progress, waits as long as merges are paused or too fast, and fails if the merge is to stop.
     pub(super) fn look(&mut self) -> Result<()> {
         let bytes = std::mem::take(&mut self.unseen);
-        self.store.check_usable()?;
-        if let Some(callback) = &self.options.progress
-            && let ControlFlow::Break(()) = callback(&self.progress)
-        {
-            return Err(Error::Cancelled);
-        }
-        // A process that was forked in the callback goes no step further.
-        self.store.check_usable()?;
+        self.ask()?;
         // Work takes time too, so that the rate stays below what was asked for.
         let rate = self.options.bytes_per_second;
         let mut owed = match rate {
@@ -92,13 +85,29 @@ impl<'a> Pace<'a> {
         while !owed.is_zero() {
             let now = owed.min(MOMENT);
             std::thread::sleep(now);
-            self.store.check_usable()?;
             owed -= now;
+            if owed.is_zero() {
+                self.store.check_usable()?;
+            } else {
+                self.ask()?;
+            }
         }
         while self.store.merging.pause.is_set() {
             self.store.merging.pause.wait();
-            self.store.check_usable()?;
+            self.ask()?;
         }
         Ok(())
+    }
+
+    /// Tells of the progress, and fails if the merge is to stop. While it waits too, so that a merge that is slow or paused can be stopped.
+    fn ask(&self) -> Result<()> {
+        self.store.check_usable()?;
+        if let Some(callback) = &self.options.progress
+            && let ControlFlow::Break(()) = callback(&self.progress)
+        {
+            return Err(Error::Cancelled);
+        }
+        // A process that was forked in the callback goes no step further.
+        self.store.check_usable()
     }
 }

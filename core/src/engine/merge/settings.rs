@@ -145,7 +145,7 @@ impl MergeOptions {
         self
     }
 
-    /// Is called now and then, in the thread that merges. `Break` stops the merge with [`Error::Cancelled`]: what was not done stays for the next one.
+    /// Is called now and then, in the thread that merges, also while the merge is paused or slowed down. `Break` stops the merge with [`Error::Cancelled`]: what was not done stays for the next one.
     /// The store may be read and written in it; another merge or a close would wait for this one, and fail with [`Error::InvalidArgument`].
     #[must_use]
     pub fn progress(
@@ -153,6 +153,13 @@ impl MergeOptions {
         callback: impl Fn(&MergeProgress) -> ControlFlow<()> + Send + Sync + 'static,
     ) -> MergeOptions {
         self.progress = Some(Arc::new(callback));
+        self
+    }
+
+    /// Tells nobody of the progress, the default.
+    #[must_use]
+    pub fn no_progress(mut self) -> MergeOptions {
+        self.progress = None;
         self
     }
 }
