@@ -79,7 +79,7 @@
 // The store was opened for reading only.
 #define BITCASK_READ_ONLY 32
 
-// The callback that is told of an opening's progress stopped it.
+// The callback that is told of the progress of an opening or a merge stopped it.
 #define BITCASK_CANCELLED 33
 
 // A reader knows of a record that the writer in another process took back; bitcask_refresh forgets it.
@@ -220,6 +220,103 @@
 // All was read; what is left is short.
 #define BITCASK_OPEN_FINISH 1
 
+// For both hours of bitcask_options_set_merge_window: merges are needed at any hour.
+#define BITCASK_MERGE_ANY_HOUR -1
+
+// Index into the figures of a merge's report: length of the data files that were merged and are gone, in bytes.
+#define BITCASK_MERGE_REMOVED_BYTES 0
+
+// Length of the data files that were made of them, in bytes.
+#define BITCASK_MERGE_CREATED_BYTES 1
+
+// Live records that were copied.
+#define BITCASK_MERGE_COPIED_RECORDS 2
+
+// Of these, records that were still the newest of their key when all were copied.
+#define BITCASK_MERGE_INSTALLED_RECORDS 3
+
+// Overwritten and deleted records that are gone.
+#define BITCASK_MERGE_DROPPED_RECORDS 4
+
+// Deletes that were copied, because something older may be left that they hide.
+#define BITCASK_MERGE_COPIED_TOMBSTONES 5
+
+// Deletes that are gone.
+#define BITCASK_MERGE_DROPPED_TOMBSTONES 6
+
+// Bytes read.
+#define BITCASK_MERGE_BYTES_READ 7
+
+// Bytes written.
+#define BITCASK_MERGE_BYTES_WRITTEN 8
+
+// How many figures of a merge's report this header knows. A later library may know more.
+#define BITCASK_MERGE_COUNT 9
+
+// For bitcask_merge_report_files: data files that were merged and are gone.
+#define BITCASK_MERGE_REMOVED_FILES 0
+
+// Data files that were made of them.
+#define BITCASK_MERGE_CREATED_FILES 1
+
+// Data files that were to be merged and were not; bitcask_merge_report_reason tells why.
+#define BITCASK_MERGE_SKIPPED_FILES 2
+
+// Index into the figures of a need: bytes that a merge would give back, about.
+#define BITCASK_MERGE_NEED_RECLAIMABLE_BYTES 0
+
+// 1 if the hour is one at which merges should run (bitcask_options_set_merge_window), else 0.
+#define BITCASK_MERGE_NEED_IN_WINDOW 1
+
+// How many figures of a need this header knows. A later library may know more.
+#define BITCASK_MERGE_NEED_COUNT 2
+
+// Index into the figures of a data file: its number.
+#define BITCASK_FILE_ID 0
+
+// 1 if it was written by a merge, and not as part of the log; else 0.
+#define BITCASK_FILE_MERGED 1
+
+// 1 if the log ends in it, else 0; 0 for all files of a store that is opened for reading only.
+#define BITCASK_FILE_ACTIVE 2
+
+// 1 if opening found damage in it, else 0. No merge takes it then.
+#define BITCASK_FILE_DAMAGED 3
+
+// When it was created, in milliseconds since 1970 (UTC).
+#define BITCASK_FILE_CREATED_MS 4
+
+// Its length in bytes without reserved space: records, commits of batches, marks, headers and damage.
+#define BITCASK_FILE_BYTES 5
+
+// Puts that are the newest of their key. Numbers of records are exact.
+#define BITCASK_FILE_LIVE_RECORDS 6
+
+// Bytes of these with their headers. Of records whose lengths fall into one size class (they differ by less than half) each counts as long
+// as they are on average.
+#define BITCASK_FILE_LIVE_BYTES 7
+
+// Puts that are not.
+#define BITCASK_FILE_DEAD_RECORDS 8
+
+// Bytes of these. Together with the live bytes exact.
+#define BITCASK_FILE_DEAD_BYTES 9
+
+// Deletes, whether or not something older is left that they hide.
+#define BITCASK_FILE_TOMBSTONES 10
+
+// Bytes of these.
+#define BITCASK_FILE_TOMBSTONE_BYTES 11
+
+// Smallest sequence number of its puts and deletes; 0 without any.
+#define BITCASK_FILE_MIN_SEQ 12
+
+// Largest sequence number of these.
+#define BITCASK_FILE_MAX_SEQ 13
+
+// How many figures of a data file this header knows. A later library may know more.
+#define BITCASK_FILE_COUNT 14
+
 // Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 // thread at a time.
 typedef struct bitcask_batch bitcask_batch;
@@ -234,6 +331,10 @@ typedef struct bitcask_db bitcask_db;
 // bitcask_error_free. It never changes, so threads may share it.
 typedef struct bitcask_error bitcask_error;
 
+// Data files in figures, at one moment. Owned by the caller, who frees it with bitcask_files_free; it outlives the store. It never changes,
+// so threads may share it.
+typedef struct bitcask_files bitcask_files;
+
 // An iterator over the store at the moment of its making, whatever is written meanwhile; or over a snapshot, or a batch or
 // transaction laid over the store. Owned by the caller, who frees
 // it with bitcask_iter_free. For one thread at a time; it keeps nobody from writing.
@@ -243,6 +344,17 @@ typedef struct bitcask_iter bitcask_iter;
 // bitcask_iter_options_free; an iterator keeps nothing of it. For one thread at a time while it is being set; then
 // threads may share it.
 typedef struct bitcask_iter_options bitcask_iter_options;
+
+// Why a merge would be worth its while, and of which files. As bitcask_merge_report.
+typedef struct bitcask_merge_need bitcask_merge_need;
+
+// How one merge runs. Owned by the caller, who frees it with bitcask_merge_options_free. For one thread at a time while it is
+// being set; then threads may share it.
+typedef struct bitcask_merge_options bitcask_merge_options;
+
+// What a merge did. Owned by the caller, who frees it with bitcask_merge_report_free; it outlives the store. It never changes, so threads
+// may share it.
+typedef struct bitcask_merge_report bitcask_merge_report;
 
 // How to open a store. Owned by the caller, who frees it with bitcask_options_free; a store keeps nothing of it. For
 // one thread at a time while it is being set; then threads may share it.
@@ -306,6 +418,10 @@ typedef struct bitcask_entry {
   size_t value_len;
 } bitcask_entry;
 
+// Gets a record, whose bytes are lent until it returns: not even their addresses are good afterwards. Returns 0 to go on, anything else to end.
+// It must not throw or jump out.
+typedef int32_t (*bitcask_fold_fn)(void *user_data, const struct bitcask_entry *record);
+
 // Is told how far an opening is. phase is BITCASK_OPEN_READ or BITCASK_OPEN_FINISH, or one that a later library knows; bytes_done of
 // bytes_total bytes of data files are in the index by now; records is the number of records read so far. Returns 0 to go on, anything
 // else to stop the opening, which then gives BITCASK_CANCELLED. It must not throw or jump out.
@@ -314,6 +430,14 @@ typedef int32_t (*bitcask_progress_fn)(void *user_data,
                                        uint64_t bytes_done,
                                        uint64_t bytes_total,
                                        uint64_t records);
+
+// Is told how far a merge is: of bytes_total bytes of data files that are merged. bytes_read and bytes_written are what it read and wrote
+// so far; files are read more than once, to be checked, and for what is alive in them, and copies are read back. Returns 0 to go on,
+// anything else to stop the merge, which then gives BITCASK_CANCELLED. It must not throw or jump out.
+typedef int32_t (*bitcask_merge_progress_fn)(void *user_data,
+                                             uint64_t bytes_total,
+                                             uint64_t bytes_read,
+                                             uint64_t bytes_written);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1063,6 +1187,23 @@ int32_t bitcask_random_key(struct bitcask_db *db,
                            struct bitcask_value **key,
                            struct bitcask_error **error);
 
+// Calls callback with each record that the options say (NULL: all, ascending), as of one moment and in their order. With
+// bitcask_iter_options_set_keys_only values are empty and are not read. What an iterator gives step by step, by one call. The store may be read, written
+// and closed in callback.
+//
+// Errors: BITCASK_CANCELLED if callback returned something else than 0, BITCASK_NULL_ARGUMENT without callback, else as bitcask_iter_new and
+// bitcask_iter_next_page.
+int32_t bitcask_fold(struct bitcask_db *db,
+                     const struct bitcask_iter_options *options,
+                     bitcask_fold_fn callback,
+                     void *user_data,
+                     struct bitcask_error **error);
+
+// Whether the store has no keys, in *empty, in O(1).
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_is_empty(struct bitcask_db *db, bool *empty, struct bitcask_error **error);
+
 // Takes a snapshot of the store as it is now, in O(1). Any number may live.
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_INVALID_HANDLE.
@@ -1338,6 +1479,208 @@ int32_t bitcask_options_set_progress(struct bitcask_options *options,
 int32_t bitcask_refresh(struct bitcask_db *db,
                         bool *changed,
                         struct bitcask_error **error);
+
+// Share of a data file's records, by bytes and in percent, from which on it starts a merge if they are dead: one file beyond a trigger starts a
+// merge, all files beyond a threshold join it. 60 unless it is set; above 100 never.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_frag_merge_trigger(struct bitcask_options *options,
+                                               uint32_t percent,
+                                               struct bitcask_error **error);
+
+// Dead bytes of a data file from which on it starts a merge. 512 MiB unless it is set.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_dead_bytes_merge_trigger(struct bitcask_options *options,
+                                                     uint64_t bytes,
+                                                     struct bitcask_error **error);
+
+// Dead share in percent from which on a data file joins a merge. 40 unless it is set; above 100 never.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_frag_threshold(struct bitcask_options *options,
+                                           uint32_t percent,
+                                           struct bitcask_error **error);
+
+// Dead bytes from which on a data file joins a merge. 128 MiB unless it is set.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_dead_bytes_threshold(struct bitcask_options *options,
+                                                 uint64_t bytes,
+                                                 struct bitcask_error **error);
+
+// Data files shorter than this join a merge. 10 MiB unless it is set; 0 for none.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_small_file_threshold(struct bitcask_options *options,
+                                                 uint64_t bytes,
+                                                 struct bitcask_error **error);
+
+// The hours of the day (UTC, 0 to 23) between which merges should run: from the first, until the second begins; over midnight if the second is
+// the smaller one. BITCASK_MERGE_ANY_HOUR for both, the default, is always.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for other hours, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_merge_window(struct bitcask_options *options,
+                                         int32_t from_hour,
+                                         int32_t to_hour,
+                                         struct bitcask_error **error);
+
+// Options at their defaults: a merge of the files that the store's policy finds worth it, as fast as it goes. NULL only if there are no
+// handles left.
+struct bitcask_merge_options *bitcask_merge_options_new(void);
+
+// Frees options. Does nothing for NULL, or if they were freed before.
+void bitcask_merge_options_free(struct bitcask_merge_options *options);
+
+// Merges these data files, of which files has the numbers (see bitcask_file_stats), and no others, whatever the policy finds. If the
+// log ends in one of them, it goes on in a new one. The numbers are copied; whether such files are there is checked by bitcask_merge.
+// files may be NULL if count is 0, which merges nothing.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_INVALID_ARGUMENT for a count that no array can have.
+int32_t bitcask_merge_options_set_files(struct bitcask_merge_options *options,
+                                        const uint32_t *files,
+                                        size_t count,
+                                        struct bitcask_error **error);
+
+// Whether to merge all data files, if none were chosen. The log goes on in a new one. Needs as much free space as the live records
+// take.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_options_set_everything(struct bitcask_merge_options *options,
+                                             bool yes,
+                                             struct bitcask_error **error);
+
+// Reads and writes at most so many bytes a second together; 0, the default, is without limit.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_options_set_bytes_per_second(struct bitcask_merge_options *options,
+                                                   uint64_t bytes,
+                                                   struct bitcask_error **error);
+
+// Has callback told of the progress of each merge with these options: when it begins, and then now and then, at the least every 20 ms while
+// it is paused or slowed down, so that a merge can be stopped from there. NULL tells nobody, which is the default.
+//
+// It is called inside of bitcask_merge, by its thread, and may use all stores; but another merge of this one, or closing it, would wait for the
+// merge, and is BITCASK_INVALID_ARGUMENT. user_data is handed to it as it is, and must be good for as long as stores are merged with
+// these options; if several threads merge with them at once, so must callback be for several threads.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_options_set_progress(struct bitcask_merge_options *options,
+                                           bitcask_merge_progress_fn callback,
+                                           void *user_data,
+                                           struct bitcask_error **error);
+
+// Reclaims what is dead: copies what is alive out of some data files into new ones, and removes them. Reads and writes go on beside it.
+// Returns when it is done, or at once if nothing is worth it. One merge of a store runs at a time; a second call waits for the first.
+//
+// options may be NULL for the defaults. *report is owned by the caller, who frees it with bitcask_merge_report_free; report may be NULL.
+// A data file that has bytes which no record accounts for is left as it is, and told in the report.
+//
+// Errors: BITCASK_CANCELLED by the callback of bitcask_merge_options_set_progress, BITCASK_INVALID_ARGUMENT for a file that is not there or
+// in such a callback of this store, BITCASK_READ_ONLY, BITCASK_CLOSED (also if the store is closed meanwhile), BITCASK_FORKED,
+// BITCASK_WRITES_STOPPED, BITCASK_CORRUPTED, BITCASK_IO, BITCASK_DISK_FULL. The store is as it was then, but for files that
+// are done already.
+int32_t bitcask_merge(struct bitcask_db *db,
+                      const struct bitcask_merge_options *options,
+                      struct bitcask_merge_report **report,
+                      struct bitcask_error **error);
+
+// Whether a merge would be worth its while by the store's policy (bitcask_options_set_frag_merge_trigger and the others):
+// BITCASK_OK or BITCASK_NOT_FOUND. *need tells why; it is owned by the caller, who frees it with bitcask_merge_need_free. need may be NULL.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO.
+int32_t bitcask_merge_needed(struct bitcask_db *db,
+                             struct bitcask_merge_need **need,
+                             struct bitcask_error **error);
+
+// Makes merges of a store wait where they are, those that come later too, until bitcask_resume_merge.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_pause_merge(struct bitcask_db *db, struct bitcask_error **error);
+
+// Lets merges go on.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_resume_merge(struct bitcask_db *db, struct bitcask_error **error);
+
+// What a merge did in figures: writes at most capacity of them to figures, where BITCASK_MERGE_REMOVED_BYTES and so on are the indexes, and
+// tells in *count how many this library knows. figures may be NULL if capacity is 0.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_report_figures(const struct bitcask_merge_report *report,
+                                     uint64_t *figures,
+                                     size_t capacity,
+                                     size_t *count);
+
+// The numbers of data files of which the report tells, *count in *files: which is BITCASK_MERGE_REMOVED_FILES, _CREATED_FILES or
+// _SKIPPED_FILES. They live as long as the report. *files is never NULL.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for another list, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_report_files(const struct bitcask_merge_report *report,
+                                   int32_t which,
+                                   const uint32_t **files,
+                                   size_t *count);
+
+// Why a data file was left as it is: that at this index of BITCASK_MERGE_SKIPPED_FILES. In English, NUL-terminated UTF-8; it lives as long
+// as the report. "" for an index that is none, NULL or a freed report.
+const char *bitcask_merge_report_reason(const struct bitcask_merge_report *report,
+                                        size_t index);
+
+// Frees a report, with the numbers and texts in it. Does nothing for NULL, or if it was freed before.
+void bitcask_merge_report_free(struct bitcask_merge_report *report);
+
+// What a merge would give in figures: BITCASK_MERGE_NEED_RECLAIMABLE_BYTES and so on are the indexes; else as
+// bitcask_merge_report_figures.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_need_figures(const struct bitcask_merge_need *need,
+                                   uint64_t *figures,
+                                   size_t capacity,
+                                   size_t *count);
+
+// The numbers of the data files that a merge would take, *count in *files. They live as long as the need. *files is never NULL.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_merge_need_files(const struct bitcask_merge_need *need,
+                                 const uint32_t **files,
+                                 size_t *count);
+
+// What makes a merge worth it, in English, NUL-terminated UTF-8; it lives as long as the need. "" for NULL or a freed need.
+const char *bitcask_merge_need_reason(const struct bitcask_merge_need *need);
+
+// Frees a need, with the numbers and the text in it. Does nothing for NULL, or if it was freed before.
+void bitcask_merge_need_free(struct bitcask_merge_need *need);
+
+// Figures of each data file as it is now, by ascending number: *files is owned by the caller, who asks it with bitcask_files_figures and frees
+// it with bitcask_files_free; *count is the number of files. The first call after an opening, and after a bulk load or a refresh, counts
+// what is there from hints and index, while writers wait; from then on the figures are kept.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO.
+int32_t bitcask_file_stats(struct bitcask_db *db,
+                           struct bitcask_files **files,
+                           size_t *count,
+                           struct bitcask_error **error);
+
+// bitcask_file_stats counted anew: reads every record of every file, while writers wait. For checking.
+//
+// Errors: as bitcask_file_stats.
+int32_t bitcask_recount(struct bitcask_db *db,
+                        struct bitcask_files **files,
+                        size_t *count,
+                        struct bitcask_error **error);
+
+// The figures of the data file at an index, which is below the count that came with files: writes at most capacity of them to figures, where
+// BITCASK_FILE_ID and so on are the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for an index that is none, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_files_figures(const struct bitcask_files *files,
+                              size_t index,
+                              uint64_t *figures,
+                              size_t capacity,
+                              size_t *count);
+
+// Frees figures of data files. Does nothing for NULL, or if they were freed before.
+void bitcask_files_free(struct bitcask_files *files);
 
 #ifdef __cplusplus
 }  // extern "C"

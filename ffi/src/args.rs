@@ -57,7 +57,9 @@ pub(crate) unsafe fn array<'a, T>(data: *const T, count: usize, name: &str) -> R
     }
     check_buffer(data.cast(), count.saturating_mul(size_of::<T>()), name)?;
     if count > BITCASK_MAX_MULTI_GET as usize {
-        return Err(Failure::invalid(format!("{count} keys; at most {BITCASK_MAX_MULTI_GET} are allowed")));
+        return Err(Failure::invalid(format!(
+            "{name} has {count} elements; at most {BITCASK_MAX_MULTI_GET} are allowed"
+        )));
     }
     if !data.is_aligned() {
         return Err(Failure::invalid(format!("{name} is not aligned")));

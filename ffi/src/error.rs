@@ -100,7 +100,7 @@ impl From<Failure> for ErrorObject {
 }
 
 /// A path can't contain a NUL; a message may quote something that does, and loses it.
-fn c_string(mut bytes: Vec<u8>) -> CString {
+pub(crate) fn c_string(mut bytes: Vec<u8>) -> CString {
     bytes.retain(|byte| *byte != 0);
     CString::new(bytes).unwrap_or_default()
 }

@@ -87,6 +87,6 @@ fn decode<H: Handle>(handle: *const H) -> Result<(usize, usize), Failure> {
 }
 
 #[cold]
-fn invalid<H: Handle>() -> Failure {
+pub(crate) fn invalid<H: Handle>() -> Failure {
     Failure::new(Status::InvalidHandle, format!("no such {}: freed, closed, or not one", H::NAME))
 }

@@ -3,7 +3,7 @@
 use std::sync::RwLock;
 use std::time::Duration;
 
-use engine::{Durability, IndexKind, IoKind, OnDamage, Options, Status};
+use engine::{Durability, IndexKind, IoKind, MergePolicy, OnDamage, Options, Status};
 
 use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
@@ -47,13 +47,14 @@ pub struct bitcask_options {
     _opaque: (),
 }
 
-/// The core's options hold durability as one value; C sets its kind and its interval separately, in any order.
+/// The core's options hold durability, and the merge policy, as one value each; C sets their parts separately, in any order.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     options: Options,
     durability: i32,
     every: Duration,
     bytes: u64,
+    pub(crate) merge: MergePolicy,
 }
 
 impl Chosen {
@@ -64,11 +65,12 @@ impl Chosen {
             durability: BITCASK_DURABILITY_INTERVAL,
             every: Duration::from_millis(100),
             bytes: 16 << 20,
+            merge: MergePolicy::new(),
         }
     }
 
     fn to_core(&self) -> Options {
-        self.options.clone().durability(match self.durability {
+        self.options.clone().merge(self.merge).durability(match self.durability {
             BITCASK_DURABILITY_NONE => Durability::None,
             BITCASK_DURABILITY_ALWAYS => Durability::Always,
             _ => Durability::Interval { every: self.every, bytes: self.bytes },

@@ -39,7 +39,7 @@ pub const BITCASK_LOCKED: i32 = 30;
 pub const BITCASK_NO_STORE: i32 = 31;
 /// The store was opened for reading only.
 pub const BITCASK_READ_ONLY: i32 = 32;
-/// The callback that is told of an opening's progress stopped it.
+/// The callback that is told of the progress of an opening or a merge stopped it.
 pub const BITCASK_CANCELLED: i32 = 33;
 /// A reader knows of a record that the writer in another process took back; bitcask_refresh forgets it.
 pub const BITCASK_STALE: i32 = 34;

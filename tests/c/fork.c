@@ -70,6 +70,14 @@ static void forked_calls(void) {
     F(bitcask_len(db, &number, &error));
     F(bitcask_sync(db, &error));
     F(bitcask_stats(db, &number, 1, &len, &error));
+    bitcask_files *files = NULL;
+    F(bitcask_merge(db, NULL, NULL, &error));
+    F(bitcask_merge_needed(db, NULL, &error));
+    F(bitcask_pause_merge(db, &error));
+    F(bitcask_resume_merge(db, &error));
+    F(bitcask_file_stats(db, &files, &len, &error));
+    F(bitcask_recount(db, &files, &len, &error));
+    CHECK(files == NULL);
     F(bitcask_batch_new(db, &new_batch, &error));
     F(bitcask_iter_new(db, NULL, &new_iter, &error));
     F(bitcask_batch_put(batch, S("k"), S("child"), &error));

@@ -44,6 +44,12 @@ static void all_calls(void *handle, const char *kind) {
     A(store, bitcask_compare_and_swap(AS(bitcask_db), S("k"), false, NULL, 0, true, S("v"), 0, &flag, &error));
     A(store, bitcask_put_if_absent(AS(bitcask_db), S("k"), S("v"), 0, &flag, &error));
     A(store, bitcask_fetch_add(AS(bitcask_db), S("k"), 1, 0, NULL, &error));
+    A(store, bitcask_merge(AS(bitcask_db), NULL, NULL, &error));
+    A(store, bitcask_merge_needed(AS(bitcask_db), NULL, &error));
+    A(store, bitcask_pause_merge(AS(bitcask_db), &error));
+    A(store, bitcask_resume_merge(AS(bitcask_db), &error));
+    A(store, bitcask_file_stats(AS(bitcask_db), (bitcask_files **)&out, &len, &error));
+    A(store, bitcask_recount(AS(bitcask_db), (bitcask_files **)&out, &len, &error));
     A(store, bitcask_close(AS(bitcask_db), &error));
     A(batch, bitcask_batch_put(AS(bitcask_batch), S("k"), S("v"), &error));
     A(batch, bitcask_batch_delete(AS(bitcask_batch), S("k"), &error));
@@ -101,6 +107,12 @@ static void all_calls(void *handle, const char *kind) {
     A(options, bitcask_options_set_read_only(AS(bitcask_options), true, &error));
     A(options, bitcask_options_set_verify_checksums(AS(bitcask_options), true, &error));
     A(options, bitcask_options_set_on_damage(AS(bitcask_options), 0, &error));
+    A(options, bitcask_options_set_frag_merge_trigger(AS(bitcask_options), 1, &error));
+    A(options, bitcask_options_set_dead_bytes_merge_trigger(AS(bitcask_options), 1, &error));
+    A(options, bitcask_options_set_frag_threshold(AS(bitcask_options), 1, &error));
+    A(options, bitcask_options_set_dead_bytes_threshold(AS(bitcask_options), 1, &error));
+    A(options, bitcask_options_set_small_file_threshold(AS(bitcask_options), 1, &error));
+    A(options, bitcask_options_set_merge_window(AS(bitcask_options), 1, 2, &error));
     A(options, bitcask_open(in_dir("other"), AS(bitcask_options), (bitcask_db **)&out, &error));
     A(range, bitcask_iter_options_set_prefix(AS(bitcask_iter_options), S("k"), &error));
     A(range, bitcask_iter_options_set_start(AS(bitcask_iter_options), S("k"), true, &error));
@@ -108,7 +120,20 @@ static void all_calls(void *handle, const char *kind) {
     A(range, bitcask_iter_options_set_reverse(AS(bitcask_iter_options), true, &error));
     A(range, bitcask_iter_options_set_limit(AS(bitcask_iter_options), 1, &error));
     A(range, bitcask_iter_options_set_keys_only(AS(bitcask_iter_options), true, &error));
+    A(merge, bitcask_merge_options_set_files(AS(bitcask_merge_options), (const uint32_t[]){1}, 1, &error));
+    A(merge, bitcask_merge_options_set_everything(AS(bitcask_merge_options), true, &error));
+    A(merge, bitcask_merge_options_set_bytes_per_second(AS(bitcask_merge_options), 1, &error));
+    A(merge, bitcask_merge_options_set_progress(AS(bitcask_merge_options), NULL, NULL, &error));
+    if (strcmp(kind, "files") != 0) {
+        STATUS(bitcask_files_figures(AS(bitcask_files), 0, &number, 1, &len), BITCASK_INVALID_HANDLE);
+        bitcask_files_free(AS(bitcask_files));
+    }
+    STATUS(bitcask_merge_report_figures(AS(bitcask_merge_report), &number, 1, &len), BITCASK_INVALID_HANDLE);
+    bitcask_merge_report_free(AS(bitcask_merge_report));
+    STATUS(bitcask_merge_need_figures(AS(bitcask_merge_need), &number, 1, &len), BITCASK_INVALID_HANDLE);
+    bitcask_merge_need_free(AS(bitcask_merge_need));
     /* Of an open store and options of its own: it is the handle under test that is refused. */
+    A(merge, bitcask_merge(good, AS(bitcask_merge_options), NULL, &error));
     A(values, bitcask_multi_get(good, keys, lens, 1, AS(bitcask_values), &lookups, &error));
     A(values, bitcask_multi_get_packed(good, S("k"), lens, 1, AS(bitcask_values), &lookups, &error));
     A(range, bitcask_count(good, AS(bitcask_iter_options), &number, &error));
@@ -131,6 +156,7 @@ static void all_calls(void *handle, const char *kind) {
     if (strcmp(kind, "txn") != 0) bitcask_txn_free(AS(bitcask_txn));
     if (strcmp(kind, "options") != 0) bitcask_options_free(AS(bitcask_options));
     if (strcmp(kind, "range") != 0) bitcask_iter_options_free(AS(bitcask_iter_options));
+    if (strcmp(kind, "merge") != 0) bitcask_merge_options_free(AS(bitcask_merge_options));
 #undef A
 #undef AS
 }
@@ -146,6 +172,8 @@ struct all {
     bitcask_values *values;
     bitcask_options *options;
     bitcask_iter_options *range;
+    bitcask_merge_options *merge;
+    bitcask_files *files;
     bitcask_error *error;
 };
 
@@ -161,6 +189,9 @@ static struct all make(const char *name) {
     all.values = bitcask_values_new();
     all.options = bitcask_options_new();
     all.range = bitcask_iter_options_new();
+    all.merge = bitcask_merge_options_new();
+    size_t count = 0;
+    OK(bitcask_file_stats(all.store, &all.files, &count, &error));
     STATUS(bitcask_put(all.store, NULL, 0, NULL, 0, 0, &all.error), BITCASK_KEY_EMPTY);
     return all;
 }
@@ -174,6 +205,8 @@ static void free_all(struct all all) {
     bitcask_txn_free(all.txn);
     bitcask_options_free(all.options);
     bitcask_iter_options_free(all.range);
+    bitcask_merge_options_free(all.merge);
+    bitcask_files_free(all.files);
     bitcask_error_free(all.error);
 }
 
@@ -188,6 +221,8 @@ static void wrong_types_and_freed(void) {
     all_calls(all.values, "values");
     all_calls(all.options, "options");
     all_calls(all.range, "range");
+    all_calls(all.merge, "merge");
+    all_calls(all.files, "files");
     all_calls(all.error, "error");
     /* None of that did anything to them. */
     CHECK(has(all.store, "k", "v") && bitcask_error_status(all.error) == BITCASK_KEY_EMPTY);

@@ -182,6 +182,77 @@ static void one_moment(bitcask_db *db) {
     gives(db, NULL, "a aa ab ba c d", __LINE__);
 }
 
+typedef struct {
+    bitcask_db *db;
+    char text[256];
+    int calls, end_at;
+} folded;
+
+static int32_t append(void *user_data, const bitcask_entry *record) {
+    folded *so_far = user_data;
+    const size_t len = strlen(so_far->text);
+    snprintf(so_far->text + len, sizeof so_far->text - len, "%.*s=%.*s ", (int)record->key_len, (const char *)record->key,
+             (int)record->value_len, (const char *)record->value);
+    /* Written meanwhile, and not seen. */
+    put(so_far->db, "e", "new");
+    return ++so_far->calls == so_far->end_at;
+}
+
+typedef struct {
+    bitcask_db *db;
+    int calls;
+} closer;
+
+static int32_t closes(void *user_data, const bitcask_entry *record) {
+    closer *of = user_data;
+    CHECK(record->key_len == 5 || of->calls >= 1500);
+    if (of->calls++ == 0) {
+        OK(bitcask_close(of->db, &error));
+    }
+    return 0;
+}
+
+static void folds(const bitcask_options *options) {
+    bitcask_db *db = NULL;
+    bool empty = false;
+    OK(bitcask_open(in_dir("folds"), options, &db, &error));
+    OK(bitcask_is_empty(db, &empty, &error));
+    CHECK(empty);
+    folded all = {.db = db};
+    OK(bitcask_fold(db, NULL, append, &all, &error));
+    CHECK(all.calls == 0);
+    put(db, "b", "2");
+    put(db, "a", "");
+    put(db, "c", "3");
+    OK(bitcask_is_empty(db, &empty, &error));
+    CHECK(!empty);
+    OK(bitcask_fold(db, NULL, append, &all, &error));
+    CHECK(strcmp(all.text, "a= b=2 c=3 ") == 0 && has(db, "e", "new"));
+    bitcask_iter_options *range = bitcask_iter_options_new();
+    OK(bitcask_iter_options_set_keys_only(range, true, &error));
+    OK(bitcask_iter_options_set_reverse(range, true, &error));
+    folded keys = {.db = db, .end_at = 3};
+    OUTCOME(bitcask_fold(db, range, append, &keys, &error), BITCASK_CANCELLED);
+    CHECK(strcmp(keys.text, "e= c= b= ") == 0);
+    OUTCOME(bitcask_fold(NULL, NULL, append, &keys, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_fold(db, NULL, NULL, &keys, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_fold(db, (bitcask_iter_options *)db, append, &keys, &error), BITCASK_INVALID_HANDLE);
+    OUTCOME(bitcask_is_empty(NULL, &empty, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_is_empty(db, NULL, &error), BITCASK_NULL_ARGUMENT);
+    bitcask_iter_options_free(range);
+    /* The page at hand still comes, then CLOSED. */
+    char many[16];
+    for (int n = 0; n < 1500; n++) {
+        snprintf(many, sizeof many, "%05d", n);
+        put(db, many, "x");
+    }
+    closer of = {.db = db};
+    OUTCOME(bitcask_fold(db, NULL, closes, &of, &error), BITCASK_CLOSED);
+    CHECK(of.calls > 0 && of.calls < 1500);
+    OUTCOME(bitcask_fold(db, NULL, append, &keys, &error), BITCASK_INVALID_HANDLE);
+    OUTCOME(bitcask_is_empty(db, &empty, &error), BITCASK_INVALID_HANDLE);
+}
+
 int main(void) {
     begin();
     bitcask_options *options = bitcask_options_new();
@@ -201,6 +272,7 @@ int main(void) {
         one_moment(db);
         many_records(db);
         OK(bitcask_close(db, &error));
+        if (kind == 0) folds(options);
     }
     bitcask_options_free(options);
     return end("iterate");

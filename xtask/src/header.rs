@@ -66,10 +66,15 @@ fn generate(root: &Path) -> Result<String, String> {
         "iter_options",
         "iter",
         "keys",
+        "fold",
         "snapshot",
         "transaction",
         "progress",
         "refresh",
+        "merge_policy",
+        "merge_options",
+        "merge",
+        "files",
     ];
     let builder = sources.iter().fold(Builder::new().with_config(config), |builder, name| {
         builder.with_src(root.join("ffi/src").join(name).with_extension("rs"))
