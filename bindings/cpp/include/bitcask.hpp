@@ -30,6 +30,7 @@
 #include "bitcask/errors.hpp"
 #include "bitcask/iterator.hpp"
 #include "bitcask/key_changes.hpp"
+#include "bitcask/merge.hpp"
 #include "bitcask/options.hpp"
 #include "bitcask/progress.hpp"
 #include "bitcask/reads.hpp"

@@ -1,4 +1,4 @@
-// What the conformance cases can't say of snapshots, transactions, batches, loads, sequence numbers, queued writes and openings, because it is
+// What the conformance cases can't say of snapshots, transactions, batches, loads, sequence numbers, queued writes, openings and merges, because it is
 // C++: moves, lifetimes, callbacks and futures, what is thrown through a call, guards.
 #include <bitcask.hpp>
 
@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -578,6 +579,141 @@ void refreshing() {
     CHECK_THROWS(bitcask::ClosedError, reader.refresh());
 }
 
+void folds() {
+    Dir dir;
+    Store db(dir.path / "store");
+    CHECK(db.empty() && db.list_keys().empty() && db.fold(7, [](int n, auto, auto) { return n + 1; }) == 7);
+    for (int i = 0; i < 2000; i++) db.put(std::to_string(10000 + i), std::to_string(i));
+    const auto before = db.snapshot();
+    db.erase("10001");
+    const auto digits = [](std::size_t sum, std::string_view, std::string_view value) { return sum + value.size(); };
+    CHECK(before.fold(std::size_t{0}, digits) == db.fold(std::size_t{0}, digits) + 1 && !db.empty());
+    const auto join = [](std::string all, std::string_view key) { return all + std::string(key) + " "; };
+    CHECK(db.fold_keys(""s, join, IterOptions().end("10002")) == "10000 10002 ");
+    CHECK(db.list_keys().size() == 1999 && db.list_keys().front() == "10000" && before.list_keys()[1] == "10001");
+    db.close();
+    CHECK_THROWS(bitcask::ClosedError, db.list_keys());
+    CHECK_THROWS(bitcask::ClosedError, db.fold_keys(""s, join));
+    CHECK_THROWS(bitcask::ClosedError, db.empty());
+}
+
+// Overwrites every key once and deletes every fifth, in files of 8 KiB.
+Options eager() {
+    return Options()
+        .max_file_size(8192)
+        .durability(bitcask::Durability::none)
+        .merge(bitcask::MergePolicy().frag_merge_trigger(30).frag_threshold(10).small_file_threshold(0));
+}
+
+void make_half_dead(Store& db) {
+    for (const char* round : {"first", "second"}) {
+        for (int i = 100; i < 300; i++) db.put(std::to_string(i), std::string(100, '.') + round);
+    }
+    for (int i = 100; i < 300; i += 5) db.erase(std::to_string(i));
+}
+
+void merges() {
+    Dir dir;
+    Store db(dir.path / "store", eager());
+    CHECK(!db.needs_merge() && !db.merge_needed());
+    make_half_dead(db);
+    const Map pairs = collect(db.all());
+    const auto sum = [](const std::vector<bitcask::FileStats>& files, std::uint64_t bitcask::FileStats::* figure) {
+        std::uint64_t total = 0;
+        for (const auto& file : files) total += file.*figure;
+        return total;
+    };
+    const auto before = db.file_stats();
+    CHECK(before.size() > 3 && before.front().id == 1 && before.back().active && !before.front().active && !before.front().merged && !before.front().damaged);
+    CHECK(before.back().bytes > 0 && before.back().min_seq > before.front().max_seq && before.front().min_seq == 1);
+    const auto age = std::chrono::system_clock::now() - before.front().created;
+    CHECK(age > -24h && age < 24h);
+    CHECK(sum(before, &bitcask::FileStats::live_records) == 160 && sum(before, &bitcask::FileStats::dead_records) == 240);
+    CHECK(sum(before, &bitcask::FileStats::tombstones) == 40 && sum(before, &bitcask::FileStats::tombstone_bytes) > 40 * 3);
+    const auto counted = db.recount();
+    CHECK(sum(counted, &bitcask::FileStats::live_bytes) == sum(before, &bitcask::FileStats::live_bytes));
+    CHECK(sum(counted, &bitcask::FileStats::dead_bytes) == sum(before, &bitcask::FileStats::dead_bytes));
+
+    const auto need = db.merge_needed();
+    CHECK(db.needs_merge() && need && need->files.size() > 1 && need->reclaimable_bytes > 0 && need->in_window);
+    CHECK(need->reason.find("data file") != std::string::npos);
+    bitcask::MergeProgress last;
+    const auto report = db.merge(bitcask::MergeOptions().progress([&](const bitcask::MergeProgress& at) { last = at; }));
+    CHECK(report.removed_files == need->files && !report.created_files.empty() && report.skipped_files.empty());
+    CHECK(report.removed_bytes > report.created_bytes && report.created_bytes > 0 && report.dropped_records > 0);
+    CHECK(report.copied_records == report.installed_records && report.bytes_read > report.removed_bytes && report.bytes_written > 0);
+    CHECK(last.bytes_total == report.removed_bytes && last.bytes_read > 0 && last.bytes_written > 0);
+    CHECK(!db.needs_merge() && collect(db.all()) == pairs);
+    CHECK(!db.merge(bitcask::MergeOptions().everything().bytes_per_second(1 << 30)).removed_files.empty());
+    CHECK(sum(db.file_stats(), &bitcask::FileStats::dead_records) == 0 && collect(db.all()) == pairs);
+    CHECK_THROWS(bitcask::InvalidArgumentError, db.merge(bitcask::MergeOptions().files({1})));
+    CHECK(db.merge(bitcask::MergeOptions().files({})).removed_files.empty());
+
+    db.close();
+    CHECK_THROWS(bitcask::ClosedError, db.merge());
+    CHECK_THROWS(bitcask::ClosedError, db.merge_needed());
+    CHECK_THROWS(bitcask::ClosedError, db.needs_merge());
+    CHECK_THROWS(bitcask::ClosedError, db.pause_merge());
+    CHECK_THROWS(bitcask::ClosedError, db.resume_merge());
+    CHECK_THROWS(bitcask::ClosedError, db.file_stats());
+    CHECK_THROWS(bitcask::ClosedError, db.recount());
+    CHECK_THROWS(bitcask::InvalidArgumentError, Store(dir.path / "other", Options().merge(bitcask::MergePolicy().window(0, 24))));
+    // Nothing is worth it by this policy; by that one all is, and not now.
+    const auto policy = bitcask::MergePolicy().frag_merge_trigger(101).frag_threshold(101).small_file_threshold(0);
+    Store none(dir.path / "none", eager().merge(policy));
+    make_half_dead(none);
+    CHECK(!none.needs_merge());
+    none.close();
+    const auto hour = static_cast<int>(std::chrono::duration_cast<std::chrono::hours>(std::chrono::system_clock::now().time_since_epoch()).count() % 24);
+    auto all = policy;
+    all.dead_bytes_merge_trigger(4096).dead_bytes_threshold(4096).window((hour + 6) % 24, (hour + 8) % 24);
+    Store later(dir.path / "none", Options().merge(all));
+    CHECK(later.merge_needed() && !later.merge_needed()->in_window);
+}
+
+void merges_held_up_and_stopped() {
+    Dir dir;
+    Store db(dir.path / "store", eager());
+    make_half_dead(db);
+    const Map pairs = collect(db.all());
+    CHECK_THROWS(bitcask::CancelledError, db.merge(bitcask::MergeOptions().progress([](const bitcask::MergeProgress&) { return false; })));
+    bool thrown = false;
+    try {
+        db.merge(bitcask::MergeOptions().progress([](const bitcask::MergeProgress&) { throw std::out_of_range("mine"); }));
+    } catch (const std::out_of_range& error) {
+        thrown = error.what() == "mine"s;
+    }
+    CHECK(thrown && collect(db.all()) == pairs && db.needs_merge());
+    // In the callback: all but what would wait for the merge. Closing there lets go of the store, which closes when the merge is over.
+    std::atomic<int> calls{0};
+    db.pause_merge();
+    std::thread merging([&] {
+        const auto outcome = db.try_merge(bitcask::MergeOptions().everything().progress([&](const bitcask::MergeProgress& at) {
+            if (calls == 0 && (at.bytes_read != 0 || !is(db.try_merge(), Status::invalid_argument) || !db.try_put("beside", "1"))) return false;
+            calls++;
+            return true;
+        }));
+        if (!outcome || outcome->removed_files.empty()) calls = -1000;
+    });
+    while (calls >= 0 && calls < 3) std::this_thread::yield();
+    db.put("101", "newer");
+    db.resume_merge();
+    merging.join();
+    CHECK(calls >= 3 && *db.get("101") == "newer" && *db.get("beside") == "1" && *db.get("102") == pairs.at("102"));
+
+    // A close ends it.
+    calls = 0;
+    db.pause_merge();
+    bool closed = false;
+    std::thread ended([&] {
+        closed = is(db.try_merge(bitcask::MergeOptions().everything().progress([&](const bitcask::MergeProgress&) { calls++; })), Status::closed);
+    });
+    while (calls == 0) std::this_thread::yield();
+    db.close();
+    ended.join();
+    CHECK(closed);
+}
+
 void forked() {
     Dir dir;
     // No background thread: a child has its memory and not the thread, which valgrind calls a leak.
@@ -594,7 +730,7 @@ void forked() {
         good = good && is(db.try_transaction(), Status::forked) && is(db.try_bulk_loader(), Status::forked);
         good = good && is(db.try_last_seq(), Status::forked) && is(db.try_wait_durable(1), Status::forked);
         good = good && is(db.try_put_async("k", "v").get(), Status::forked) && is(db.try_refresh(), Status::forked);
-        good = good && is(db.try_fetch_add("n", 1), Status::forked);
+        good = good && is(db.try_fetch_add("n", 1), Status::forked) && is(db.try_merge(), Status::forked);
         { const auto a = std::move(transaction); }
         { const auto b = std::move(load); }
         _exit(good ? 0 : 1);
@@ -622,6 +758,9 @@ int main() {
     progress_of_an_opening();
     saving_the_index();
     refreshing();
+    folds();
+    merges();
+    merges_held_up_and_stopped();
     forked();
     return report();
 }

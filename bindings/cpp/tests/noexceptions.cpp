@@ -125,6 +125,13 @@ void features() {
     auto reader = Store::try_open(path, Options().read_only(true));
     CHECK(reader && reader->try_contains("l").value_or(false) && db.try_put("m", "1") && reader->try_refresh().value_or(false));
     CHECK(reader->try_contains("m").value_or(false) && !reader->try_refresh().value_or(true));
+    int asked = 0;
+    CHECK(db.try_pause_merge() && db.try_resume_merge() && !db.try_needs_merge().value_or(true) && !db.try_merge_needed()->has_value());
+    const auto merged = db.try_merge(bitcask::MergeOptions().everything().progress([&](const bitcask::MergeProgress&) { asked++; }));
+    CHECK(merged && merged->removed_files.size() >= 1 && asked > 0 && db.try_contains("l").value_or(false));
+    CHECK(status_of(db.try_merge(bitcask::MergeOptions().everything().progress([](const bitcask::MergeProgress&) { return false; }))) ==
+          Status::cancelled);
+    CHECK(db.try_file_stats()->size() == db.try_recount()->size());
     CHECK(db.try_close() && status_of(snapshot->try_get("a")) == Status::closed && status_of(db.try_snapshot()) == Status::closed);
 }
 

@@ -158,7 +158,7 @@ class LockedError : public Error { using Error::Error; };
 class NoStoreError : public Error { using Error::Error; };
 /// The store was opened for reading only.
 class ReadOnlyError : public Error { using Error::Error; };
-/// The callback that is told of an opening's progress stopped it.
+/// The callback that is told of the progress of an opening or a merge stopped it.
 class CancelledError : public Error { using Error::Error; };
 /// A reader knows of a record that the writer in another process took back; refreshing forgets it.
 class StaleError : public Error { using Error::Error; };

@@ -5,6 +5,7 @@
 
 #include "bytes.hpp"
 #include "config.hpp"
+#include "merge.hpp"
 #include "progress.hpp"
 
 #include <chrono>
@@ -12,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace bitcask {
@@ -119,6 +119,11 @@ public:
     /// Whether every read verifies the record's checksum.
     Options& verify_checksums(bool yes) { return set(verify_checksums_, yes); }
     Options& on_damage(OnDamage policy) { return set(on_damage_, policy); }
+    /// When data files are worth a merge, and which.
+    Options& merge(const MergePolicy& policy) {
+        merge_ = policy;
+        return *this;
+    }
     /// Has `callback` told of an opening's OpenProgress: when it begins, once in 8 MiB of data files, and when all was read. It returns
     /// whether to go on, or nothing to go on always. What it throws stops the opening too, and comes out of the call that opens; else one that was
     /// stopped fails with cancelled. It has changed nothing that an opening would not change, and leaves nothing locked.
@@ -127,14 +132,7 @@ public:
     /// several threads.
     template <class Callback>
     Options& progress(Callback callback) {
-        if constexpr (std::is_void_v<std::invoke_result_t<Callback&, const OpenProgress&>>) {
-            progress_ = [callback = std::move(callback)](const OpenProgress& progress) mutable {
-                callback(progress);
-                return true;
-            };
-        } else {
-            progress_ = std::move(callback);
-        }
+        progress_ = detail::asking<OpenProgress>(std::move(callback));
         return *this;
     }
 
@@ -154,7 +152,7 @@ private:
     using Native = std::unique_ptr<bitcask_options, detail::FreeOptions>;
 
     /// Makes the C interface's options, or stops at the first that is refused.
-    std::int32_t native(Native& made, detail::ProgressCall& progress, bitcask_error** error) const {
+    std::int32_t native(Native& made, detail::OpenProgressCall& progress, bitcask_error** error) const {
         made.reset(bitcask_options_new());
         bitcask_options* o = made.get();
         std::int32_t status = BITCASK_OK;
@@ -173,7 +171,8 @@ private:
         apply(read_only_, [&](bool v) { return bitcask_options_set_read_only(o, v, error); });
         apply(verify_checksums_, [&](bool v) { return bitcask_options_set_verify_checksums(o, v, error); });
         apply(on_damage_, [&](OnDamage v) { return bitcask_options_set_on_damage(o, static_cast<std::int32_t>(v), error); });
-        if (progress_ && status == BITCASK_OK) status = bitcask_options_set_progress(o, detail::ProgressCall::tell, &progress, error);
+        if (status == BITCASK_OK) status = merge_.apply(o, error);
+        if (progress_ && status == BITCASK_OK) status = bitcask_options_set_progress(o, detail::tell_of_opening, &progress, error);
         return status;
     }
 
@@ -185,7 +184,8 @@ private:
     std::optional<std::uint64_t> max_file_size_;
     std::optional<bool> create_if_missing_, read_only_, verify_checksums_;
     std::optional<OnDamage> on_damage_;
-    detail::ProgressCall::Callback progress_;
+    MergePolicy merge_;
+    detail::OpenProgressCall::Callback progress_;
 };
 
 /// What an iterator covers and how; all of it can be combined:

@@ -1,5 +1,5 @@
 /// \file
-/// Progress of an opening, and the callback that is told of it.
+/// Progress of an opening, and the way of any progress to the callback that is told of it.
 #ifndef BITCASK_PROGRESS_HPP
 #define BITCASK_PROGRESS_HPP
 
@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <type_traits>
 #include <utility>
 #if BITCASK_HAS_EXCEPTIONS
 #include <exception>
@@ -34,25 +35,25 @@ struct OpenProgress {
 
 namespace detail {
 
-/// One opening's way from the C interface's callback to the C++ one, and back for what that throws.
+/// One call's way from the C interface's callback to the C++ one, and back for what that throws.
+template <class Progress>
 class ProgressCall {
 public:
-    using Callback = std::function<bool(const OpenProgress&)>;
+    using Callback = std::function<bool(const Progress&)>;
 
     explicit ProgressCall(const Callback& callback) noexcept : callback_(callback) {}
 
-    static std::int32_t tell(void* user_data, std::int32_t phase, std::uint64_t done, std::uint64_t total, std::uint64_t records) noexcept {
-        auto& self = *static_cast<ProgressCall*>(user_data);
-        const OpenProgress progress{static_cast<OpenPhase>(phase), done, total, records};
+    /// What the C interface's callback is to return.
+    std::int32_t ask(const Progress& progress) noexcept {
 #if BITCASK_HAS_EXCEPTIONS
         try {
-            return self.callback_(progress) ? 0 : 1;
+            return callback_(progress) ? 0 : 1;
         } catch (...) {
-            self.thrown_ = std::current_exception();
+            thrown_ = std::current_exception();
             return 1;
         }
 #else
-        return self.callback_(progress) ? 0 : 1;
+        return callback_(progress) ? 0 : 1;
 #endif
     }
 
@@ -69,6 +70,26 @@ private:
     std::exception_ptr thrown_;
 #endif
 };
+
+using OpenProgressCall = ProgressCall<OpenProgress>;
+
+inline std::int32_t tell_of_opening(
+    void* call, std::int32_t phase, std::uint64_t done, std::uint64_t total, std::uint64_t records) noexcept {
+    return static_cast<OpenProgressCall*>(call)->ask(OpenProgress{static_cast<OpenPhase>(phase), done, total, records});
+}
+
+/// The callback as one that says whether to go on: one that returns nothing always does.
+template <class Progress, class Callback>
+typename ProgressCall<Progress>::Callback asking(Callback callback) {
+    if constexpr (std::is_void_v<std::invoke_result_t<Callback&, const Progress&>>) {
+        return [callback = std::move(callback)](const Progress& progress) mutable {
+            callback(progress);
+            return true;
+        };
+    } else {
+        return callback;
+    }
+}
 
 } // namespace detail
 

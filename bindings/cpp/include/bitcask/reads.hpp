@@ -16,7 +16,9 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace bitcask {
 inline namespace BITCASK_NAMESPACE {
@@ -132,6 +134,44 @@ public:
         return Iterator(iter);
     }
 
+    /// All keys in order. Takes the memory of all of them.
+    Result<std::vector<std::string>> try_list_keys() const {
+        return try_fold_keys(std::vector<std::string>(), [](auto keys, std::string_view key) {
+            keys.emplace_back(key);
+            return keys;
+        });
+    }
+
+    /// Goes through the records that the options say, as of one moment and in their order: calls `f` with what it gave for the record before (`init`
+    /// for the first), the record's key and its value, and gives what it gave last. Both views are lent for the call. As std::accumulate over
+    /// try_range(), whose failures it has, and those of Iterator::try_next.
+    template <class T, class F>
+    Result<T> try_fold(T init, F f, const IterOptions& options = {}) const {
+        auto records = try_range(options);
+        if (!records) return detail::Unexpected(std::move(records).error());
+        for (;;) {
+            auto record = records->try_next();
+            if (!record) return detail::Unexpected(std::move(record).error());
+            if (!*record) return init;
+            init = f(std::move(init), (*record)->key, (*record)->value);
+        }
+    }
+
+    /// try_fold() over keys alone; values are not read.
+    template <class T, class F>
+    Result<T> try_fold_keys(T init, F f, IterOptions options = {}) const {
+        options.keys_only();
+        return try_fold(
+            std::move(init), [&f](T so_far, std::string_view key, std::string_view) { return f(std::move(so_far), key); }, options);
+    }
+
+    /// Whether there are no keys.
+    Result<bool> try_empty() const {
+        const auto keys = try_size();
+        if (!keys) return detail::Unexpected(keys.error());
+        return *keys == 0;
+    }
+
 #if BITCASK_HAS_EXCEPTIONS
     // Each as its namesake above.
     std::optional<Value> get(Bytes key) const { return detail::unwrap(try_get(key)); }
@@ -153,7 +193,16 @@ public:
     std::optional<OwnedRecord> last() const { return detail::unwrap(try_last()); }
     std::uint64_t count(const IterOptions& options = {}) const { return detail::unwrap(try_count(options)); }
     std::uint64_t size() const { return detail::unwrap(try_size()); }
-    bool empty() const { return size() == 0; }
+    bool empty() const { return detail::unwrap(try_empty()); }
+    std::vector<std::string> list_keys() const { return detail::unwrap(try_list_keys()); }
+    template <class T, class F>
+    T fold(T init, F f, const IterOptions& options = {}) const {
+        return detail::unwrap(try_fold(std::move(init), std::move(f), options));
+    }
+    template <class T, class F>
+    T fold_keys(T init, F f, const IterOptions& options = {}) const {
+        return detail::unwrap(try_fold_keys(std::move(init), std::move(f), options));
+    }
     Iterator range(const IterOptions& options) const { return detail::unwrap(try_range(options)); }
     /// All records, ascending.
     Iterator all() const { return range(IterOptions()); }

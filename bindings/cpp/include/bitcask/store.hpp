@@ -7,6 +7,7 @@
 #include "bulk_loader.hpp"
 #include "config.hpp"
 #include "key_changes.hpp"
+#include "merge.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "reads.hpp"
@@ -64,11 +65,13 @@ struct StoreCalls {
 } // namespace detail
 
 /// An open store. Any number of threads may use it at once. Can be moved and not copied; share it by reference or in a
-/// std::shared_ptr. Its reads are in Reads, its writes in StoreWrites and KeyChanges.
+/// std::shared_ptr. Its reads are in Reads, its writes in StoreWrites and KeyChanges, what
+/// concerns its files in Merges.
 ///
 /// Every call fails with `closed` on a closed, moved-from or default-made store, and with `forked` in a child process.
 /// Those that take a key fail with `key_empty` and `key_too_large`.
-class Store : public Reads<Store, detail::StoreCalls>, public StoreWrites<Store>, public KeyChanges<Store> {
+class Store : public Reads<Store, detail::StoreCalls>, public StoreWrites<Store>, public KeyChanges<Store>,
+              public Merges<Store> {
 public:
     /// A closed store.
     Store() noexcept = default;
@@ -93,7 +96,7 @@ public:
         bitcask_error* error = nullptr;
         bitcask_db* db = nullptr;
         Options::Native native;
-        detail::ProgressCall progress(options.progress_);
+        detail::OpenProgressCall progress(options.progress_);
         std::int32_t status = options.native(native, progress, &error);
         if (status == BITCASK_OK) status = bitcask_open(bytes.c_str(), native.get(), &db, &error);
         if (status == BITCASK_OK) return Store(db);
