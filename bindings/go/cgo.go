@@ -3,7 +3,7 @@
 // It turns Go slices into pointers and C results into Go values, one C call each, and decides nothing. The rules it keeps:
 //
 //   - No Go pointer stays in C: what is passed is used during the call and no longer. The functions are therefore declared
-//     noescape and nocallback, and arguments may lie on a goroutine's stack. Only an opening calls back, with a cgo.Handle.
+//     noescape and nocallback, and arguments may lie on a goroutine's stack. Only an opening and a merge call back, with a cgo.Handle.
 //   - Handles are numbers, here as in the library, which never follows them: a stale one gives a status.
 //   - Whoever calls keeps the object that owns the handle alive until the call is over (runtime.KeepAlive).
 //   - The bytes of a page belong to the library until the next call on its iterator.
@@ -81,6 +81,8 @@ import "C"
 
 import (
 	"runtime/cgo"
+	"slices"
+	"time"
 	"unsafe"
 )
 
@@ -173,6 +175,13 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.sort_budget = C.uint64_t(o.sortBudget)
 	from.index_budget = C.uint64_t(o.indexBudget)
 	from.checkpoint_bytes = C.uint64_t(o.checkpointBytes)
+	from.frag_merge_trigger = C.uint32_t(o.fragMergeTrigger)
+	from.dead_bytes_merge_trigger = C.uint64_t(o.deadBytesMergeTrigger)
+	from.frag_threshold = C.uint32_t(o.fragThreshold)
+	from.dead_bytes_threshold = C.uint64_t(o.deadBytesThreshold)
+	from.small_file_threshold = C.uint64_t(o.smallFileThreshold)
+	from.merge_from = C.int32_t(o.mergeFrom)
+	from.merge_to = C.int32_t(o.mergeTo)
 	if o.opening != nil {
 		handle := cgo.NewHandle(o.opening)
 		defer handle.Delete()
@@ -192,6 +201,114 @@ func bitcaskGoProgress(handle C.uintptr_t, phase C.int32_t, done, total, records
 		return 1
 	}
 	return 0
+}
+
+// cMerge tells o.told of the progress, if there is one.
+func cMerge(db dbRef, o *mergeOptions) (report MergeReport, r outcome) {
+	var progress C.uintptr_t
+	if o.told != nil {
+		handle := cgo.NewHandle(o.told)
+		defer handle.Delete()
+		progress = C.uintptr_t(handle)
+	}
+	made := C.go_merge(db.n, C.bool(o.chosen), (*C.uint32_t)(unsafe.SliceData(o.files)), C.size_t(len(o.files)), C.bool(o.everything),
+		C.uint64_t(o.bytesPerSecond), progress)
+	if made.status != C.BITCASK_OK {
+		return report, asOutcome(made.status, made.error)
+	}
+	defer C.go_merge_report_free(made.handle)
+	told := C.go_merge_report(made.handle)
+	f := &told.figures
+	report = MergeReport{
+		RemovedFiles:      fileIDs(told.removed),
+		RemovedBytes:      uint64(f[C.BITCASK_MERGE_REMOVED_BYTES]),
+		CreatedFiles:      fileIDs(told.created),
+		CreatedBytes:      uint64(f[C.BITCASK_MERGE_CREATED_BYTES]),
+		CopiedRecords:     uint64(f[C.BITCASK_MERGE_COPIED_RECORDS]),
+		InstalledRecords:  uint64(f[C.BITCASK_MERGE_INSTALLED_RECORDS]),
+		DroppedRecords:    uint64(f[C.BITCASK_MERGE_DROPPED_RECORDS]),
+		CopiedTombstones:  uint64(f[C.BITCASK_MERGE_COPIED_TOMBSTONES]),
+		DroppedTombstones: uint64(f[C.BITCASK_MERGE_DROPPED_TOMBSTONES]),
+		BytesRead:         uint64(f[C.BITCASK_MERGE_BYTES_READ]),
+		BytesWritten:      uint64(f[C.BITCASK_MERGE_BYTES_WRITTEN]),
+	}
+	for i, id := range fileIDs(told.skipped) {
+		reason := C.GoString(C.go_merge_report_reason(made.handle, C.size_t(i)))
+		report.SkippedFiles = append(report.SkippedFiles, SkippedFile{id, reason})
+	}
+	return report, asOutcome(made.status, made.error)
+}
+
+// fileIDs copies numbers of data files.
+func fileIDs(list C.go_file_ids) []uint32 {
+	return slices.Clone(unsafe.Slice((*uint32)(list.ids), list.count))
+}
+
+// bitcaskGoMergeProgress is for cMerge what bitcaskGoProgress is for cOpen.
+//
+//export bitcaskGoMergeProgress
+func bitcaskGoMergeProgress(handle C.uintptr_t, total, read, written C.uint64_t) C.int32_t {
+	m := cgo.Handle(handle).Value().(*merging)
+	if !m.tell(MergeProgress{uint64(total), uint64(read), uint64(written)}) {
+		return 1
+	}
+	return 0
+}
+
+// cMergeNeeded gives the status ErrNotFound if no merge is.
+func cMergeNeeded(db dbRef) (need MergeNeed, r outcome) {
+	made := C.go_merge_needed(db.n)
+	if made.status == C.BITCASK_OK {
+		told := C.go_merge_need(made.handle)
+		need = MergeNeed{
+			Reason:           C.GoString(told.reason),
+			Files:            fileIDs(told.files),
+			ReclaimableBytes: uint64(told.figures[C.BITCASK_MERGE_NEED_RECLAIMABLE_BYTES]),
+			InWindow:         told.figures[C.BITCASK_MERGE_NEED_IN_WINDOW] != 0,
+		}
+		C.go_merge_need_free(made.handle)
+	}
+	return need, asOutcome(made.status, made.error)
+}
+
+func cPauseMerge(db dbRef) outcome {
+	r := C.go_pause_merge(db.n)
+	return asOutcome(r.status, r.error)
+}
+
+func cResumeMerge(db dbRef) outcome {
+	r := C.go_resume_merge(db.n)
+	return asOutcome(r.status, r.error)
+}
+
+func cFileStats(db dbRef, recount bool) ([]FileStats, outcome) {
+	made := C.go_file_stats(db.n, C.bool(recount))
+	if made.status != C.BITCASK_OK {
+		return nil, asOutcome(made.status, made.error)
+	}
+	files := make([]FileStats, made.count)
+	for i := range files {
+		told := C.go_files_figures(made.files, C.size_t(i))
+		f := &told.figures
+		files[i] = FileStats{
+			ID:             uint32(f[C.BITCASK_FILE_ID]),
+			Merged:         f[C.BITCASK_FILE_MERGED] != 0,
+			Active:         f[C.BITCASK_FILE_ACTIVE] != 0,
+			Damaged:        f[C.BITCASK_FILE_DAMAGED] != 0,
+			Created:        time.UnixMilli(int64(f[C.BITCASK_FILE_CREATED_MS])),
+			Bytes:          uint64(f[C.BITCASK_FILE_BYTES]),
+			LiveRecords:    uint64(f[C.BITCASK_FILE_LIVE_RECORDS]),
+			LiveBytes:      uint64(f[C.BITCASK_FILE_LIVE_BYTES]),
+			DeadRecords:    uint64(f[C.BITCASK_FILE_DEAD_RECORDS]),
+			DeadBytes:      uint64(f[C.BITCASK_FILE_DEAD_BYTES]),
+			Tombstones:     uint64(f[C.BITCASK_FILE_TOMBSTONES]),
+			TombstoneBytes: uint64(f[C.BITCASK_FILE_TOMBSTONE_BYTES]),
+			MinSeq:         uint64(f[C.BITCASK_FILE_MIN_SEQ]),
+			MaxSeq:         uint64(f[C.BITCASK_FILE_MAX_SEQ]),
+		}
+	}
+	C.go_files_free(made.files)
+	return files, asOutcome(made.status, made.error)
 }
 
 // cRefresh tells whether anything new is shown.

@@ -22,6 +22,8 @@ type DB struct {
 	cleanup runtime.Cleanup
 	path    string
 	guess   atomic.Uint32 // bytes of a value, see Get
+
+	closeBegun chan struct{} // closed when Close begins
 }
 
 // Version gives the version of the library.
@@ -59,7 +61,10 @@ func OpenContext(ctx context.Context, path string, opts ...Option) (*DB, error) 
 	}
 	ref, r := cOpen(path, &o)
 	if o.opening != nil {
-		o.opening.unwind(ref)
+		if o.opening.unwinds() && ref != (dbRef{}) {
+			closeForgotten(ref)
+		}
+		o.opening.unwind()
 	}
 	if r.status != statusOK {
 		err := newError("open", r)
@@ -68,7 +73,7 @@ func OpenContext(ctx context.Context, path string, opts ...Option) (*DB, error) 
 		}
 		return nil, err
 	}
-	db := &DB{ref: ref, path: path}
+	db := &DB{ref: ref, path: path, closeBegun: make(chan struct{})}
 	db.guess.Store(firstGuess)
 	db.cleanup = runtime.AddCleanup(db, closeForgotten, ref)
 	return db, nil
@@ -96,6 +101,7 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.closed.Store(true)
+	close(db.closeBegun)
 	db.cleanup.Stop()
 	maybeGC()
 	r := cClose(db.ref)

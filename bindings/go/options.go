@@ -80,6 +80,12 @@ const (
 	setSortBudget
 	setIndexBudget
 	setCheckpointBytes
+	setFragMergeTrigger
+	setDeadBytesMergeTrigger
+	setFragThreshold
+	setDeadBytesThreshold
+	setSmallFileThreshold
+	setMergeWindow
 )
 
 type options struct {
@@ -100,6 +106,10 @@ type options struct {
 	progress         func(Progress) error
 	opening          *opening // who is told of the progress; made by the open itself
 	invalid          string   // what is wrong with a value that C's types can't hold
+
+	fragMergeTrigger, fragThreshold                               uint32
+	deadBytesMergeTrigger, deadBytesThreshold, smallFileThreshold uint64
+	mergeFrom, mergeTo                                            int
 }
 
 // Option changes how [Open] opens a store.

@@ -1,8 +1,8 @@
-// How far an opening is, and stopping it.
+// How far an opening is, and stopping it; and the way of any progress to the function that is told of it.
 //
-// The library calls back inside of the open. What it calls must return to it: a panic or a Goexit that unwound the library's own frames would
-// leave the store locked for as long as the process lives. So the caller's function runs in a goroutine of its own, and what it did beside
-// returning is done again in the goroutine that opens, when the library is out of the open.
+// The library calls back inside of the open, or of the merge. What it calls must return to it: a panic or a Goexit that unwound the library's own
+// frames would leave the store locked for as long as the process lives. So the caller's function runs in a goroutine of its own, and what it did
+// beside returning is done again in the goroutine that called, when the library is out of the call.
 
 package bitcask
 
@@ -39,53 +39,68 @@ func WithProgress(f func(Progress) error) Option {
 	return func(o *options) { o.progress = f }
 }
 
+// teller is what is told of one call's progress.
+type teller[P any] struct {
+	ctx  context.Context
+	f    func(P) error   // may be nil
+	stop <-chan struct{} // ends the wait for f; may be nil
+
+	told
+	stopped bool // f was not waited for
+}
+
 // opening is what is told of one opening's progress.
-type opening struct {
-	ctx      context.Context
-	f        func(Progress) error // may be nil
-	err      error                // why the opening was stopped
-	panicked any                  // what f panicked with
-	exited   bool                 // f ended its goroutine
+type opening = teller[Progress]
+
+// told is what the function that was told did.
+type told struct {
+	err      error // why the call was stopped
+	panicked any   // what f panicked with
+	exited   bool  // f ended its goroutine
 }
 
 // tell tells whether to go on.
-func (o *opening) tell(p Progress) bool {
-	if o.ctx.Err() != nil {
-		o.err = contextError{o.ctx.Err(), context.Cause(o.ctx)}
+func (t *teller[P]) tell(p P) bool {
+	if t.ctx.Err() != nil {
+		t.err = contextError{t.ctx.Err(), context.Cause(t.ctx)}
 		return false
 	}
-	if o.f == nil {
+	if t.f == nil {
 		return true
 	}
-	done := make(chan struct{})
+	done := make(chan told, 1)
 	go func() {
-		defer close(done)
+		var did told
 		returned := false
 		defer func() {
 			if !returned {
-				o.panicked = recover()
-				o.exited = o.panicked == nil
+				did.panicked = recover()
+				did.exited = did.panicked == nil
 			}
+			done <- did
 		}()
-		o.err = o.f(p)
+		did.err = t.f(p)
 		returned = true
 	}()
-	<-done
-	return o.err == nil && o.panicked == nil && !o.exited
+	select {
+	case t.told = <-done:
+	case <-t.stop:
+		t.stopped = true
+		return false
+	}
+	return t.err == nil && !t.unwinds()
 }
 
-// unwind does what f did beside returning, after the open that gave db, if any.
-func (o *opening) unwind(db dbRef) {
-	if o.panicked == nil && !o.exited {
-		return
-	}
-	if db != (dbRef{}) {
-		closeForgotten(db)
-	}
-	if o.exited {
+func (t *teller[P]) unwinds() bool { return t.panicked != nil || t.exited }
+
+// unwind does what f did beside returning, after the call.
+func (t *teller[P]) unwind() {
+	if t.exited {
 		runtime.Goexit()
 	}
-	panic(o.panicked)
+	if t.panicked != nil {
+		panic(t.panicked)
+	}
 }
 
 // Refresh catches up with the writer in another process, if the store was opened with [WithReadOnly]: what was acknowledged there before this

@@ -82,7 +82,13 @@ enum {
     GO_SET_IO = 1 << 8,
     GO_SET_SORT_BUDGET = 1 << 9,
     GO_SET_INDEX_BUDGET = 1 << 10,
-    GO_SET_CHECKPOINT_BYTES = 1 << 11
+    GO_SET_CHECKPOINT_BYTES = 1 << 11,
+    GO_SET_FRAG_MERGE_TRIGGER = 1 << 12,
+    GO_SET_DEAD_BYTES_MERGE_TRIGGER = 1 << 13,
+    GO_SET_FRAG_THRESHOLD = 1 << 14,
+    GO_SET_DEAD_BYTES_THRESHOLD = 1 << 15,
+    GO_SET_SMALL_FILE_THRESHOLD = 1 << 16,
+    GO_SET_MERGE_WINDOW = 1 << 17
 };
 
 typedef struct go_open_options {
@@ -93,6 +99,13 @@ typedef struct go_open_options {
     uint64_t sort_budget;
     uint64_t index_budget;
     uint64_t checkpoint_bytes;
+    uint64_t dead_bytes_merge_trigger;
+    uint64_t dead_bytes_threshold;
+    uint64_t small_file_threshold;
+    uint32_t frag_merge_trigger;
+    uint32_t frag_threshold;
+    int32_t merge_from;
+    int32_t merge_to;
     uint32_t set;
     int32_t index;
     int32_t io;
@@ -143,6 +156,18 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_index_budget(options, from.index_budget, error);
     if (status == BITCASK_OK && (from.set & GO_SET_CHECKPOINT_BYTES))
         status = bitcask_options_set_checkpoint_bytes(options, from.checkpoint_bytes, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_FRAG_MERGE_TRIGGER))
+        status = bitcask_options_set_frag_merge_trigger(options, from.frag_merge_trigger, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_DEAD_BYTES_MERGE_TRIGGER))
+        status = bitcask_options_set_dead_bytes_merge_trigger(options, from.dead_bytes_merge_trigger, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_FRAG_THRESHOLD))
+        status = bitcask_options_set_frag_threshold(options, from.frag_threshold, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_DEAD_BYTES_THRESHOLD))
+        status = bitcask_options_set_dead_bytes_threshold(options, from.dead_bytes_threshold, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_SMALL_FILE_THRESHOLD))
+        status = bitcask_options_set_small_file_threshold(options, from.small_file_threshold, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_MERGE_WINDOW))
+        status = bitcask_options_set_merge_window(options, from.merge_from, from.merge_to, error);
     if (status == BITCASK_OK && from.progress != 0)
         status = bitcask_options_set_progress(options, go_progress, (void *)from.progress, error);
     return status;
@@ -373,6 +398,138 @@ static inline go_figures go_stats(uintptr_t db) {
     r.status = bitcask_stats(as_db(db), r.figures, BITCASK_STAT_COUNT, &count, &r.error);
     return r;
 }
+
+/* ---- merges; Go frees the reports ---- */
+
+/* Exported by cgo.go. */
+extern int32_t bitcaskGoMergeProgress(uintptr_t handle, uint64_t bytes_total, uint64_t bytes_read, uint64_t bytes_written);
+
+static int32_t go_merge_progress(void *handle, uint64_t bytes_total, uint64_t bytes_read, uint64_t bytes_written) {
+    return bitcaskGoMergeProgress((uintptr_t)handle, bytes_total, bytes_read, bytes_written);
+}
+
+/* Of these files if they were chosen; progress is a Go handle of who is told, or 0. The handle is the report. */
+static inline go_made go_merge(uintptr_t db, bool chosen, const uint32_t *files, size_t count, bool everything,
+                               uint64_t bytes_per_second, uintptr_t progress) {
+    go_made r = {0, NULL, BITCASK_OK};
+    bitcask_merge_report *report = NULL;
+    bitcask_merge_options *options = bitcask_merge_options_new();
+    if (chosen)
+        r.status = bitcask_merge_options_set_files(options, files, count, &r.error);
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_merge_options_set_everything(options, everything, &r.error);
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_merge_options_set_bytes_per_second(options, bytes_per_second, &r.error);
+    if (r.status == BITCASK_OK && progress != 0)
+        r.status = bitcask_merge_options_set_progress(options, go_merge_progress, (void *)progress, &r.error);
+    if (r.status == BITCASK_OK)
+        r.status = bitcask_merge(as_db(db), options, &report, &r.error);
+    bitcask_merge_options_free(options);
+    r.handle = (uintptr_t)report;
+    return r;
+}
+
+/* Numbers of data files, lent. */
+typedef struct go_file_ids {
+    const uint32_t *ids;
+    size_t count;
+} go_file_ids;
+
+typedef struct go_report {
+    go_file_ids removed;
+    go_file_ids created;
+    go_file_ids skipped;
+    uint64_t figures[BITCASK_MERGE_COUNT];
+} go_report;
+
+static inline go_report go_merge_report(uintptr_t report) {
+    const bitcask_merge_report *of = (const bitcask_merge_report *)report;
+    go_report r;
+    size_t known = 0;
+    memset(&r, 0, sizeof r);
+    bitcask_merge_report_figures(of, r.figures, BITCASK_MERGE_COUNT, &known);
+    bitcask_merge_report_files(of, BITCASK_MERGE_REMOVED_FILES, &r.removed.ids, &r.removed.count);
+    bitcask_merge_report_files(of, BITCASK_MERGE_CREATED_FILES, &r.created.ids, &r.created.count);
+    bitcask_merge_report_files(of, BITCASK_MERGE_SKIPPED_FILES, &r.skipped.ids, &r.skipped.count);
+    return r;
+}
+
+static inline const char *go_merge_report_reason(uintptr_t report, size_t index) {
+    return bitcask_merge_report_reason((const bitcask_merge_report *)report, index);
+}
+
+static inline void go_merge_report_free(uintptr_t report) { bitcask_merge_report_free((bitcask_merge_report *)report); }
+
+/* The handle is the need, if there is one; else the status is BITCASK_NOT_FOUND. */
+static inline go_made go_merge_needed(uintptr_t db) {
+    go_made r = {0, NULL, BITCASK_OK};
+    bitcask_merge_need *need = NULL;
+    r.status = bitcask_merge_needed(as_db(db), &need, &r.error);
+    r.handle = (uintptr_t)need;
+    return r;
+}
+
+typedef struct go_need {
+    const char *reason;
+    go_file_ids files;
+    uint64_t figures[BITCASK_MERGE_NEED_COUNT];
+} go_need;
+
+static inline go_need go_merge_need(uintptr_t need) {
+    const bitcask_merge_need *of = (const bitcask_merge_need *)need;
+    go_need r;
+    size_t known = 0;
+    memset(&r, 0, sizeof r);
+    r.reason = bitcask_merge_need_reason(of);
+    bitcask_merge_need_files(of, &r.files.ids, &r.files.count);
+    bitcask_merge_need_figures(of, r.figures, BITCASK_MERGE_NEED_COUNT, &known);
+    return r;
+}
+
+static inline void go_merge_need_free(uintptr_t need) { bitcask_merge_need_free((bitcask_merge_need *)need); }
+
+static inline go_outcome go_pause_merge(uintptr_t db) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_pause_merge(as_db(db), &r.error);
+    return r;
+}
+
+static inline go_outcome go_resume_merge(uintptr_t db) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_resume_merge(as_db(db), &r.error);
+    return r;
+}
+
+/* Figures of count data files; Go frees them. */
+typedef struct go_files {
+    uintptr_t files;
+    size_t count;
+    bitcask_error *error;
+    int32_t status;
+} go_files;
+
+static inline go_files go_file_stats(uintptr_t db, bool recount) {
+    go_files r = {0, 0, NULL, BITCASK_OK};
+    bitcask_files *files = NULL;
+    r.status = recount ? bitcask_recount(as_db(db), &files, &r.count, &r.error)
+                       : bitcask_file_stats(as_db(db), &files, &r.count, &r.error);
+    r.files = (uintptr_t)files;
+    return r;
+}
+
+typedef struct go_file_figures {
+    uint64_t figures[BITCASK_FILE_COUNT];
+} go_file_figures;
+
+static inline go_file_figures go_files_figures(uintptr_t files, size_t index) {
+    go_file_figures r;
+    size_t known = 0;
+    memset(&r, 0, sizeof r);
+    bitcask_files_figures((const bitcask_files *)files, index, r.figures, BITCASK_FILE_COUNT, &known);
+    return r;
+}
+
+static inline void go_files_free(uintptr_t files) { bitcask_files_free((bitcask_files *)files); }
 
 /* ---- what is durable; the number is a sequence number ---- */
 

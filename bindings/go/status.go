@@ -52,7 +52,7 @@ const (
 	ErrNoStore Status = 31
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly Status = 32
-	// ErrCancelled: a context, or the function that is told of an opening's progress, ended the call. errors.Is also finds the context's
+	// ErrCancelled: a context, or the function that is told of an opening's or a merge's progress, ended the call. errors.Is also finds the context's
 	// error, or that of the function.
 	ErrCancelled Status = 33
 	// ErrStale: a reader knows of a record that the writer in another process took back; refresh forgets it.
