@@ -229,6 +229,7 @@ func init() {
 		}},
 	}
 	maps.Copy(storeOps, objectStoreOps())
+	maps.Copy(storeOps, mergeOps())
 }
 
 func get(r *confRunner, s *confStore, op *confOp) ([]string, error) {

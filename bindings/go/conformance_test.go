@@ -415,7 +415,10 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 			policy, known := map[string]bitcask.OnDamage{"refuse": bitcask.OnDamageRefuse, "serve": bitcask.OnDamageServe}[value]
 			opts, ok = append(opts, bitcask.WithOnDamage(policy)), known
 		default:
-			ok = false
+			var n uint64
+			n, err = strconv.ParseUint(value, 10, 64)
+			opt := policyOption(option, n)
+			opts, ok = append(opts, opt), opt != nil
 		}
 		if err != nil || !ok {
 			return nil, fmt.Errorf("unknown option %s=%s", option, value)

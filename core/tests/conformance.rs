@@ -12,6 +12,8 @@ mod bulk;
 mod durable;
 #[path = "conformance/language.rs"]
 mod language;
+#[path = "conformance/merge.rs"]
+mod merge;
 #[path = "conformance/open.rs"]
 mod open;
 #[path = "conformance/reads.rs"]
@@ -258,6 +260,7 @@ impl Runner {
             name if name.starts_with("async_") || name == "outcome" => self.queue(op),
             "put_seq" | "delete_seq" | "last_seq" | "durable_seq" | "compare" | "wait_durable" => self.numbered(op),
             "compare_and_swap" | "put_if_absent" | "fetch_add" | "update_append" | "update_delete" => self.atomic(op),
+            name if name.starts_with("merge") || name.starts_with("file_") => self.merge(op),
             _ => self.store(op),
         }
     }

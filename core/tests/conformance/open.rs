@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bitcask::{Db, Durability, IoKind, OnDamage, OpenProgress, Options};
+use bitcask::{Db, Durability, IoKind, MergePolicy, OnDamage, OpenProgress, Options};
 
 use crate::language::{self, Op};
-use crate::{IO_KINDS, KINDS, Outcome, Runner, ok};
+use crate::{IO_KINDS, KINDS, Outcome, Runner, merge, ok};
 
 /// A store, open or closed.
 pub(crate) struct Open {
@@ -87,9 +87,11 @@ impl Runner {
                     options.on_progress(move |progress| watch.see(progress))
                 }
                 ("progress", "cancel") => options.on_progress(|_| ControlFlow::Break(())),
+                (name, value) if merge::policy(MergePolicy::new(), name, value)?.is_some() => options,
                 _ => return Err(format!("unknown option {name}={value}")),
             };
         }
+        options = merge::with_policy(options, &chosen)?;
         match interval {
             (Some(ms), Some(bytes)) => {
                 options = options.durability(Durability::Interval { every: Duration::from_millis(ms), bytes });

@@ -97,7 +97,7 @@ void open_store(const char *name, char *const *chosen, size_t n)
         } else if (strncmp(s, "on_damage=", len) == 0) {
             int32_t policy = strcmp(v, "serve") == 0 ? BITCASK_ON_DAMAGE_SERVE : BITCASK_ON_DAMAGE_REFUSE;
             good = call(bitcask_options_set_on_damage(o, policy, &error));
-        } else if (strncmp(s, "interval_", 9) != 0 || !ms || !limit) {
+        } else if (!set_policy(o, s, &good) && (strncmp(s, "interval_", 9) != 0 || !ms || !limit)) {
             problem("unknown option", s);
             good = false;
         }

@@ -26,7 +26,8 @@ static const struct {
     {"compare_and_swap", "db", run_atomic},  {"compare", "db", run_numbered},  {"wait_durable", "db", run_numbered},
     {"put_if_absent", "db", run_atomic},     {"fetch_add", "db", run_atomic},  {"update_append", "db", run_atomic},
     {"update_delete", "db", run_atomic},     {"hold", "v", run_value},         {"held", "v", run_value},
-    {"release", "v", run_value},             {"", "db", run_store},
+    {"release", "v", run_value},             {"merge", "db", run_merge},         {"file_", "db", run_merge},
+    {"", "db", run_store},
 };
 
 static void run_op(char *op)

@@ -75,6 +75,8 @@ void run_bulk(const char *op, const char *name);
 void run_snapshot(const char *op, const char *name);
 void run_txn(const char *op, const char *name);
 void run_numbered(const char *op, const char *name);
+bool set_policy(bitcask_options *o, const char *chosen, bool *good);
+void run_merge(const char *op, const char *name);
 void run_queue(const char *op, const char *name);
 void free_queued(void *queued);
 void fill(char what, const char *op, void *handle);

@@ -2,6 +2,7 @@
 #ifndef CONFORMANCE_OPEN_HPP
 #define CONFORMANCE_OPEN_HPP
 
+#include "merge.hpp"
 #include "runner.hpp"
 
 /// What a callback has seen of an opening.
@@ -20,6 +21,7 @@ struct Watch {
 
 inline Items Runner::open(const Op& op, const Tokens& chosen) {
     bitcask::Options options;
+    bitcask::MergePolicy policy;
     options.index(combination_.kind.kind).io(combination_.io.kind);
     Text dir = "store";
     std::optional<std::uint64_t> every, limit;
@@ -57,6 +59,7 @@ inline Items Runner::open(const Op& op, const Tokens& chosen) {
             watched = true;
             options.progress([&watch](const bitcask::OpenProgress& progress) { watch.see(progress); });
         } else if (key == "progress" && value == "cancel") options.progress([](const bitcask::OpenProgress&) { return false; });
+        else if (set_policy(policy, key, n)) options.merge(policy);
         else return problem("unknown option " + key);
     }
     if (every.has_value() != limit.has_value()) return problem("interval_ms and interval_bytes go together");

@@ -169,6 +169,11 @@ private:
     Items run_transaction(const Op& op);
     Items run_bulk(const Op& op);
     Items run_snapshot(const Op& op);
+    // merge.hpp
+    Items merge(const Op& op, bitcask::Store& db);
+    Items file_stat(const Op& op, const bitcask::Store& db);
+    Items file_recount(const bitcask::Store& db);
+    std::optional<Items> run_merge(const Op& op, bitcask::Store& db);
     // numbers.hpp
     Items compare(const Op& op);
     Items wait_durable(const Op& op, bitcask::Store& db);

@@ -2,6 +2,7 @@
 #ifndef CONFORMANCE_WRITES_HPP
 #define CONFORMANCE_WRITES_HPP
 
+#include "merge.hpp"
 #include "reads.hpp"
 #include "runner.hpp"
 
@@ -54,6 +55,7 @@ inline Items Runner::run_store(const Op& op, Open& open_store) {
     }
     if (name == "fill") return fill(op, [&](bitcask::Bytes k, bitcask::Bytes v) { return CALL(db, put(k, v)); });
     if (auto items = read(op, name, db)) return *items;
+    if (auto items = run_merge(op, db)) return *items;
     return change_key(op, db);
 }
 
