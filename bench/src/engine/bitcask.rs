@@ -9,11 +9,12 @@ use std::ops::Bound;
 use std::path::Path;
 
 use bitcask::{
-    Batch, BulkLoader, BulkOptions, Db, Durability, EntryPage, IndexKind, Iter, IterOptions, Options, WriteOptions,
+    Batch, BulkLoader, BulkOptions, Db, Durability, EntryPage, IndexKind, Iter, IterOptions, MergeOptions, Options, WriteOptions,
 };
 
 use super::{End, Engine, Reader, Writer};
 use crate::Result;
+use crate::pairs::VALUE_LEN;
 
 /// The kinds that this build of the library knows, and whether they keep an order.
 const KINDS: &[(&str, IndexKind, bool)] = &[
@@ -67,12 +68,24 @@ impl Engine for Bitcask {
         Ok(self.db.put_with(key, value, WriteOptions::new().sync(sync))?)
     }
 
+    fn transact(&self, reads: [&[u8]; 2], writes: [(&[u8], &[u8]); 2]) -> Result<usize> {
+        let mut transaction = self.db.transaction()?;
+        let mut found = 0;
+        for key in reads {
+            found += usize::from(transaction.get(key)?.is_some_and(|value| value.len() == VALUE_LEN));
+        }
+        writes.iter().try_for_each(|(key, value)| transaction.put(key, value))?;
+        transaction.commit()?;
+        Ok(found)
+    }
+
     fn reader(&self) -> Result<BitcaskReader<'_>> {
         Ok(BitcaskReader { db: &self.db, page: EntryPage::new() })
     }
 
     fn compact(self, _: &Path) -> Result<(Bitcask, Option<&'static str>)> {
-        Ok((self, Some("no merge yet")))
+        self.db.merge(&MergeOptions::new().everything(true))?;
+        Ok((self, None))
     }
 
     fn close(self) -> Result<()> {
@@ -128,6 +141,10 @@ impl Writer for BitcaskWriter<'_> {
             Some(bulk) => bulk.put(key, value)?,
             None => self.batch.put(key, value)?,
         })
+    }
+
+    fn has(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(self.db.get(key)?.is_some_and(|value| value.len() == VALUE_LEN))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {

@@ -7,6 +7,7 @@ use fjall::{SingleWriterWriteTx, Snapshot};
 
 use super::{CACHE, End, Engine, Reader, TABLE, Writer};
 use crate::Result;
+use crate::pairs::VALUE_LEN;
 
 pub(super) struct Fjall {
     db: SingleWriterTxDatabase,
@@ -71,6 +72,10 @@ impl Writer for FjallWriter<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.transaction.insert(self.keyspace, key, value);
         Ok(())
+    }
+
+    fn has(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(self.transaction.get(self.keyspace, key)?.is_some_and(|value| value.len() == VALUE_LEN))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {

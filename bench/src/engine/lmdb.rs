@@ -14,6 +14,7 @@ use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, FlagSetMod
 
 use super::{End, Engine, Reader, Writer};
 use crate::Result;
+use crate::pairs::VALUE_LEN;
 
 /// Greatest size of the file, as in redb's comparison.
 const MAP_SIZE: usize = 4 << 30;
@@ -86,6 +87,10 @@ impl Writer for LmdbWriter<'_> {
             self.database.put_with_flags(&mut self.transaction, PutFlags::APPEND, key, value)?;
         }
         Ok(())
+    }
+
+    fn has(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(self.database.get(&self.transaction, key)?.is_some_and(|value| value.len() == VALUE_LEN))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {

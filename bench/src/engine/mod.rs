@@ -54,6 +54,18 @@ pub trait Engine: Sized + Sync {
         self.write(sync, |writer| writer.put(key, value))
     }
 
+    /// Reads two keys and writes two, in one transaction without sync; tells how many of those read are there.
+    fn transact(&self, reads: [&[u8]; 2], writes: [(&[u8], &[u8]); 2]) -> Result<usize> {
+        self.write(false, |writer| {
+            let mut found = 0;
+            for key in reads {
+                found += usize::from(writer.has(key)?);
+            }
+            writes.iter().try_for_each(|(key, value)| writer.put(key, value))?;
+            Ok(found)
+        })
+    }
+
     /// Begins to read the store as it is now.
     fn reader(&self) -> Result<Self::Reader<'_>>;
 
@@ -85,6 +97,9 @@ pub trait Writer {
         }
         Ok(())
     }
+
+    /// Reads a key within the transaction: whether its value is there, and is one of ours.
+    fn has(&mut self, key: &[u8]) -> Result<bool>;
 
     /// Removes a key.
     fn delete(&mut self, key: &[u8]) -> Result<()>;

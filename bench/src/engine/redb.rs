@@ -8,6 +8,7 @@ use redb::{Table, TableDefinition};
 
 use super::{CACHE, End, Engine, Reader, TABLE, Writer};
 use crate::Result;
+use crate::pairs::VALUE_LEN;
 
 const DEFINITION: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(TABLE);
 
@@ -69,6 +70,10 @@ impl Writer for RedbWriter<'_> {
             cursor.insert_before(key, value)?;
         }
         Ok(cursor.close()?)
+    }
+
+    fn has(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(ReadableTable::get(&self.table, key)?.is_some_and(|value| value.value().len() == VALUE_LEN))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {

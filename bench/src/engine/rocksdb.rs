@@ -13,6 +13,7 @@ use rocksdb::{
 
 use super::{CACHE, End, Engine, Reader, Writer};
 use crate::Result;
+use crate::pairs::VALUE_LEN;
 
 const WRITES_PER_TRANSACTION: u64 = 100_000;
 
@@ -115,6 +116,10 @@ impl Writer for RocksWriter<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.count()?;
         Ok(self.transaction.put(key, value)?)
+    }
+
+    fn has(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(self.transaction.get(key)?.is_some_and(|value| value.len() == VALUE_LEN))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {

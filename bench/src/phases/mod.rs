@@ -31,6 +31,7 @@ pub struct Scale {
     scan_len: usize,
     pops: u64,
     sorted: u64,
+    transactions: u64,
     /// The median of so many passes counts where a phase can be repeated.
     passes: usize,
 }
@@ -50,6 +51,7 @@ impl Scale {
             scan_len: 10,
             pops: bulk / 10,
             sorted: bulk / 5,
+            transactions: (bulk / 100).clamp(5_000, 50_000),
             passes: 3,
         }
     }
@@ -81,6 +83,7 @@ impl Task for Workload<'_> {
         run.removals(&engine)?;
         let engine = run.sizes(engine, &main)?;
         run.sorted(&engine)?;
+        run.transactions(&engine)?;
         run.iteration(&engine)?;
         run.reopening(engine, variant, &main)?;
         std::fs::remove_dir_all(&main)?;

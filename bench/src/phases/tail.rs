@@ -34,6 +34,29 @@ impl Run {
         Ok(())
     }
 
+    /// Transactions of two reads and two writes, without sync. Each finds both of its reads.
+    pub(super) fn transactions(&mut self, engine: &impl Engine) -> Result<()> {
+        // New ones first, so that all stores have the same ones to read, whatever removals left.
+        let new = self.pairs.take(self.scale.transactions * 2);
+        engine.write(true, |writer| new.iter().try_for_each(|(key, value)| writer.put(key, value)))?;
+        let values = self.pairs.take(new.len() as u64);
+        let mut order: Vec<usize> = (0..new.len()).collect();
+        fastrand::Rng::with_seed(7).shuffle(&mut order);
+        let (seconds, found) = timed(|| {
+            let mut found = 0;
+            for (reads, writes) in order.chunks_exact(2).zip(order.chunks_exact(2).rev()) {
+                let pair = |i: usize| (&new[i].0[..], &values[i].1[..]);
+                found += engine.transact([&new[reads[0]].0, &new[reads[1]].0], [pair(writes[0]), pair(writes[1])])?;
+            }
+            Ok(found)
+        })?;
+        if found != new.len() {
+            return Err(format!("transactions found {found} of {} keys", new.len()).into());
+        }
+        self.rate("transactions", Unit::Transactions, self.scale.transactions, seconds, found as u64);
+        Ok(())
+    }
+
     /// All pairs, which were written in no order, by key.
     pub(super) fn iteration(&mut self, engine: &impl Engine) -> Result<()> {
         let (seconds, (count, check)) = self.iterate(engine)?;
