@@ -137,10 +137,11 @@ impl BitcaskWriter<'_> {
 
 impl Writer for BitcaskWriter<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        Ok(match &mut self.bulk {
+        match &mut self.bulk {
             Some(bulk) => bulk.put(key, value)?,
             None => self.batch.put(key, value)?,
-        })
+        }
+        Ok(())
     }
 
     fn has(&mut self, key: &[u8]) -> Result<bool> {
