@@ -170,8 +170,8 @@ impl HintWriter {
     fn copy_older(&self, to: &dyn VfsFile) -> Result<()> {
         let failed = |op, e| Error::io(op, &self.path, None, e);
         let from = self.vfs.open(&self.path, OpenMode::Read).map_err(|e| failed("open", e))?;
-        let mut buf = vec![0; FLUSH_LEN];
         let mut at = HINT_HEADER_LEN as u64;
+        let mut buf = vec![0; usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX).min(FLUSH_LEN)];
         while at < self.end {
             let want = usize::try_from(self.end - at).unwrap_or(usize::MAX).min(buf.len());
             let got = read_full_at(from.as_ref(), &mut buf[..want], at).map_err(|e| failed("read", e))?;

@@ -81,8 +81,9 @@ pub struct PageRun {
 impl PageRun {
     /// Pages of zeros in memory of their own.
     pub(crate) fn zeroed(len: usize) -> PageRun {
-        let pages: Arc<[Page]> = (0..len).map(|_| Page::new()).collect();
-        let first = NonNull::from(&*pages).cast();
+        // A vector is filled in place; an `Arc<[Page]>` is filled by copying every page from the stack.
+        let pages: Vec<Page> = (0..len).map(|_| Page::new()).collect();
+        let first = NonNull::from(pages.as_slice()).cast();
         PageRun { first, len, owner: Arc::new(pages), is_mapped: false }
     }
 
