@@ -1,6 +1,7 @@
 // Compares a store with the directory it was made of, in C++. See README.md for what is checked and by which rules.
 //
 //   check WORK DIRECTORY [EARLIER...]
+//   check --beside WORK DIRECTORY    in the second act: again and again, until that is over
 
 #include <bitcask.hpp>
 
@@ -221,11 +222,77 @@ int run(const fs::path& work, const fs::path& root, const std::vector<std::strin
     return 0;
 }
 
+// ---- The second act ----
+
+/// What becomes of a file: 0 and 1 stay, 2 is overwritten, 3 is overwritten and then deleted.
+unsigned fate(const std::string& path) {
+    unsigned sum = 0;
+    for (const char byte : path) sum += static_cast<unsigned char>(byte);
+    return sum % 4;
+}
+
+/// What a file must be at a moment of the second act; nothing if it must be gone.
+std::optional<std::string> then(const std::string& path, const std::string& contents, char phase, const std::string& last) {
+    const unsigned its_fate = fate(path);
+    if (its_fate < 2 || phase == '0' || (phase == '1' && path > last)) return contents;
+    if (its_fate == 3 && (phase == '3' || (phase == '2' && path <= last))) return std::nullopt;
+    return "turned:" + std::string(contents.rbegin(), contents.rend());
+}
+
+/// Compares the store with what it must be at this moment.
+void look(const bitcask::Store& store, const Tree& tree, Differences& differences, char phase, const std::string& last) {
+    std::unordered_set<std::string> there;
+    for (const std::string& path : tree.paths()) {
+        const auto contents = tree.read(path);
+        if (!contents) continue;
+        const auto expected = then(path, *contents, phase, last);
+        if (expected) there.insert(path);
+        const auto value = store.try_get(path);
+        if (!value) {
+            differences.note("\"" + path + "\": " + value.error().message);
+        } else if (!*value && expected) {
+            differences.add(path, "missing in the store");
+        } else if (*value && !expected) {
+            differences.add(path, "was deleted, and is there");
+        } else if (expected && **value != std::string_view(*expected)) {
+            differences.add(path, "not what it was at this moment: " + where_different((*value)->view(), *expected));
+        }
+    }
+    for (const auto& record : store.range(bitcask::IterOptions().keys_only())) {
+        const std::string key(record.key);
+        if (key.front() != '/' && there.count(key) == 0) differences.add(key, "listed, but no file of this moment");
+    }
+}
+
+int beside(const fs::path& work, const fs::path& root) {
+    const Tree tree(root, work);
+    bitcask::Store store(work / "store", bitcask::Options().read_only(true));
+    Differences differences(tree, std::stoll(get_own(store, "/demo/started")) - 1'000'000'000LL);
+    std::size_t looks = 0, midst = 0;
+    for (std::string before;; looks++) {
+        if (looks > 0) store.refresh();
+        const std::string moment = get_own(store, "/demo/second");
+        if (moment < before) differences.note("the store went back from \"" + before + "\" to \"" + moment + "\"");
+        before = moment;
+        const char phase = moment.at(0);
+        look(store, tree, differences, phase, moment.substr(2));
+        if (differences.any()) return 1;
+        if (phase == '3') break;
+        if (phase != '0') midst++;
+        // By another name first, so that nobody reads half of it.
+        std::ofstream(work / ("looks-new-" + me)) << midst;
+        fs::rename(work / ("looks-new-" + me), work / ("looks-" + me));
+    }
+    std::printf("C++: %zu looks, %zu of them in the midst; %zu changed meanwhile\n", looks + 1, midst, differences.changed);
+    return 0;
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
+    if (argc == 4 && std::string_view(argv[1]) == "--beside") return beside(argv[2], argv[3]);
     if (argc < 3) {
-        std::cerr << "usage: check WORK DIRECTORY [EARLIER...]\n";
+        std::cerr << "usage: check [--beside] WORK DIRECTORY [EARLIER...]\n";
         return 2;
     }
     return run(argv[1], argv[2], {argv + 3, argv + argc});

@@ -1,6 +1,7 @@
 """Compares a store with the directory it was made of, in Python. See README.md for what is checked and by which rules.
 
 python check.py WORK DIRECTORY [EARLIER...]
+python check.py --beside WORK DIRECTORY    in the second act: again and again, until that is over
 """
 
 from __future__ import annotations
@@ -173,10 +174,78 @@ def run(work: Path, root: bytes, earlier: list[str]) -> int:
     return 0
 
 
+def then(path: bytes, contents: bytes, phase: bytes, last: bytes) -> bytes | None:
+    """What a file must be at a moment of the second act; None if it must be gone."""
+    fate = sum(path) % 4  # 0 and 1 stay, 2 is overwritten, 3 is overwritten and then deleted
+    if fate < 2 or phase == b"0" or (phase == b"1" and path > last):
+        return contents
+    if fate == 3 and (phase == b"3" or (phase == b"2" and path <= last)):
+        return None
+    return b"turned:" + contents[::-1]
+
+
+def look(store: bitcask.Store, tree: Tree, paths: list[bytes], differences: Differences, phase: bytes, last: bytes) -> None:
+    """Compares the store with what it must be at this moment."""
+    there = set()
+    for path in paths:
+        contents = tree.read(path)
+        if contents is None:
+            continue
+        expected = then(path, contents, phase, last)
+        if expected is not None:
+            there.add(path)
+        try:
+            value = store.get(path)
+        except bitcask.Error as error:
+            differences.note(f'"{os.fsdecode(path)}": {error}')
+            continue
+        if value is None and expected is not None:
+            differences.add(path, "missing in the store")
+        elif value is not None and expected is None:
+            differences.add(path, "was deleted, and is there")
+        elif value is not None and expected is not None and value != expected:
+            differences.add(path, f"not what it was at this moment: {where_different(value, expected)}")
+    for key in store:
+        if not key.startswith(b"/") and key not in there:
+            differences.add(key, "listed, but no file of this moment")
+
+
+def beside(work: Path, root: bytes) -> int:
+    tree = Tree(root, work.stat())
+    paths = list(tree.paths())
+    with bitcask.open(work / "store", read_only=True) as store:
+        differences = Differences(tree, int(store[b"/demo/started"]) - 1_000_000_000)
+        looks = midst = 0
+        before = b""
+        while True:
+            if looks > 0:
+                store.refresh()
+            looks += 1
+            moment = store[b"/demo/second"]
+            if moment < before:
+                differences.note(f"the store went back from {before!r} to {moment!r}")
+            before = moment
+            phase = moment[:1]
+            look(store, tree, paths, differences, phase, moment[2:])
+            if differences.any():
+                return 1
+            if phase == b"3":
+                break
+            midst += phase != b"0"
+            # By another name first, so that nobody reads half of it.
+            new = work / f"looks-new-{ME}"
+            new.write_text(str(midst))
+            new.rename(work / f"looks-{ME}")
+    print(f"Python: {looks} looks, {midst} of them in the midst; {differences.changed} changed meanwhile")
+    return 0
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit("usage: check.py WORK DIRECTORY [EARLIER...]")
+        sys.exit("usage: check.py [--beside] WORK DIRECTORY [EARLIER...]")
     try:
+        if sys.argv[1] == "--beside":
+            sys.exit(beside(Path(sys.argv[2]), os.fsencode(sys.argv[3])))
         sys.exit(run(Path(sys.argv[1]), os.fsencode(sys.argv[2]), sys.argv[3:]))
     except (bitcask.Error, KeyError, OSError, ValueError) as error:
         print(f"Python: {type(error).__name__}: {error}", file=sys.stderr)

@@ -51,11 +51,22 @@ expect_found() { # way, what the output has
     expect 1 "$2" "  in Rust" "$target/release/demo-check" "$target/demo" "$odd"
 }
 
+# The same for the second act, in which Rust wrote and the others look.
+expect_second() { # way, what the output has
+    expect 1 "$2" "demo, spoiled ($1)" env DEMO_BUILT=yes DEMO_SABOTAGE="$1" "$here/run.sh" "$odd"
+    expect 1 "$2" "  in Python" "$python" "$here/check.py" --beside "$target/demo" "$odd"
+    expect 1 "$2" "  in Go" "$built/demo-check-go" --beside "$target/demo" "$odd"
+}
+
 expect 0 "no difference" "demo" "$here/run.sh" "$odd"
 expect_found byte "other bytes from offset"
 expect_found missing "missing in the store"
 expect_found extra "in the store, but no file"
 expect_found progress "was acknowledged, the store has"
 expect_found disk "checksum"
+expect_second back "was deleted, and is there"
+expect_second old "not what it was at this moment"
+expect_second lost "missing in the store"
+expect 1 "the space was not given back" "demo, not merged" env DEMO_BUILT=yes DEMO_SABOTAGE=unmerged "$here/run.sh" "$odd"
 mkdir "$odd/nothing"
 expect 0 "no difference" "demo of nothing" env DEMO_BUILT=yes "$here/run.sh" "$odd/nothing"

@@ -1,6 +1,7 @@
 // Compares a store with the directory it was made of, in Go. See ../README.md for what is checked and by which rules.
 //
 //	check WORK DIRECTORY [EARLIER...]
+//	check --beside WORK DIRECTORY    in the second act: again and again, until that is over
 package main
 
 import (
@@ -23,10 +24,16 @@ const me = "go"
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: check WORK DIRECTORY [EARLIER...]")
+		fmt.Fprintln(os.Stderr, "usage: check [--beside] WORK DIRECTORY [EARLIER...]")
 		os.Exit(2)
 	}
-	same, err := run(os.Args[1], os.Args[2], os.Args[3:])
+	var same bool
+	var err error
+	if os.Args[1] == "--beside" && len(os.Args) == 4 {
+		same, err = beside(os.Args[2], os.Args[3])
+	} else {
+		same, err = run(os.Args[1], os.Args[2], os.Args[3:])
+	}
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "Go:", err)
