@@ -32,7 +32,7 @@ pub struct Stats {
     pub damaged_bytes: u64,
 }
 
-/// A data file in figures, at one moment. Numbers of records are exact.
+/// A data file in figures, at one moment, exact but for damage of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileStats {
@@ -48,15 +48,18 @@ pub struct FileStats {
     pub created: Timestamp,
     /// Its length without reserved space: records, commits of batches, marks, headers and damage.
     pub bytes: u64,
-    /// Puts that are the newest of their key.
+    /// Puts that are the newest of their key. What has expired counts until it is swept.
     pub live_records: u64,
-    /// Bytes of these with their headers. Of records whose lengths fall into one size class (they differ by less than half) each counts as
-    /// long as they are on average: the sum is exact where a file's records of a class are of one length, and where all of them are alive or none is.
+    /// Bytes of these with their headers.
     pub live_bytes: u64,
-    /// Puts that are not.
+    /// Puts that are not the newest of their key.
     pub dead_records: u64,
-    /// Bytes of these. Together with `live_bytes` exact.
+    /// Bytes of these.
     pub dead_bytes: u64,
+    /// Of the live ones those that have expired, by the clock that decides expiry.
+    pub expired_records: u64,
+    /// Bytes of these.
+    pub expired_bytes: u64,
     /// Deletes, whether or not something older is left that they hide.
     pub tombstones: u64,
     /// Bytes of these.

@@ -80,6 +80,7 @@ impl Store {
                 last: None,
                 live: None,
                 until: self.visible(),
+                ledger: None,
                 progress: Progress::new(None),
             };
             let replayed = recovery::replay(&survey, fresh, replay)?;

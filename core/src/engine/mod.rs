@@ -2,6 +2,7 @@
 //!
 //! Joins the two siblings below it, the log and the index. [`store`] has the locking order.
 
+mod accounts;
 mod ahead;
 mod atomic;
 mod bulk;

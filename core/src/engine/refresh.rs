@@ -12,7 +12,7 @@
 //! says that it goes on behind it (FORMAT 5).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
@@ -23,6 +23,7 @@ use crate::log::{DataFile, LogPosition, Seen, Unusable};
 use crate::types::{FileId, SeqNo};
 use crate::vfs::{OpenMode, read_full_at};
 
+use super::accounts::Counted;
 use super::recovery::{self, Live, LogEndFound, Progress, ReplayConfig, Replayed, Start, Survey};
 use super::store::Store;
 
@@ -181,7 +182,13 @@ impl Store {
         }
         files.extend(new);
         let survey = Survey { files, ..Survey::default() };
-        let publisher = Publisher { store: self, seen: &tail.seen, files: &survey.files, records: AtomicU64::new(0) };
+        let publisher = Publisher {
+            store: self,
+            seen: &tail.seen,
+            files: &survey.files,
+            records: AtomicU64::new(0),
+            counts_anew: AtomicBool::new(false),
+        };
         let before = self.visible();
         let start = Start { position, seq: before, seal: Seal::default(), witness: 0 };
         let config = ReplayConfig {
@@ -194,10 +201,14 @@ impl Store {
             last: tail.seen.last(),
             live: Some(&publisher),
             until: SeqNo(u64::MAX),
+            ledger: None,
             progress: Progress::new(None),
         };
         end.file.set_end(len.max(end.offset));
         let outcome = recovery::replay(&survey, self.index.as_ref(), config);
+        if publisher.counts_anew.load(Ordering::Relaxed) {
+            self.accounts.forget();
+        }
         let records = publisher.records.load(Ordering::Relaxed);
         let found = match outcome {
             Ok(replayed) if replayed.report.damage.is_empty() => replayed,
@@ -235,14 +246,19 @@ impl Store {
     /// Makes one commit's changes as a writer does: history is told, the index changed, the commit becomes visible.
     ///
     /// REQUIRES: the gate is held for writing.
-    fn put_commit(&self, changes: &mut [Change<'_>], seq: SeqNo) -> Result<()> {
+    fn put_commit(&self, changes: &mut [Change<'_>], records: &[Counted], seq: SeqNo) -> Result<()> {
         if self.history.is_needed() {
             for change in changes.iter() {
                 self.history.announce(seq, change.key, self.index.get(change.key)?);
             }
         }
         self.index.apply(changes)?;
-        self.accounts.forget();
+        self.accounts.with(|ledger| {
+            for (change, record) in changes.iter().zip(records) {
+                ledger.count(change.new, record);
+                ledger.moved(change.old, change.new);
+            }
+        });
         self.visible.store(seq.0, Ordering::Release);
         Ok(())
     }
@@ -256,12 +272,14 @@ struct Publisher<'a> {
     files: &'a [Arc<DataFile>],
     /// Changes that were made.
     records: AtomicU64,
+    /// Some of them were counted twice.
+    counts_anew: AtomicBool,
 }
 
 impl Live for Publisher<'_> {
-    fn publish(&self, changes: &mut [Change<'_>], seqs: &[SeqNo]) -> Result<()> {
+    fn publish(&self, changes: &mut [Change<'_>], records: &[Counted]) -> Result<()> {
         let store = self.store;
-        let Some(&last) = seqs.last() else { return Ok(()) };
+        let Some(last) = records.last().map(|record| record.seq) else { return Ok(()) };
         // Files and numbers before the places that need them.
         let needed =
             |file: &&Arc<DataFile>| changes.iter().any(|change| change.new.is_some_and(|new| new.file() == file.id()));
@@ -271,14 +289,18 @@ impl Live for Publisher<'_> {
         store.index.ready()?;
         let _gate = store.gate.write();
         let mut rest = changes;
-        for commit in seqs.chunk_by(|a, b| a == b) {
+        for commit in records.chunk_by(|a, b| a.seq == b.seq) {
             let (changes, others) = rest.split_at_mut(commit.len());
             rest = others;
-            if let Some(&seq) = commit.first() {
+            if let Some(seq) = commit.first().map(|record| record.seq) {
                 self.records.fetch_add(changes.len() as u64, Ordering::Relaxed);
-                store.put_commit(changes, seq)?;
+                store.put_commit(changes, commit, seq)?;
             }
         }
         Ok(())
+    }
+
+    fn counts_anew(&self) {
+        self.counts_anew.store(true, Ordering::Relaxed);
     }
 }

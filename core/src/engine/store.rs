@@ -28,6 +28,7 @@ use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::util::lock::{Mutex, RwLock};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
+use super::accounts::{Accounts, Ledger};
 use super::checkpoint::{self, Saving};
 use super::committer::Committer;
 use super::durable::Durable;
@@ -35,7 +36,7 @@ use super::files::Files;
 use super::healing::Healing;
 use super::history::History;
 use super::interval::{IntervalSync, Pressure};
-use super::merge::{Accounts, MergePolicy, Merging};
+use super::merge::{MergePolicy, Merging};
 use super::queue::{CommitQueue, Limits};
 use super::recovery::{self, Callback, Progress, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
 use super::refresh::Tail;
@@ -83,7 +84,7 @@ pub(crate) struct Store {
     pub(super) config: Config,
     pub(super) index: Arc<dyn Index>,
     pub(super) files: Arc<Files>,
-    /// What is alive in them, once somebody asked.
+    /// What is alive in them.
     pub(super) accounts: Accounts,
     pub(super) merging: Merging,
     pub(super) queue: CommitQueue<Job, Outcome>,
@@ -142,9 +143,10 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
-        let Recovered { index, replayed, healing, covered } = recover(&survey, &vfs, &dir, config, hooks)?;
+        let Recovered { index, mut replayed, healing, covered } = recover(&survey, &vfs, &dir, config, hooks)?;
         let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
         let applied = replayed.applied;
+        let accounts = Accounts::new(replayed.ledger.take());
         let mut store_id = survey.store_id.unwrap_or_default();
         let (log, report) = if config.read_only {
             (None, replayed.into_report(&survey))
@@ -189,7 +191,7 @@ impl Store {
             config,
             index,
             files,
-            accounts: Accounts::default(),
+            accounts,
             merging: Merging::default(),
             log,
             is_copying,
@@ -424,16 +426,28 @@ struct Recovered {
 
 /// Reads the files into an index: one that is there already as far as it can be believed, else a new one.
 fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hooks: &Hooks) -> Result<Recovered> {
-    let replay = |index: &dyn Index, start: Option<Start>| {
+    let replay = |index: &dyn Index, start: Option<Start>, ledger: Option<Ledger>| {
         let (on_damage, collect_hints, until) = (config.on_damage, !config.read_only, SeqNo(u64::MAX));
         let (beside, progress) = (config.read_only, Progress::new(hooks.progress.clone()));
-        let config =
-            ReplayConfig { vfs, dir, on_damage, collect_hints, start, beside, last: None, live: None, until, progress };
+        let config = ReplayConfig {
+            vfs,
+            dir,
+            on_damage,
+            collect_hints,
+            start,
+            beside,
+            last: None,
+            live: None,
+            until,
+            ledger,
+            progress,
+        };
         recovery::replay(survey, index, config)
     };
     // What replaying what follows came to; nothing if the index was found damaged by it.
-    let resume = |index: &dyn Index, covered: &Covered| -> Result<Result<Replayed>, String> {
-        match replay(index, Some(recovery::start(survey, covered)?)) {
+    let resume = |index: &dyn Index, covered: &Covered, accounts: &[u8]| -> Result<Result<Replayed>, String> {
+        let start = recovery::start(survey, covered)?;
+        match replay(index, Some(start), Ledger::decode(accounts, &survey.files, index.len())) {
             Err(error) if index.is_damaged() => Err(error.to_string()),
             outcome => Ok(outcome),
         }
@@ -443,7 +457,10 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
         IndexKind::BPTree if !config.read_only => {
             let (index, why) = BPTree::open(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget);
             unusable = why;
-            match index.covered().map(|covered| resume(&index, &covered)) {
+            match index.covered().map(|covered| {
+                let accounts = checkpoint::read_accounts(vfs.as_ref(), dir, &covered).unwrap_or_default();
+                resume(&index, &covered, &accounts)
+            }) {
                 Some(Ok(replayed)) => {
                     let (index, replayed) = (Arc::new(index), replayed?);
                     return Ok(Recovered { index, replayed, healing: None, covered: None });
@@ -454,7 +471,7 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
         }
         kind => match checkpoint::open(vfs.as_ref(), dir, kind, config.io) {
             Ok(None) => {}
-            Ok(Some((index, covered))) => match resume(index.as_ref(), &covered) {
+            Ok(Some((index, covered, accounts))) => match resume(index.as_ref(), &covered, &accounts) {
                 Ok(replayed) => {
                     let (healing, replayed) = (Arc::new(Healing::new(index)), replayed?);
                     let index = Arc::clone(&healing);
@@ -466,7 +483,7 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
         },
     }
     let index = new_index(config, vfs, dir)?;
-    let mut replayed = replay(index.as_ref(), None)?;
+    let mut replayed = replay(index.as_ref(), None, Some(Ledger::default()))?;
     replayed.report.unusable_index = unusable;
     Ok(Recovered { index, replayed, healing: None, covered: None })
 }

@@ -260,7 +260,7 @@ impl Store {
                     let Some(location) = location else { continue };
                     let account = ledger.of(location.file());
                     if is_put {
-                        account.put(location, len, seq)
+                        account.put(location, len, seq, None)
                     } else {
                         account.delete(len, seq)
                     }

@@ -13,7 +13,7 @@ pub const OWN_LEN: usize = 48;
 pub const KIND_BTREE: u8 = 1;
 
 const MAGIC: &[u8; 8] = b"BITCASKc";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const CRC_AT: usize = 20;
 /// Read as bytes in the order of the machine that wrote the pages.
 const ORDER: u32 = 0x0102_0304;
@@ -39,6 +39,10 @@ pub struct CheckpointHead {
     pub own: [u8; OWN_LEN],
     /// How far in the log it goes.
     pub covered: [u8; COVERED_LEN],
+    /// Bytes of the accounts.
+    pub accounts_len: u32,
+    /// CRC32 of nonce and accounts.
+    pub accounts_crc: u32,
 }
 
 impl CheckpointHead {
@@ -61,7 +65,9 @@ impl CheckpointHead {
             .put(&self.tail_crc.to_le_bytes())
             .put(&[0; 4])
             .put(&self.own)
-            .put(&self.covered);
+            .put(&self.covered)
+            .put(&self.accounts_len.to_le_bytes())
+            .put(&self.accounts_crc.to_le_bytes());
         let crc = crc(&bytes);
         bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -103,14 +109,16 @@ impl CheckpointHead {
                 *r.slice(OWN_LEN).and_then(|own| own.first_chunk()).ok_or_else(no)?
             },
             covered: *r.slice(COVERED_LEN).and_then(|covered| covered.first_chunk()).ok_or_else(no)?,
+            accounts_len: r.u32().ok_or_else(no)?,
+            accounts_crc: r.u32().ok_or_else(no)?,
         };
-        if kind[1..] != [0; 3] || bytes[68..72] != [0; 4] || bytes[248..] != [0; 8] || head.pages == u32::MAX {
+        if kind[1..] != [0; 3] || bytes[68..72] != [0; 4] || head.pages == u32::MAX {
             return Err("a field has a value that is not allowed".into());
         }
         Ok(head)
     }
 
-    /// Where the table of checksums begins; the tail follows it.
+    /// Where the table of checksums begins; the tail and the accounts follow it.
     #[must_use]
     pub fn table_at(&self) -> u64 {
         PAGES_START + u64::from(self.pages) * 4096
@@ -140,6 +148,8 @@ mod tests {
             tail_crc: 12,
             own: [13; OWN_LEN],
             covered: [14; COVERED_LEN],
+            accounts_len: 15,
+            accounts_crc: 16,
         }
     }
 
@@ -163,7 +173,8 @@ mod tests {
             bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
             CheckpointHead::decode(&bytes).expect_err("it is refused")
         };
-        assert!(refused(8, &[2]).contains("version 2"));
+        assert!(refused(8, &[3]).contains("version 3"));
+        assert!(refused(8, &[1]).contains("version 1"), "of an earlier one");
         assert!(refused(12, &[4]).contains("bit 2"));
         assert!(refused(24, &ORDER.swap_bytes().to_ne_bytes()).contains("order of bytes"));
         assert!(refused(29, &[1]).contains("not allowed") && refused(68, &[1]).contains("not allowed"));

@@ -8,6 +8,7 @@
 //! 2. A length is believed only after the checksum over it, and no memory is allocated by a length that was read.
 //! 3. What decodes encodes to the same bytes.
 
+pub mod accounts;
 mod bytes;
 pub mod checkpoint;
 pub mod covered;
@@ -16,3 +17,4 @@ pub mod hint;
 pub mod names;
 pub mod payload;
 pub mod record;
+mod varint;

@@ -8,6 +8,8 @@ pub const LOCK: &str = "LOCK";
 pub const CHECKPOINT: &str = "index.checkpoint";
 /// The index of kind `bptree`.
 pub const BPTREE: &str = "index.bptree";
+/// The accounts of the data files beside it.
+pub const ACCOUNTS: &str = "index.accounts";
 const TEMP_SUFFIX: &str = ".tmp";
 
 /// What a name in the directory says.
@@ -23,6 +25,8 @@ pub enum FileName {
     Checkpoint,
     /// `index.bptree`.
     BPTree,
+    /// `index.accounts`.
+    Accounts,
     /// `LOCK`.
     Lock,
     /// A data file, a hint, a checkpoint or an index with `.tmp` behind it: work that was not finished.
@@ -41,6 +45,9 @@ impl FileName {
         }
         if name == BPTREE {
             return Some(FileName::BPTree);
+        }
+        if name == ACCOUNTS {
+            return Some(FileName::Accounts);
         }
         if let Some(stem) = name.strip_suffix(TEMP_SUFFIX) {
             let ours = matches!(

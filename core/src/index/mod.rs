@@ -311,11 +311,15 @@ pub trait Index: std::fmt::Debug + Send + Sync {
         false
     }
 
-    /// From here to [`Index::end_build`] the index, which is empty, may put off all changes, fill in no `old` and show nothing of them.
-    fn begin_build(&self) {}
+    /// From here to [`Index::end_build`] the index, which is empty, may put off all changes, fill in no `old` and show nothing of them. Says whether it
+    /// does.
+    fn begin_build(&self) -> bool {
+        false
+    }
 
-    /// Does what was put off.
-    fn end_build(&self) -> Result<()> {
+    /// Does what was put off, and tells each entry that came of it.
+    fn end_build(&self, each: &mut dyn FnMut(Location)) -> Result<()> {
+        let _ = each;
         Ok(())
     }
 

@@ -124,10 +124,10 @@ impl Load {
         self.parts.last().map_or(Ok(()), Part::sync)
     }
 
-    /// Adds a put. Gives where it is: the file by its number within the load, from 1.
+    /// Adds a put. Gives where it is, the file by its number within the load, from 1, and its length.
     ///
     /// REQUIRES: there is a part for it ([`Load::needs_part`]). Gives `None` if key or value is too long.
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Location>> {
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<Option<(Location, u64)>> {
         let Some(body) = Body::new(key, value) else { return Ok(None) };
         let number = FileId(u32::try_from(self.parts.len()).unwrap_or(u32::MAX));
         let Some(part) = self.parts.last_mut() else { return Ok(None) };
@@ -161,7 +161,7 @@ impl Load {
         if self.buf.len() >= WRITE_LEN {
             self.flush()?;
         }
-        Ok(Some(location))
+        Ok(Some((location, len)))
     }
 
     /// Ends the batch. What is left is to be installed.

@@ -3,7 +3,9 @@
 //! 16 bytes and the key for each pair, and while they are sorted 16 more.
 
 use crate::index::order::head;
-use crate::types::{FileId, Location};
+use crate::types::{FileId, Location, SeqNo};
+
+use super::super::accounts::{Account, Ledger};
 
 /// Bits of an entry's first word that are the key's length; the others say where it begins.
 const LEN_BITS: u32 = 16;
@@ -18,11 +20,14 @@ pub(super) struct Entries {
     is_unsorted: bool,
     /// Bytes that all keys begin with, while they are unsorted.
     shared: usize,
+    /// The records of all pairs, none of them alive yet.
+    counted: Ledger,
 }
 
 impl Entries {
-    /// Adds one.
-    pub(super) fn push(&mut self, key: &[u8], location: Location) {
+    /// Adds one, and the length of its record.
+    pub(super) fn push(&mut self, key: &[u8], location: Location, len: u64) {
+        self.counted.of(location.file()).put(location, len, SeqNo::ZERO, None);
         match self.entries.last() {
             None => self.shared = key.len(),
             Some(&last) => {
@@ -47,6 +52,11 @@ impl Entries {
         for (_, location) in &mut self.entries {
             *location = Location::from_bits(location.to_bits() + shift);
         }
+    }
+
+    /// The accounts of the load's files, of which the first has become this one and all records have this number.
+    pub(super) fn take_counted(&mut self, first: FileId, seq: SeqNo) -> impl Iterator<Item = (FileId, Account)> {
+        std::mem::take(&mut self.counted).into_renumbered(first.0 - 1, seq)
     }
 
     /// Brings them into the order of their keys and leaves the last of each key.
@@ -103,7 +113,7 @@ mod tests {
             let mut map = std::collections::BTreeMap::new();
             for (i, key) in keys.iter().enumerate() {
                 let offset = 128 + 4 * i as u64;
-                entries.push(key, Location::new(FileId(1 + i as u32 % 3), offset, 64).unwrap());
+                entries.push(key, Location::new(FileId(1 + i as u32 % 3), offset, 64).unwrap(), 64);
                 map.insert(key.clone(), Location::new(FileId(7 + i as u32 % 3), offset, 64).unwrap());
             }
             prop_assert!(!ascending || !entries.is_unsorted);

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use crate::error::{Error, Result};
 use crate::index::Change;
 use crate::log::{Encoded, Load, LogWriter, NewFiles};
-use crate::types::SeqNo;
+use crate::types::{FileId, SeqNo};
 
 use super::store::Store;
 use super::write::too_large;
@@ -137,8 +137,8 @@ impl Store {
             load.seal()?;
             self.with_open_log(|log| log.add_part(load))?;
         }
-        let location = load.put(key, value)?.ok_or_else(too_large)?;
-        entries.push(key, location);
+        let (location, len) = load.put(key, value)?.ok_or_else(too_large)?;
+        entries.push(key, location, len);
         Ok(())
     }
 
@@ -169,11 +169,9 @@ impl Store {
         let (seq, bytes, mut files) = (load.seq(), load.len(), NewFiles::new());
         let first = log.install(load, &mut files)?;
         entries.settle(first);
-        // Counted anew when somebody asks: the entries know no lengths.
-        self.accounts.forget();
         let is_due = self.is_checkpoint_due(bytes, true);
         self.files.add(files);
-        self.publish_load(seq, entries).map_err(|error| log.stop(error))?;
+        self.publish_load(seq, first, entries).map_err(|error| log.stop(error))?;
         if is_due {
             self.keep_index(log);
         }
@@ -191,7 +189,7 @@ impl Store {
     }
 
     /// Puts all entries into the index, at once for every reader.
-    fn publish_load(&self, seq: SeqNo, entries: &mut Entries) -> Result<()> {
+    fn publish_load(&self, seq: SeqNo, first: FileId, entries: &mut Entries) -> Result<()> {
         let _gate = self.gate.write();
         if self.history.is_needed() {
             // Each key once.
@@ -200,11 +198,22 @@ impl Store {
                 self.history.announce(seq, key, self.index.get(key)?);
             }
         }
-        if !self.index.is_empty() || !self.index.build(entries.len(), &mut entries.iter())? {
-            let mut changes = Vec::with_capacity(entries.len());
+        let counted: Vec<_> = entries.take_counted(first, seq).collect();
+        let is_built = self.index.is_empty() && self.index.build(entries.len(), &mut entries.iter())?;
+        let mut changes = Vec::new();
+        if !is_built {
+            changes.reserve(entries.len());
             changes.extend(entries.iter().map(|(key, location)| Change { key, new: Some(location), old: None }));
             self.index.apply(&mut changes)?;
         }
+        self.accounts.with(|ledger| {
+            counted.into_iter().for_each(|(file, account)| ledger.put_in(file, account));
+            match is_built {
+                true => entries.iter().for_each(|(_, location)| ledger.moved(None, Some(location))),
+                false => changes.iter().for_each(|change| ledger.moved(change.old, change.new)),
+            }
+            ledger.names_are_counted();
+        });
         self.visible.store(seq.0, Ordering::Release);
         Ok(())
     }

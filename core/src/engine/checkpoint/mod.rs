@@ -24,9 +24,11 @@ use super::recovery;
 use super::store::Store;
 use super::sync::{ALL, sync_beside};
 
+mod beside;
 mod read;
 mod write;
 
+pub(super) use beside::read_accounts;
 pub(super) use read::open;
 
 /// Bytes that saving may write for one of the log. With fewer an opening after a crash has more of the log to read: with ten million keys, and this,
@@ -146,8 +148,10 @@ impl Store {
     /// REQUIRES: the index has what all commits of the log did. If it saves itself, they are on stable storage.
     pub(super) fn keep_index(&self, log: &LogWriter) {
         if self.index.is_persistent() {
-            if let Some(covered) = self.covered(log, true) {
-                let _ = self.index.checkpoint(&covered);
+            if let Some(covered) = self.covered(log, true)
+                && self.index.checkpoint(&covered).is_ok()
+            {
+                self.keep_accounts(&covered);
             }
         } else if self.config.checkpoint_bytes > 0
             && self.index.imaged().is_some()
@@ -180,7 +184,8 @@ impl Store {
         let Some(covered) = self.covered(log, true) else { return };
         if let Ok(Some(head)) = imaged.begin_image() {
             let place = (self.vfs.as_ref(), self.dir.as_path());
-            let _ = write::write(place, imaged, &head, &covered, || Ok(()), &AtomicBool::new(false));
+            let accounts = self.accounts.encode();
+            let _ = write::write(place, imaged, &head, &covered, &accounts, || Ok(()), &AtomicBool::new(false));
         }
     }
 
@@ -205,6 +210,7 @@ impl Store {
         }
         let running = Running(shared);
         let Some(head) = imaged.begin_image()? else { return Ok(()) };
+        let accounts = self.accounts.encode();
         let (vfs, dir): (Arc<dyn Vfs>, _) = (Arc::clone(&self.vfs), self.dir.clone());
         let (index, log): (Arc<dyn Index>, _) = (Arc::clone(&self.index), Arc::clone(log));
         let durable = Arc::clone(&self.durable);
@@ -212,7 +218,7 @@ impl Store {
             let Some(imaged) = index.imaged() else { return };
             let sync_log = || sync_beside(&log, &durable, ALL).map(|_| ());
             let place = (vfs.as_ref(), dir.as_path());
-            if write::write(place, imaged, &head, &covered, sync_log, &running.0.stop).is_ok() {
+            if write::write(place, imaged, &head, &covered, &accounts, sync_log, &running.0.stop).is_ok() {
                 *running.0.kept.lock() = Some(covered);
             }
         };

@@ -1,6 +1,6 @@
 //! Making an index of the file `index.checkpoint` (FORMAT 11).
 //!
-//! Reads the head, the table of checksums and the tail, and verifies them; pages are fetched when the index asks for them, from a private
+//! Reads the head, the table of checksums, the tail and the accounts, and verifies them; pages are fetched when the index asks for them, from a private
 //! mapping or by reading. Nothing is believed that doesn't fit the file's length.
 
 use std::io::ErrorKind;
@@ -18,8 +18,8 @@ use crate::types::IoKind;
 use crate::util::page::{PAGE_SIZE, PageRun};
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at};
 
-/// An index that was saved, and how far in the log it goes.
-pub(crate) type Opened = (Box<dyn Index>, Covered);
+/// An index that was saved, how far in the log it goes, and the accounts of the data files.
+pub(crate) type Opened = (Box<dyn Index>, Covered, Vec<u8>);
 
 /// Number of a kind in the file, if it can be saved there.
 pub(super) fn number_of(kind: IndexKind) -> Option<u8> {
@@ -47,11 +47,13 @@ pub(crate) fn open(vfs: &dyn Vfs, dir: &Path, kind: IndexKind, io: IoKind) -> Re
     let pieces = u64::from(head.pages).div_ceil(PIECE_PAGES as u64);
     let tail_at = head.table_at() + 4 * pieces;
     let len = file.len().map_err(|e| e.to_string())?;
-    if tail_at.checked_add(head.tail_len) != Some(len) {
+    let accounts_len = u64::from(head.accounts_len);
+    if tail_at.checked_add(head.tail_len).and_then(|at| at.checked_add(accounts_len)) != Some(len) {
         return Err("it has not the length that its head says".into());
     }
     let table = part(file.as_ref(), head.table_at(), 4 * pieces, (head.nonce, head.table_crc))?;
     let tail = part(file.as_ref(), tail_at, head.tail_len, (head.nonce, head.tail_crc))?;
+    let accounts = part(file.as_ref(), tail_at + head.tail_len, accounts_len, (head.nonce, head.accounts_crc))?;
     let map = match io {
         IoKind::Mmap => file.map_private(PAGES_START, head.pages as usize).ok(),
         IoKind::File => None,
@@ -67,7 +69,7 @@ pub(crate) fn open(vfs: &dyn Vfs, dir: &Path, kind: IndexKind, io: IoKind) -> Re
         IndexKind::BTree => Box::new(BTree::resume(saved)?),
         _ => return Ok(None),
     };
-    Ok(Some((index, Covered(head.covered))))
+    Ok(Some((index, Covered(head.covered), accounts)))
 }
 
 fn read(file: &dyn VfsFile, buf: &mut [u8], at: u64) -> Result<(), String> {

@@ -22,12 +22,13 @@ pub(super) fn write(
     image: &dyn Imaged,
     head: &ImageHead,
     covered: &Covered,
+    accounts: &[u8],
     sync_log: impl FnOnce() -> Result<()>,
     stop: &AtomicBool,
 ) -> Result<()> {
     let _end = EndOfImage(image);
     let temp = dir.join(names::temp(names::CHECKPOINT));
-    let outcome = write_temp(vfs, &temp, image, head, covered, stop).and_then(|()| {
+    let outcome = write_temp(vfs, &temp, image, head, (covered, accounts), stop).and_then(|()| {
         sync_log()?;
         let path = dir.join(names::CHECKPOINT);
         vfs.rename(&temp, &path).map_err(|e| Error::io("rename", &path, None, e))
@@ -53,7 +54,7 @@ fn write_temp(
     path: &Path,
     image: &dyn Imaged,
     head: &ImageHead,
-    covered: &Covered,
+    (covered, accounts): (&Covered, &[u8]),
     stop: &AtomicBool,
 ) -> Result<()> {
     match vfs.remove(path) {
@@ -79,10 +80,16 @@ fn write_temp(
         tail_crc: 0,
         own: head.own,
         covered: covered.0,
+        accounts_len: 0,
+        accounts_crc: 0,
     };
     out.put(&table, head.table_at())?;
     let tail_at = head.table_at() + table.len() as u64;
     (head.tail_len, head.tail_crc) = out.tail(image, nonce, tail_at)?;
+    // None are believed where they would not be of the number of keys.
+    let accounts = if u32::try_from(accounts.len()).is_ok() { accounts } else { &[] };
+    (head.accounts_len, head.accounts_crc) = (accounts.len() as u32, super::sum(nonce, accounts));
+    out.put(accounts, tail_at + head.tail_len)?;
     // The rest of its page is zeros, as no byte of it was ever written.
     out.put(&head.encode(), 0)?;
     file.sync_data().map_err(|e| Error::io("sync", path, None, e))

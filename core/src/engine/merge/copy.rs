@@ -190,7 +190,7 @@ impl<'a> Copier<'a> {
         let offset = output.len();
         output.push(&header, &body, content)?;
         if let Some(new) = Location::new(output.id(), offset, len) {
-            account.put(new, len, header.seq);
+            account.put(new, len, header.seq, header.expiry);
         }
         self.scratch = scratch;
         Ok(len)

@@ -100,6 +100,8 @@ impl Store {
         for (key, new) in (0..step.len()).filter_map(|i| step.get(i)) {
             if self.index.get(key)?.is_some_and(|old| sources.contains(&old.file())) {
                 changes.push(Change { key, new: Some(new), old: None });
+            } else {
+                self.accounts.with(|ledger| ledger.never_lived(new));
             }
         }
         // One by one, which readers need not wait for: each says the same as before.

@@ -1,6 +1,6 @@
 //! Merge: reclaims what is dead, online. docs/MERGE.md has the invariants and the argument; this is the order of the steps.
 //!
-//! Accounts ([`accounts`], [`recount`]) say what is alive where.
+//! Accounts (`super::accounts`) say what is alive where.
 //!
 //! 1. Choose files ([`policy`], or by hand), of a kind that may be merged ([`sources`]), and read each from end to end.
 //! 2. Copy what is to stay into files with temporary names ([`copy`]): sealed and synced.
@@ -13,12 +13,10 @@
 //! Locking: `running` outside of all locks of the store. The log's lock and the gate are taken for moments, never across a sync or for more than
 //! a few entries.
 
-mod accounts;
 mod control;
 mod copy;
 mod install;
 mod policy;
-mod recount;
 mod settings;
 mod sources;
 
@@ -33,9 +31,8 @@ use crate::log::{NewFiles, OutputConfig};
 use crate::stats::{MergeNeed, MergeProgress, MergeReport};
 use crate::types::{FileId, IoKind};
 
+use super::accounts::{Account, Ledger, Totals};
 use super::store::Store;
-use accounts::Totals;
-pub(crate) use accounts::{Account, Accounts, Ledger};
 use control::{Pace, Pause};
 use copy::Copier;
 pub use settings::{MergeOptions, MergePolicy};
@@ -74,6 +71,11 @@ impl Merging {
         let running = self.running.lock();
         *self.runner.lock() = Some(std::thread::current().id());
         Ok(Running { merging: self, _running: running })
+    }
+
+    /// No merge takes a file that has damage, and it may hold what deletes hide.
+    pub(super) fn note_damage(&self, file: FileId) {
+        self.damaged.lock().insert(file);
     }
 
     /// Fails in the progress callback of a merge.
@@ -149,7 +151,7 @@ impl Store {
     }
 
     fn plan(&self) -> Result<Option<policy::Plan>> {
-        let mut files = self.file_stats()?;
+        let mut files = self.rough_stats()?;
         let damaged = self.merging.damaged.lock();
         for file in &mut files {
             file.is_damaged |= damaged.contains(&file.id);
@@ -198,7 +200,7 @@ impl Store {
         self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
         self.accounts.with(|ledger| {
             for (file, account) in &outputs {
-                *ledger.of(file.id()) = account.clone();
+                ledger.put_in(file.id(), account.clone());
             }
         });
         for (file, _) in &outputs {

@@ -130,6 +130,8 @@ mod tests {
             live_bytes: live,
             dead_records: dead / 100,
             dead_bytes: dead,
+            expired_records: 0,
+            expired_bytes: 0,
             tombstones: 0,
             tombstone_bytes: 0,
             min_seq: SeqNo(u64::from(id) * 100),

@@ -16,6 +16,7 @@ use crate::log::{DataFile, HintReader};
 use crate::types::{FileId, Location, SeqNo};
 use crate::vfs::Vfs;
 
+use super::super::accounts::Account;
 use super::hints::hinted;
 
 /// More threads than this gain nothing: the index is filled by one.
@@ -40,16 +41,23 @@ pub(super) enum Said {
 }
 
 /// Entries of a hint, in the order of their keys if the index gains by it; entries of one key in the order of the file.
-#[derive(Default)]
 pub(super) struct Packet {
     keys: Vec<u8>,
     changes: Vec<(Range<usize>, Option<Location>)>,
     pub(super) max_seq: SeqNo,
+    /// Whose they are, and what they are to its account.
+    pub(super) file: FileId,
+    pub(super) account: Account,
     /// Up to where in the data file these and all before them speak.
     pub(super) reached: u64,
 }
 
 impl Packet {
+    fn new(file: FileId) -> Packet {
+        let (keys, changes, account) = (Vec::new(), Vec::new(), Account::default());
+        Packet { keys, changes, max_seq: SeqNo::ZERO, file, account, reached: 0 }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.changes.len()
     }
@@ -58,10 +66,11 @@ impl Packet {
         self.changes.iter().map(|(key, new)| (self.keys.get(key.clone()).unwrap_or_default(), *new))
     }
 
-    fn push(&mut self, file: FileId, entry: &HintEntry<'_>) {
+    fn push(&mut self, entry: &HintEntry<'_>) {
         let start = self.keys.len();
         self.keys.extend_from_slice(entry.key);
-        self.changes.push((start..self.keys.len(), hinted(file, entry)));
+        self.changes.push((start..self.keys.len(), hinted(self.file, entry)));
+        self.account.hinted(self.file, entry);
         self.max_seq = self.max_seq.max(entry.seq);
     }
 
@@ -178,7 +187,7 @@ fn read(vfs: &dyn Vfs, dir: &Path, file: &DataFile, sorts: bool, to: &SyncSender
         }
         say(Said::Packet(packet))
     };
-    let mut packet = Packet::default();
+    let mut packet = Packet::new(file.id());
     loop {
         let block = match reader.next_block() {
             Ok(Some(block)) => block,
@@ -190,11 +199,11 @@ fn read(vfs: &dyn Vfs, dir: &Path, file: &DataFile, sorts: bool, to: &SyncSender
             }
         };
         for entry in block.entries().map_while(Result::ok) {
-            packet.push(file.id(), &entry);
+            packet.push(&entry);
         }
         packet.reached = reader.reached();
         if packet.len() >= ENTRIES || packet.keys.len() >= KEY_BYTES {
-            hand_over(std::mem::take(&mut packet))?;
+            hand_over(std::mem::replace(&mut packet, Packet::new(file.id())))?;
         }
     }
     hand_over(packet)?;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::index::{Change, Index};
-use crate::log::DataFile;
+use crate::log::{DataFile, LogPosition};
 use crate::types::{FileId, Location, SeqNo};
 
+use super::super::accounts::{Counted, Ledger};
 use super::ahead::Packet;
 
 /// Bytes of key for each change of a packet, on average; a packet with longer keys is handed over earlier.
@@ -16,8 +17,11 @@ const KEY_BYTES: usize = 64;
 
 /// An index that is read meanwhile: it takes what the log did commit by commit.
 pub(crate) trait Live: std::fmt::Debug {
-    /// Takes whole commits, in the order of the log, with the number of each change.
-    fn publish(&self, changes: &mut [Change<'_>], seqs: &[SeqNo]) -> Result<()>;
+    /// Takes whole commits, in the order of the log, with what the accounts need of each change.
+    fn publish(&self, changes: &mut [Change<'_>], records: &[Counted]) -> Result<()>;
+
+    /// Some of a file's records are told once more.
+    fn counts_anew(&self);
 }
 
 /// Collects changes for the index.
@@ -29,8 +33,14 @@ pub(super) struct Applier<'a> {
     packet: usize,
     keys: Vec<u8>,
     changes: Vec<(Range<usize>, Option<Location>)>,
-    /// The number of each, for a live index.
-    seqs: Vec<SeqNo>,
+    /// What a live index needs to count of each.
+    records: Vec<Counted>,
+    /// What is in the files and alive, if it is to be counted here.
+    ledger: Option<Ledger>,
+    /// What lies before this in its file is counted already.
+    counted_to: Option<LogPosition>,
+    /// The index puts changes off and does not tell what they change.
+    is_put_off: bool,
     /// The greatest number of a change.
     applied: SeqNo,
     /// The merged files, whose records may be newer than one that is read later.
@@ -50,6 +60,7 @@ impl<'a> Applier<'a> {
         live: Option<&'a dyn Live>,
         merged: HashMap<FileId, Arc<DataFile>>,
         until: SeqNo,
+        (ledger, counted_to): (Option<Ledger>, Option<LogPosition>),
     ) -> Applier<'a> {
         Applier {
             index,
@@ -57,7 +68,10 @@ impl<'a> Applier<'a> {
             packet: index.packet(),
             keys: Vec::new(),
             changes: Vec::new(),
-            seqs: Vec::new(),
+            records: Vec::new(),
+            ledger: ledger.filter(|_| live.is_none()),
+            counted_to,
+            is_put_off: false,
             applied: SeqNo::ZERO,
             merged,
             tombstones: HashMap::new(),
@@ -72,15 +86,54 @@ impl<'a> Applier<'a> {
         self.applied
     }
 
+    /// Changes are put off from here on ([`Index::begin_build`]).
+    pub(super) fn put_off(&mut self) {
+        self.is_put_off = true;
+    }
+
+    /// Does what was put off.
+    pub(super) fn end_build(&mut self) -> Result<()> {
+        let ledger = &mut self.ledger;
+        self.index.end_build(&mut |location| {
+            if let Some(ledger) = ledger {
+                ledger.moved(None, Some(location));
+            }
+        })?;
+        if let Some(ledger) = ledger {
+            ledger.names_are_counted();
+        }
+        Ok(())
+    }
+
+    /// What was counted.
+    pub(super) fn into_ledger(self) -> Option<Ledger> {
+        self.ledger
+    }
+
+    /// A file's records are told once more from the beginning.
+    pub(super) fn count_anew(&mut self, file: FileId) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.count_anew(file);
+        }
+        if let Some(live) = self.live {
+            live.counts_anew();
+        }
+    }
+
     /// From now on records come in the order of their numbers.
     pub(super) fn merged_files_done(&mut self) {
         self.reading_merged = false;
     }
 
     /// A put (with its location) or delete.
-    pub(super) fn change(&mut self, key: &[u8], new: Option<Location>, seq: SeqNo, file: FileId) -> Result<()> {
+    pub(super) fn change(&mut self, key: &[u8], new: Option<Location>, record: Counted) -> Result<()> {
+        let Counted { seq, file, offset, .. } = record;
         if seq > self.until {
             return Ok(());
+        }
+        let is_counted = self.counted_to.is_some_and(|to| to.file == file && offset < to.offset);
+        if let Some(ledger) = self.ledger.as_mut().filter(|_| !is_counted) {
+            ledger.count(new, &record);
         }
         if self.reading_merged && !self.merged.is_empty() {
             self.merged_to = self.merged_to.max(seq);
@@ -89,7 +142,7 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         // A live index takes whole commits.
-        if self.live.is_some() && self.is_full() && self.seqs.last() != Some(&seq) {
+        if self.live.is_some() && self.is_full() && self.records.last().map(|record| record.seq) != Some(seq) {
             self.flush()?;
         }
         let start = self.keys.len();
@@ -97,7 +150,7 @@ impl<'a> Applier<'a> {
         self.changes.push((start..self.keys.len(), new));
         self.applied = self.applied.max(seq);
         if self.live.is_some() {
-            self.seqs.push(seq);
+            self.records.push(record);
         } else if self.is_full() {
             self.flush()?;
         }
@@ -114,7 +167,14 @@ impl<'a> Applier<'a> {
         self.applied = self.applied.max(packet.max_seq);
         let mut changes: Vec<Change<'_>> = packet.iter().map(|(key, new)| Change { key, new, old: None }).collect();
         self.index.reserve(&mut std::iter::empty())?;
-        self.index.apply(&mut changes)
+        self.index.apply(&mut changes)?;
+        if let Some(ledger) = &mut self.ledger {
+            ledger.absorb(packet.file, &packet.account);
+            if !self.is_put_off {
+                ledger.moved_to(packet.file, &changes);
+            }
+        }
+        Ok(())
     }
 
     /// Hands over what was collected.
@@ -125,15 +185,18 @@ impl<'a> Applier<'a> {
             .map(|(key, new)| Change { key: self.keys.get(key.clone()).unwrap_or_default(), new: *new, old: None })
             .collect();
         match self.live {
-            Some(live) => live.publish(&mut changes, &self.seqs)?,
+            Some(live) => live.publish(&mut changes, &self.records)?,
             None => {
                 // A full disk is to be told before it takes memory beyond all budgets.
                 self.index.reserve(&mut std::iter::empty())?;
                 self.index.apply(&mut changes)?;
+                if let Some(ledger) = self.ledger.as_mut().filter(|_| !self.is_put_off) {
+                    changes.iter().for_each(|change| ledger.moved(change.old, change.new));
+                }
             }
         }
         drop(changes);
-        self.seqs.clear();
+        self.records.clear();
         self.keys.clear();
         self.changes.clear();
         Ok(())

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use crate::format::payload::{BatchCommit, BatchDigest};
 use crate::log::LogPosition;
-use crate::types::{FileId, Location, SeqNo};
+use crate::types::{Location, SeqNo};
+
+use super::super::accounts::Counted;
 
 /// Records of the batch that the log is in the midst of.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ pub(super) struct OpenBatch {
     pub(super) start: LogPosition,
     digest: BatchDigest,
     keys: Vec<u8>,
-    records: Vec<(Range<usize>, Option<Location>, FileId)>,
+    records: Vec<(Range<usize>, Option<Location>, Counted)>,
 }
 
 impl OpenBatch {
@@ -23,10 +25,10 @@ impl OpenBatch {
     }
 
     /// Adds a put (with its location) or delete.
-    pub(super) fn push(&mut self, key: &[u8], new: Option<Location>, file: FileId, crc: u32) {
+    pub(super) fn push(&mut self, key: &[u8], new: Option<Location>, record: Counted, crc: u32) {
         let start = self.keys.len();
         self.keys.extend_from_slice(key);
-        self.records.push((start..self.keys.len(), new, file));
+        self.records.push((start..self.keys.len(), new, record));
         self.digest.push(crc);
     }
 
@@ -35,7 +37,7 @@ impl OpenBatch {
         BatchCommit::decode(payload).is_some_and(|commit| commit == self.digest.commit())
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = (&[u8], Option<Location>, FileId)> {
-        self.records.iter().map(|(key, new, file)| (self.keys.get(key.clone()).unwrap_or_default(), *new, *file))
+    pub(super) fn records(&self) -> impl Iterator<Item = (&[u8], Option<Location>, Counted)> {
+        self.records.iter().map(|(key, new, record)| (self.keys.get(key.clone()).unwrap_or_default(), *new, *record))
     }
 }

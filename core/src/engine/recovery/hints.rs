@@ -9,6 +9,7 @@ use crate::format::payload::Seal;
 use crate::log::{DataFile, HintReader, HintWriter};
 use crate::types::{FileId, Location, SeqNo};
 
+use super::super::accounts::Counted;
 use super::ahead::{Hearing, Said};
 use super::replay::{InFile, Replay};
 use super::start::Start;
@@ -77,12 +78,13 @@ impl Replay<'_> {
                 Ok(None) => break,
                 Err(reason) => {
                     // What it told so far is true and is read once more from the file, to the same effect.
+                    self.applier.count_anew(file.id());
                     self.unusable_hint(file, reason);
                     return Ok(());
                 }
             };
             for entry in block.entries().map_while(Result::ok) {
-                self.applier.change(entry.key, hinted(file.id(), &entry), entry.seq, file.id())?;
+                self.applier.change(entry.key, hinted(file.id(), &entry), Counted::hinted(file.id(), &entry))?;
                 entries += 1;
             }
             self.config.progress.at(reader.reached(), self.records() + entries)?;
@@ -108,6 +110,7 @@ impl Replay<'_> {
                     return Ok(());
                 }
                 Some(Said::Unusable(reason)) => {
+                    self.applier.count_anew(file.id());
                     self.unusable_hint(file, reason);
                     return Ok(());
                 }
@@ -130,6 +133,7 @@ impl Replay<'_> {
         let header = *reader.header();
         if entries != header.entries {
             let reason = format!("it says that it has {} entries and has {entries}", header.entries);
+            self.applier.count_anew(file.id());
             self.unusable_hint(file, reason);
             return;
         }

@@ -7,6 +7,7 @@ use crate::format::record::{RecordHeader, RecordKind};
 use crate::log::{DataFile, LogPosition};
 use crate::types::{Location, SeqNo};
 
+use super::super::accounts::Counted;
 use super::batch::OpenBatch;
 use super::replay::{InFile, Replay};
 
@@ -39,7 +40,7 @@ impl Replay<'_> {
                 self.open_batch.get_or_insert_with(|| OpenBatch::new(header.seq, position)).push(
                     key,
                     location,
-                    file.id(),
+                    Counted::new(file.id(), offset, header),
                     header.crc,
                 );
             }
@@ -83,7 +84,7 @@ impl Replay<'_> {
 
     pub(super) fn change(&mut self, file: &DataFile, offset: u64, header: &RecordHeader, key: &[u8]) -> Result<()> {
         let new = location(file, offset, header);
-        self.applier.change(key, new, header.seq, file.id())
+        self.applier.change(key, new, Counted::new(file.id(), offset, header))
     }
 
     /// Something that was written after every commit up to `seq`: an open batch among them is complete.
@@ -93,8 +94,8 @@ impl Replay<'_> {
 
     pub(super) fn complete(&mut self) -> Result<()> {
         if let Some(batch) = self.open_batch.take() {
-            for (key, new, file) in batch.records() {
-                self.applier.change(key, new, batch.seq, file)?;
+            for (key, new, record) in batch.records() {
+                self.applier.change(key, new, record)?;
             }
         }
         Ok(())

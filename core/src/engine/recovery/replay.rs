@@ -14,6 +14,7 @@ use crate::stats::{OpenReport, TornTail};
 use crate::types::{FileId, OnDamage, SeqNo};
 use crate::vfs::Vfs;
 
+use super::super::accounts::Ledger;
 use super::ahead::Ahead;
 use super::apply::{Applier, Live};
 use super::batch::OpenBatch;
@@ -35,6 +36,8 @@ pub(crate) struct Replayed {
     pub(crate) last: Option<Witness>,
     /// Number of the last commit that the index has.
     pub(crate) applied: SeqNo,
+    /// The accounts, if they were counted.
+    pub(crate) ledger: Option<Ledger>,
 }
 
 impl Replayed {
@@ -98,16 +101,19 @@ pub(crate) struct ReplayConfig<'a> {
     pub(crate) progress: Progress,
     /// Commits behind this are not for the index.
     pub(crate) until: SeqNo,
+    /// The accounts of what is before `start`; empty ones without it. Without them none are kept. A live index keeps them itself.
+    pub(crate) ledger: Option<Ledger>,
 }
 
 /// Reads all files of a survey into an empty index, or the log from a place on into one that has what is before it.
-pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_>) -> Result<Replayed> {
+pub(crate) fn replay(survey: &Survey, index: &dyn Index, mut config: ReplayConfig<'_>) -> Result<Replayed> {
     // Whatever a merged file holds is older than the place that an index goes to.
     let merged: Vec<_> = if config.start.is_some() { Vec::new() } else { survey.merged_files().collect() };
     let by_id: HashMap<_, _> = merged.iter().map(|file| (file.id(), Arc::clone(file))).collect();
+    let accounts = (config.ledger.take(), config.start.map(|start| start.position));
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
-        applier: Applier::new(index, config.live, by_id, config.until),
+        applier: Applier::new(index, config.live, by_id, config.until, accounts),
         stable: LogPosition { file: FileId(0), offset: 0 },
         looked_ahead: false,
         ahead: None,
@@ -126,15 +132,15 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     replay.config.progress.begin(survey.files.iter().map(|file| file.end()).sum())?;
     replay.begin();
     // Records of merged files are compared with what the index has.
-    if replay.config.live.is_none() && merged.is_empty() {
+    if replay.config.live.is_none() && replay.config.until == SeqNo(u64::MAX) && merged.is_empty() {
         let from = replay.config.start.map(|start| start.position.file);
         let files = replay.logs.iter().filter(|file| from.is_none_or(|from| file.id() > from)).cloned();
         let sorts = index.capabilities().ordered && !index.is_persistent();
         replay.ahead = Ahead::new(replay.config.vfs, replay.config.dir.to_owned(), files, sorts);
     }
     let build = replay.config.start.is_none() && merged.is_empty();
-    if build {
-        index.begin_build();
+    if build && index.begin_build() {
+        replay.applier.put_off();
     }
     for file in merged {
         replay.merged_file(file)?;
@@ -145,12 +151,13 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, config: ReplayConfig<'_
     replay.applier.flush()?;
     replay.config.progress.finish(replay.records())?;
     if build {
-        index.end_build()?;
+        replay.applier.end_build()?;
     }
     replay.report.last_seq = replay.last_seq;
     let began = replay.config.start.map_or(SeqNo::ZERO, |start| start.seq);
     let applied = replay.applier.applied().max(replay.begun_at).max(began);
-    Ok(Replayed { report: replay.report, end, stable: replay.stable, hints: replay.hints, last: replay.last, applied })
+    let Replay { report, stable, hints, last, applier, .. } = replay;
+    Ok(Replayed { report, end, stable, hints, last, applied, ledger: applier.into_ledger() })
 }
 
 pub(super) struct Replay<'a> {

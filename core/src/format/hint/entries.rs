@@ -1,10 +1,11 @@
 //! The entries of a block whose checksum is right. They are still not believed: each must be in canonical form, in
 //! file order and within the part of the data file that the hint covers.
 
-use super::{HintError, varint};
+use super::HintError;
 use crate::format::bytes::Reader;
 use crate::format::header::DATA_START;
 use crate::format::record::{RecordKind, record_len};
+use crate::format::varint;
 use crate::types::{Location, SeqNo, Timestamp};
 
 const KIND_MASK: u8 = 7;

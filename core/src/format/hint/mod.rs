@@ -7,7 +7,6 @@ mod block;
 mod entries;
 #[cfg(test)]
 mod tests;
-mod varint;
 
 use std::fmt;
 

@@ -308,19 +308,20 @@ impl Index for BPTree {
         PACKET
     }
 
-    fn begin_build(&self) {
+    fn begin_build(&self) -> bool {
         let mut writer = self.writer.lock();
         if writer.place.is_some() && self.is_empty() {
             writer.sorter = Some(Sorter::new(self.sorted));
         }
+        writer.sorter.is_some()
     }
 
-    fn end_build(&self) -> Result<()> {
+    fn end_build(&self, each: &mut dyn FnMut(Location)) -> Result<()> {
         let mut writer = self.writer.lock();
         let (Some(sorter), Some(place)) = (writer.sorter.take(), writer.place.clone()) else { return Ok(()) };
         let mut entries = sorter.sorted(place.vfs.as_ref(), &place.temp)?;
         let mut txn = Txn::new(&self.shared, &mut writer);
-        match txn.build(&mut entries) {
+        match txn.build(&mut entries, each) {
             Ok(version) => {
                 let let_go = txn.finish();
                 writer.publish(&self.shared, version, let_go);
@@ -335,15 +336,14 @@ impl Index for BPTree {
     }
 
     fn build(&self, _: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
-        self.begin_build();
-        if self.writer.lock().sorter.is_none() {
+        if !self.begin_build() {
             return Ok(false);
         }
         let mut packet = Vec::with_capacity(PACKET);
         loop {
             packet.extend(entries.take(PACKET).map(|(key, location)| Change { key, new: Some(location), old: None }));
             if packet.is_empty() {
-                return self.end_build().map(|()| true);
+                return self.end_build(&mut |_| {}).map(|()| true);
             }
             if let Err(error) = self.apply(&mut packet) {
                 self.writer.lock().sorter = None;

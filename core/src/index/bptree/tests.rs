@@ -227,7 +227,7 @@ fn a_tree_is_built_from_the_leaves_up() {
         let disk = SimVfs::new(3);
         let (tree, _) = open_on(Arc::new(disk.clone()), pages);
         let mut map = Map::new();
-        tree.begin_build();
+        assert!(tree.begin_build());
         let changes: Vec<(Vec<u8>, Option<u64>)> = (0..count)
             .map(|n| {
                 let k = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
@@ -252,7 +252,9 @@ fn a_tree_is_built_from_the_leaves_up() {
             };
         }
         assert!(tree.is_empty(), "nothing is shown yet");
-        tree.end_build().expect("it is built");
+        let mut told = std::collections::BTreeSet::new();
+        tree.end_build(&mut |at| assert!(told.insert(at), "each once")).expect("it is built");
+        assert!(told.into_iter().eq(map.values().map(|&n| location(n)).collect::<std::collections::BTreeSet<_>>()));
         compare(&tree, &map);
         let batch: Vec<_> = (0..500_u64).map(|n| (format!("7{n}").into_bytes(), (n % 3 > 0).then_some(n))).collect();
         apply(&tree, &mut map, &batch);

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::types::Location;
 
 use super::page::{CHAIN, Cell, LONG_HEAD, Long, Longs, MAX_INLINE, NewKey, Page, Ptr, USABLE, compare_long};
 use super::read::{Shared, Version};
@@ -96,10 +97,11 @@ impl<'a> Txn<'a> {
         Ok(Version { root, height, len: self.len })
     }
 
-    /// Makes a tree of entries that come in key order, from the leaves up.
-    pub(super) fn build(&mut self, entries: &mut Sorted) -> Result<Version> {
+    /// Makes a tree of entries that come in key order, from the leaves up, and tells each.
+    pub(super) fn build(&mut self, entries: &mut Sorted, each: &mut dyn FnMut(Location)) -> Result<Version> {
         let mut levels = vec![Level::default()];
         while let Some((key, payload)) = entries.next()? {
+            each(Location::from_bits(payload));
             let long = if key.len() > MAX_INLINE { Some(self.make_chain(key)?) } else { None };
             let known = if long.is_some() { &key[..LONG_HEAD] } else { key };
             levels[0].run.push(NewKey { known, long }, payload);

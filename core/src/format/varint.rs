@@ -2,7 +2,7 @@
 
 use crate::format::bytes::Reader;
 
-pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
+pub(in crate::format) fn put(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;
@@ -11,7 +11,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
 }
 
 /// `None` at the end of the bytes, above 64 bits, and if a shorter form exists.
-pub(super) fn take(r: &mut Reader<'_>) -> Option<u64> {
+pub(in crate::format) fn take(r: &mut Reader<'_>) -> Option<u64> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let byte = r.u8()?;
@@ -28,12 +28,12 @@ pub(super) fn take(r: &mut Reader<'_>) -> Option<u64> {
 }
 
 /// The difference of two numbers modulo 2^64, small in either direction as a small number.
-pub(super) fn zigzag(difference: u64) -> u64 {
+pub(in crate::format) fn zigzag(difference: u64) -> u64 {
     let d = difference as i64;
     ((d << 1) ^ (d >> 63)) as u64
 }
 
-pub(super) fn unzigzag(z: u64) -> u64 {
+pub(in crate::format) fn unzigzag(z: u64) -> u64 {
     (z >> 1) ^ (z & 1).wrapping_neg()
 }
 

@@ -1,0 +1,275 @@
+//! The figures of data files: equal to a recount, whatever the store was opened from and whatever is done beside.
+
+mod common;
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bitcask::vfs::fault::{Fault, FaultVfs, Filter};
+use bitcask::vfs::op::OpKind;
+use bitcask::vfs::sim::SimVfs;
+use bitcask::{BulkOptions, Db, Durability, FileStats, IndexKind, MergeOptions, Options};
+
+use common::{IO_KINDS, KINDS, Rng, at, check_accounts, factor, open, quiet, remove_hints, report};
+
+fn key(n: usize) -> Vec<u8> {
+    format!("key{n:04}").into_bytes()
+}
+
+/// Overwrites, deletes and batches, with values whose lengths differ within size classes.
+fn fill(db: &Db, seed: u64, writes: usize) {
+    let mut rng = Rng(seed);
+    for n in 0..writes {
+        let key_of = key(rng.below(100));
+        match rng.below(8) {
+            0 => {
+                db.delete(&key_of).expect("it writes");
+            }
+            1 => {
+                let mut batch = db.batch();
+                for _ in 0..3 {
+                    batch.put(&key(rng.below(100)), &vec![7; rng.below(90)]).expect("it is added");
+                }
+                batch.commit().expect("it writes");
+            }
+            _ => {
+                db.put(&key_of, format!("{seed}.{n}").repeat(1 + rng.below(9)).as_bytes()).expect("it writes");
+            }
+        }
+    }
+}
+
+/// Openings of hints and data files, and readings of them.
+fn looks(disk: &FaultVfs) -> u64 {
+    let any = Filter::any().kinds(&[OpKind::Open, OpKind::Read]);
+    disk.count(Fault::Error(5), &any.clone().suffix(".hint")) + disk.count(Fault::Error(5), &any.suffix(".data"))
+}
+
+/// Opens it, and asks first what needs the accounts and no exact bytes: nothing is read for it.
+fn open_and_ask(disk: &SimVfs, options: &Options, what: &str) -> Db {
+    let watched = FaultVfs::over_sim(disk);
+    let db = open(watched.clone(), options).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let before = looks(&watched);
+    db.merge_needed().expect("it knows");
+    assert_eq!(looks(&watched), before, "{what}: the accounts are known when the store is open");
+    check_accounts(&db);
+    db
+}
+
+/// A disk with a store of several files, some of them merged, that was closed.
+fn closed(options: &Options, seed: u64) -> SimVfs {
+    let disk = SimVfs::new(seed);
+    let db = open(disk.clone(), options).expect("it opens");
+    fill(&db, seed, 250);
+    let files: Vec<_> = db.file_stats().expect("figures").iter().take(3).map(|file| file.id).collect();
+    db.merge(&MergeOptions::new().files(&files)).expect("it merges");
+    check_accounts(&db);
+    fill(&db, seed + 1, 120);
+    check_accounts(&db);
+    db.close().expect("it closes");
+    disk
+}
+
+#[test]
+fn they_are_known_after_every_way_to_open() {
+    let started = Instant::now();
+    let mut openings = 0;
+    for (n, (kind, io)) in KINDS.iter().flat_map(|&kind| IO_KINDS.map(|io| (kind, io))).enumerate() {
+        for checkpoint_bytes in [0, 8 << 10] {
+            let options = quiet().index(kind).io(io).checkpoint_bytes(checkpoint_bytes);
+            let disk = closed(&options, n as u64);
+            let what = |how: &str| format!("{kind:?}, {io:?}, checkpoints every {checkpoint_bytes}, {how}");
+            for other in [kind, IndexKind::Hash, IndexKind::BPTree] {
+                open_and_ask(&disk.kill(), &options.clone().index(other), &what("closed"));
+                openings += 1;
+            }
+            let hints_lost = disk.kill();
+            remove_hints(&hints_lost);
+            for name in ["index.checkpoint", "index.bptree"] {
+                hints_lost.uproot(&at(name));
+            }
+            open_and_ask(&hints_lost, &options, &what("hints lost"));
+            let db = open_and_ask(&disk.kill(), &options.clone().read_only(true), &what("to be read"));
+            drop(db);
+            // Killed in the midst of writing, behind a saved index or without.
+            let killed = disk.kill();
+            let db = open(killed.clone(), &options).expect("it opens");
+            fill(&db, 77, 90);
+            let killed = killed.kill();
+            std::mem::forget(db);
+            let db = open_and_ask(&killed, &options, &what("killed"));
+            fill(&db, 78, 40);
+            check_accounts(&db);
+            openings += 3;
+        }
+    }
+    report("figures", format_args!("{openings} openings"), started);
+}
+
+/// Without the accounts, or with those of another moment, they are counted.
+#[test]
+fn accounts_beside_an_index_that_are_not_its_own_are_passed_over() {
+    let options = quiet().index(IndexKind::BPTree).checkpoint_bytes(8 << 10);
+    let disk = closed(&options, 5);
+    let path = at("index.accounts");
+    let (older, whole) = (closed(&options, 6).bytes(&path).expect("accounts"), disk.bytes(&path).expect("accounts"));
+    let mut cases: Vec<Option<Vec<u8>>> = vec![None, Some(Vec::new()), Some(older)];
+    cases.extend((0..whole.len()).step_by(7).map(|len| Some(whole[..len].to_vec())));
+    cases.extend((0..whole.len() * 8).step_by(31).map(|bit| {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        Some(bytes)
+    }));
+    for bytes in cases {
+        let disk = disk.kill();
+        disk.uproot(&path);
+        if let Some(bytes) = bytes {
+            disk.plant(&path, &bytes);
+        }
+        let db = open(disk, &options).expect("it opens");
+        assert!(db.open_report().index_from.is_some(), "the index itself is used");
+        check_accounts(&db);
+        fill(&db, 9, 30);
+        check_accounts(&db);
+    }
+}
+
+#[test]
+fn loads_and_what_readers_catch_up_with_are_counted() {
+    for (kind, io) in KINDS.iter().flat_map(|&kind| IO_KINDS.map(|io| (kind, io))) {
+        let options = quiet().index(kind).io(io).max_file_size(64 << 10);
+        let disk = SimVfs::new(3);
+        let db = open(disk.clone(), &options).expect("it opens");
+        let reader = open(disk.other_process(), &options.clone().read_only(true)).expect("it opens");
+        check_accounts(&reader);
+        for (seed, sorted) in [(1, true), (2, false), (3, true)] {
+            // Beyond a quarter of a file it goes to files of its own.
+            let mut load = db.bulk_load(BulkOptions::new().atomic(true)).expect("a load");
+            let mut rng = Rng(seed);
+            for n in 0..400 {
+                let n = if sorted { n } else { rng.below(300) };
+                load.put(&key(n), &vec![1; 100 + rng.below(200)]).expect("it loads");
+            }
+            load.finish().expect("it is done");
+            check_accounts(&db);
+            fill(&db, seed, 50);
+            check_accounts(&db);
+            reader.refresh().expect("it follows");
+            check_accounts(&reader);
+            assert_eq!(
+                reader.file_stats().expect("figures").iter().map(|file| file.live_bytes).sum::<u64>(),
+                db.file_stats().expect("figures").iter().map(|file| file.live_bytes).sum::<u64>()
+            );
+            fill(&db, seed + 9, 9);
+            reader.refresh().expect("it follows");
+            check_accounts(&reader);
+        }
+    }
+}
+
+/// More dead records of various lengths than a file's list may have.
+#[test]
+fn lists_that_are_given_up_are_made_good() {
+    let options = Options::new().durability(Durability::None).index(IndexKind::Hash).checkpoint_bytes(0);
+    let db = open(SimVfs::new(3), &options).expect("it opens");
+    let write = |round: usize| {
+        for n in 0..70_000_usize {
+            db.put(&n.to_le_bytes(), &b"012345678901234567890123"[..4 * (n + round) % 24]).expect("it writes");
+        }
+    };
+    write(0);
+    write(1);
+    check_accounts(&db);
+    db.put(&[0; 8], b"0123").expect("it writes");
+    check_accounts(&db);
+}
+
+/// Beside writers each file's figures are of some moment; when the writers are done they are exact, and so is what was kept meanwhile.
+#[test]
+fn they_are_asked_for_beside_writers() {
+    for (kind, io) in KINDS.iter().flat_map(|&kind| IO_KINDS.map(|io| (kind, io))) {
+        let options = quiet().index(kind).io(io);
+        let db = open(SimVfs::new(3), &options).expect("it opens");
+        fill(&db, 1, 100);
+        let is_over = AtomicBool::new(false);
+        let sum = |files: &[FileStats], of: fn(&FileStats) -> u64| files.iter().map(of).sum::<u64>();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for seed in 0..6 {
+                    fill(&db, seed, 60);
+                    db.merge(&MergeOptions::new().everything(seed % 2 == 0)).expect("it merges");
+                }
+                is_over.store(true, Ordering::Relaxed);
+            });
+            while !is_over.load(Ordering::Relaxed) {
+                let files = db.file_stats().expect("figures");
+                assert!(sum(&files, |file| file.live_records) <= 200);
+                for file in &files {
+                    assert!(file.live_bytes + file.dead_bytes + file.tombstone_bytes <= file.bytes, "{file:?}");
+                    assert!(file.live_bytes >= 28 * file.live_records && file.dead_bytes >= 28 * file.dead_records);
+                }
+            }
+        });
+        check_accounts(&db);
+        // Once more, from what was kept.
+        check_accounts(&db);
+    }
+}
+
+/// Descriptors and mappings of this process, and its resident memory in bytes.
+#[cfg(target_os = "linux")]
+fn held() -> (usize, usize, u64) {
+    let fds = std::fs::read_dir("/proc/self/fd").expect("descriptors").count();
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("mappings");
+    let maps = maps.lines().filter(|line| line.contains(".data")).count();
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("memory");
+    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("pages");
+    (fds, maps, pages * 4096)
+}
+
+/// Nothing is left over from merges: not with snapshots, iterators and values that end.
+#[test]
+#[cfg(target_os = "linux")]
+fn descriptors_mappings_and_memory_stay_flat_over_merges() {
+    const ALONE: &str = "BITCASK_FIGURES_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // In a process of its own, which no other test takes memory of.
+        let name = "descriptors_mappings_and_memory_stay_flat_over_merges";
+        let test = std::env::current_exe().expect("this test");
+        let status = Command::new(test).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status();
+        assert!(status.expect("it runs").success());
+        return;
+    }
+    let started = Instant::now();
+    let merges = 100 * factor();
+    for (n, kind) in [IndexKind::BTree, IndexKind::Hash, IndexKind::BPTree].into_iter().enumerate() {
+        let dir = std::env::temp_dir().join(format!("bitcask-figures-{n}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let options = quiet().index(kind).max_file_size(32 << 10).checkpoint_bytes(16 << 10);
+        let db = Db::open(&dir, &options).expect("it opens");
+        let mut flat = (0, 0, 0);
+        for merge in 0..merges {
+            let snapshot = db.snapshot().expect("a snapshot");
+            fill(&db, merge as u64, 60);
+            let value = snapshot.get(&key(1)).expect("it reads");
+            let files: Vec<_> = db.file_stats().expect("figures").iter().map(|file| file.id).collect();
+            let some: Vec<_> = files.into_iter().skip(merge % 2).collect();
+            db.merge(&MergeOptions::new().files(&some)).expect("it merges");
+            drop((snapshot, value));
+            if merge == merges / 4 {
+                flat = held();
+            }
+        }
+        let now = held();
+        assert!(
+            now.0 <= flat.0 + 4 && now.1 <= flat.1 + 4,
+            "{kind:?}: descriptors and mappings: {flat:?}, then {now:?}"
+        );
+        assert!(now.2 <= flat.2 + (8 << 20), "{kind:?}: memory: {flat:?}, then {now:?}");
+        check_accounts(&db);
+        db.close().expect("it closes");
+        std::fs::remove_dir_all(&dir).expect("it is removed");
+    }
+    report("figures", format_args!("3 × {merges} merges"), started);
+}
