@@ -1,7 +1,7 @@
 //! Figures of a saved index: how long a store with many keys takes to open, closed cleanly and killed, and what saving costs writers beside.
 //!
-//! `cargo run --release --example checkpoint_figures -- [keys] [directory] [phase]`; the default is 10 million random keys
-//! of 24 bytes with values of 16, a new directory below the system's one for temporary files, which is removed in the end, and all phases. Phases:
+//! `cargo run --release --example checkpoint_figures -- [keys] [kind] [directory] [phase]`; the default is 10 million random keys
+//! of 24 bytes with values of 16, the kind `btree` (or `hash`), a new directory below the system's one for temporary files, which is removed in the end, and all phases. Phases:
 //! `fill` writes in batches of 10,000 and closes; `clean` opens five times, up to the first get; `killed` writes as much as comes to a checkpoint's distance and
 //! kills itself, for `clean` to be run again behind it; `beside` puts single records without sync while the index is saved and files are rotated, and
 //! tells the distribution of their latencies. Without a phase all of them run, each in a process of its own. The page cache is warm.
@@ -106,9 +106,13 @@ fn main() -> bitcask::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let keys = args.first().and_then(|keys| keys.parse().ok()).unwrap_or(10_000_000);
     let own = std::env::temp_dir().join(format!("checkpoint-figures-{}", std::process::id()));
-    let dir = args.get(1).map_or(own.clone(), Into::into);
-    let options = Options::new().index(IndexKind::BTree).durability(Durability::None);
-    match args.get(2).map(String::as_str) {
+    let kind = match args.get(1).map(String::as_str) {
+        Some("hash") => IndexKind::Hash,
+        _ => IndexKind::BTree,
+    };
+    let dir = args.get(2).map_or(own.clone(), Into::into);
+    let options = Options::new().index(kind).durability(Durability::None);
+    match args.get(3).map(String::as_str) {
         Some("fill") => return fill(&dir, &options, keys),
         Some("clean") => return open(&dir, &options, keys, "open", 5),
         Some("killed") => {
@@ -123,7 +127,12 @@ fn main() -> bitcask::Result<()> {
     let program = std::env::current_exe().unwrap_or_default();
     for phase in ["fill", "clean", "killed", "clean", "beside"] {
         println!("-- {phase}");
-        let run = Command::new(&program).arg(keys.to_string()).arg(&dir).arg(phase).status();
+        let run = Command::new(&program)
+            .arg(keys.to_string())
+            .arg(format!("{kind:?}").to_lowercase())
+            .arg(&dir)
+            .arg(phase)
+            .status();
         assert!(phase == "killed" || run.is_ok_and(|status| status.success()), "{phase} failed");
     }
     let _ = std::fs::remove_dir_all(own);

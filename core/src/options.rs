@@ -111,7 +111,7 @@ impl Options {
         self
     }
 
-    /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log (default 64 MiB): `btree` beside
+    /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log (default 64 MiB): `btree` and `hash` beside
     /// writers in the file `index.checkpoint`, and not before the log has grown by an eighth of what saving it writes; `bptree` in its own file. With
     /// each new data file that is looked at too. 0 saves it at close alone. The other kinds are not saved.
     #[must_use]

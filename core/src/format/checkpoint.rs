@@ -11,6 +11,8 @@ pub const PAGES_START: u64 = 4096;
 pub const OWN_LEN: usize = 48;
 /// The kind `btree`.
 pub const KIND_BTREE: u8 = 1;
+/// The kind `hash`.
+pub const KIND_HASH: u8 = 2;
 
 const MAGIC: &[u8; 8] = b"BITCASKc";
 const VERSION: u16 = 2;

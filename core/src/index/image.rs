@@ -24,7 +24,6 @@ pub struct ImageHead {
 }
 
 /// An image that was written down.
-#[derive(Debug)]
 pub struct SavedImage {
     /// Its head.
     pub head: ImageHead,
@@ -38,6 +37,13 @@ pub struct SavedImage {
     pub tail: Vec<u8>,
 }
 
+impl std::fmt::Debug for SavedImage {
+    /// Without the tail, in which a kind may keep a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SavedImage").field("head", &self.head).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
 /// An index of which images can be made. One image at a time.
 pub trait Imaged: Index {
     /// Begins an image of what the index has now. `None` while another is under way.
@@ -45,7 +51,8 @@ pub trait Imaged: Index {
     /// REQUIRES: no `apply` at the same time. Later there may be.
     fn begin_image(&self) -> Result<Option<ImageHead>>;
 
-    /// Appends pages of the image, 4 KiB each. Each is asked for once.
+    /// Appends pages of the image, 4 KiB each. Each is asked for once, by whole pieces of [`PIECE_PAGES`](super::PIECE_PAGES), the last up to the
+    /// end.
     fn image_pages(&self, first: u32, count: u32, out: &mut Vec<u8>);
 
     /// Appends a part of the image's tail; false if there is no more.

@@ -1,4 +1,4 @@
-//! Pages of an arena that was saved: fetched a chunk at a time, when one of them is first asked for, and verified before anybody sees them.
+//! Pages of an index that was saved: fetched a chunk at a time, when one of them is first asked for, and verified before anybody sees them.
 //!
 //! So that opening reads a few pages whatever their number, and looking at a page costs nothing once its chunk is there. Knows where
 //! pages come from by [`PageSource`] alone, and what is in one by a function of the kind that they belong to.
@@ -30,7 +30,7 @@ pub trait PageSource: fmt::Debug + Send + Sync {
     fn damaged(&self, what: &str) -> Error;
 }
 
-/// The saved pages of one arena, numbered from 0.
+/// The saved pages of one index, numbered from 0.
 #[derive(Debug)]
 pub(crate) struct SavedPages {
     source: Box<dyn PageSource>,

@@ -4,17 +4,18 @@
 //! A structure of tens of megabytes that is read at random spends as long on address translation as on its data; on pages of
 //! 2 MiB the former all but goes. A [`Pool`] gives pieces of one size, its *full* one, from regions of that size once its
 //! pieces make up [`ENOUGH`] bytes, so that the rest of the last region is little beside them. Pieces of other
-//! sizes are allocations of their own. If its owner can move what it has, regions are filled as soon as there are pieces for a whole
+//! sizes are allocations of their own. Pieces may also be made of pages that were lent (a saved index: [`Lender`]), which no pool counts or moves. If its owner can move what it has, regions are filled as soon as there are pieces for a whole
 //! one, and emptied when the rest has room in the others. Owns the memory and its release; knows nothing of what is kept in it.
 //!
 //! Invariants:
 //! 1. A piece never moves, and is as long as it was asked for.
-//! 2. A region's bit is set if and only if no piece has that part of it.
-//! 3. A region lives as long as the pool names it or a piece lies in it.
+//! 2. A region's bit is set if and only if no piece has that part of it; of lent pages bits mean nothing.
+//! 3. A region lives as long as the pool names it or a piece lies in it; so do lent pages.
 //!
 //! Locking: a pool is its owner's alone; pieces may outlive it, and be dropped by any thread.
 #![allow(unsafe_code)]
 
+use super::page::{PAGE_SIZE, PageRun};
 use super::system::{HUGE_PAGE, prefer_huge_pages};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::Deref;
@@ -34,10 +35,11 @@ const SPARE_FROM: usize = 8;
 /// Parts of a region at most: as many bits as [`Region::free`] has.
 const MOST_PARTS: usize = 128;
 
-/// A huge page and which parts of it are free.
+/// A huge page and which parts of it are free; or pages that were lent.
 struct Region {
     memory: NonNull<u8>,
     free: [AtomicU64; MOST_PARTS / 64],
+    lent: Option<PageRun>,
 }
 
 // SAFETY: the memory belongs to the region, and its parts to the pieces, of which no two have the same.
@@ -51,7 +53,7 @@ impl Region {
         let Some(memory) = NonNull::new(unsafe { alloc(REGION) }) else { handle_alloc_error(REGION) };
         prefer_huge_pages(memory.as_ptr(), REGION.size());
         let bits = |first: usize| AtomicU64::new(low_bits(parts.saturating_sub(first)));
-        Region { memory, free: [bits(0), bits(64)] }
+        Region { memory, free: [bits(0), bits(64)], lent: None }
     }
 
     /// Takes the lowest free part. Only the pool's owner takes, others at most give back at the same time.
@@ -74,14 +76,55 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout; pieces hold an `Arc` of the region, so that there are none.
-        unsafe { dealloc(self.memory.as_ptr(), REGION) };
+        if self.lent.is_none() {
+            // SAFETY: allocated in `new` with this layout; pieces hold an `Arc` of the region, so that there are none.
+            unsafe { dealloc(self.memory.as_ptr(), REGION) };
+        }
     }
 }
 
 /// The lowest `n` bits, all 64 at most.
 fn low_bits(n: usize) -> u64 {
     if n >= 64 { u64::MAX } else { (1 << n) - 1 }
+}
+
+/// What a piece of lent pages may consist of.
+///
+/// # Safety
+/// Any bits are a value, sharing it is sharing memory that anybody may change (atomics, and structures of nothing else, without padding), and
+/// nothing is to be done when it is dropped.
+pub(crate) unsafe trait Plain: Sync {}
+
+// SAFETY: an atomic number.
+unsafe impl Plain for AtomicU64 {}
+
+/// Pages that are somebody else's, and of which pieces are made.
+pub(crate) struct Lender(Arc<Region>);
+
+impl Lender {
+    pub(crate) fn new(run: PageRun) -> Lender {
+        let memory = NonNull::from(&*run).cast();
+        Lender(Arc::new(Region { memory, free: Default::default(), lent: Some(run) }))
+    }
+
+    /// `len` items from byte `at` on; none if they are not all there, or not aligned. Two pieces may share memory.
+    pub(crate) fn piece<T: Plain>(&self, at: usize, len: usize) -> Option<Piece<T>> {
+        let pages = self.0.lent.as_ref()?.len();
+        let end = len.checked_mul(size_of::<T>())?.checked_add(at)?;
+        if end > pages * PAGE_SIZE || !at.is_multiple_of(align_of::<T>()) || align_of::<T>() > PAGE_SIZE {
+            return None;
+        }
+        // SAFETY: within the pages, which are aligned beyond T and stay where they are as long as the run lives, which the piece's home
+        // holds; T is of a kind that any memory is one of, which others may share.
+        let items = NonNull::slice_from_raw_parts(unsafe { self.0.memory.add(at).cast::<T>() }, len);
+        Some(Piece { items, home: Some((Arc::clone(&self.0), 0)) })
+    }
+}
+
+impl std::fmt::Debug for Lender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Lender").field(&self.0.lent).finish()
+    }
 }
 
 /// Items side by side, somewhere.
@@ -99,7 +142,20 @@ unsafe impl<T: Sync> Sync for Piece<T> {}
 impl<T> Default for Piece<T> {
     /// No items.
     fn default() -> Piece<T> {
-        Piece { items: NonNull::from(Box::leak(Box::<[T]>::default())), home: None }
+        Piece::from(Box::<[T]>::default())
+    }
+}
+
+impl<T> From<Box<[T]>> for Piece<T> {
+    fn from(items: Box<[T]>) -> Piece<T> {
+        Piece { items: NonNull::from(Box::leak(items)), home: None }
+    }
+}
+
+impl<T> Piece<T> {
+    /// The pages that it lies in, if they are lent.
+    pub(crate) fn lent(&self) -> Option<&PageRun> {
+        self.home.as_ref()?.0.lent.as_ref()
     }
 }
 
@@ -119,7 +175,7 @@ impl<T> Drop for Piece<T> {
             // SAFETY: made by `Box::into_raw`, and dropped once.
             None => drop(unsafe { Box::from_raw(self.items.as_ptr()) }),
             Some((region, part)) => {
-                // SAFETY: the items were written in `Pool::take`, and nobody sees them from here on.
+                // SAFETY: the items were written in `Pool::take`, and nobody sees them from here on; of lent ones nothing is dropped (`Plain`).
                 unsafe { self.items.as_ptr().drop_in_place() };
                 region.give(part);
             }
@@ -182,8 +238,7 @@ impl<T> Pool<T> {
         let Some((region, part)) = (if len == self.full { self.part(region) } else { None }) else {
             self.loose += Pool::<T>::bytes_of(len);
             self.loose_full += usize::from(len == self.full);
-            let items: Box<[T]> = (0..len).map(item).collect();
-            return Piece { items: NonNull::from(Box::leak(items)), home: None };
+            return Piece::from((0..len).map(item).collect::<Box<[T]>>());
         };
         // SAFETY: the part lies in the region, aligned as T demands (see `new`), and is this piece's alone since its bit is cleared.
         let items = unsafe {
@@ -437,6 +492,24 @@ mod tests {
             assert_eq!(pool.memory(), pieces.len() * full * 8);
         }
         assert!(Piece::<AtomicU64>::default().is_empty());
+    }
+
+    /// Pieces of lent pages are that memory, hold it, and are no pool's.
+    #[test]
+    fn lent_pages_are_shared_and_held() {
+        let run = PageRun::zeroed(2);
+        let (lender, mut pool) = (Lender::new(run.part(0..2).unwrap()), pool());
+        let piece = lender.piece::<AtomicU64>(PAGE_SIZE, FULL / 4).unwrap();
+        piece[3].store(5 | 6 << 32, Ordering::Relaxed);
+        let words = [run[1].word(6), run[1].word(7)];
+        assert_eq!(words, if cfg!(target_endian = "little") { [5, 6] } else { [6, 5] });
+        assert!(piece.lent().is_some_and(|run| run.len() == 2) && !pool.take(3, || AtomicU64::new(0)).lent().is_some());
+        for (at, len) in [(PAGE_SIZE, 513), (2 * PAGE_SIZE + 8, 0), (4, 1), (8, usize::MAX)] {
+            assert!(lender.piece::<AtomicU64>(at, len).is_none(), "{len} at {at}");
+        }
+        drop((lender, run));
+        pool.give(std::mem::take(&mut { piece }));
+        assert_eq!(pool.free, 0);
     }
 
     /// Items that own something are dropped once, in a region or out of it.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::format::checkpoint::{CheckpointHead, HEAD_LEN, KIND_BTREE, PAGES_START};
+use crate::format::checkpoint::{CheckpointHead, HEAD_LEN, KIND_BTREE, KIND_HASH, PAGES_START};
 use crate::format::names;
 use crate::index::btree::BTree;
+use crate::index::hash::HashIndex;
 use crate::index::image::{ImageHead, SavedImage};
 use crate::index::saved::PageSource;
 use crate::index::{Covered, Index, IndexKind, PIECE_PAGES};
@@ -25,6 +26,7 @@ pub(crate) type Opened = (Box<dyn Index>, Covered, Vec<u8>);
 pub(super) fn number_of(kind: IndexKind) -> Option<u8> {
     match kind {
         IndexKind::BTree => Some(KIND_BTREE),
+        IndexKind::Hash => Some(KIND_HASH),
         _ => None,
     }
 }
@@ -67,6 +69,7 @@ pub(crate) fn open(vfs: &dyn Vfs, dir: &Path, kind: IndexKind, io: IoKind) -> Re
     };
     let index: Box<dyn Index> = match kind {
         IndexKind::BTree => Box::new(BTree::resume(saved)?),
+        IndexKind::Hash => Box::new(HashIndex::resume(saved)?),
         _ => return Ok(None),
     };
     Ok(Some((index, Covered(head.covered), accounts)))

@@ -9,17 +9,21 @@
 //! 1. There is at least one segment.
 //! 2. All fingerprints in segment `i` have the low [`Count::depth`]`(i)` bits of `i`.
 //! 3. Descriptors lie in pages of [`PAGE`], all but the first whole; the first grows by eighths while it is alone. Descriptors
-//!    behind the last segment are empty.
+//!    behind the last segment are empty. Pages that were saved come when they are first asked for.
 //! 4. Pages come, go and move only while the directory is held exclusively. The number of segments changes beside
 //!    readers: it is stored while the segments that split or merge are locked.
 
+use super::saved::Saved;
 use super::segment::Descriptor;
+use crate::util::page::PageRun;
+use crate::util::pieces::Piece;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Descriptors a page; a power of two.
-const PAGE: usize = 1024;
+pub(super) const PAGE: usize = 1024;
 /// Most segments. At some 36 keys each it isn't reached in any memory.
-const MAX_SEGMENTS: u32 = 1 << 28;
+pub(super) const MAX_SEGMENTS: u32 = 1 << 28;
 
 /// A number of segments, from 1, and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +61,12 @@ impl Count {
 /// The segments' descriptors.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pages: Vec<Box<[Descriptor]>>,
+    pages: Vec<OnceLock<Piece<Descriptor>>>,
+    /// Descriptors in all pages.
+    room: u32,
     count: AtomicU32,
+    /// Pages that are not there may come from here.
+    saved: Option<Arc<Saved>>,
 }
 
 static NONE: Descriptor = Descriptor::new();
@@ -66,7 +74,21 @@ static NONE: Descriptor = Descriptor::new();
 impl Directory {
     /// One empty segment.
     pub(super) fn new() -> Directory {
-        Directory { pages: vec![empty(2)], count: AtomicU32::new(1) }
+        Directory { pages: vec![empty(2)], room: 2, count: AtomicU32::new(1), saved: None }
+    }
+
+    /// As it was saved.
+    pub(super) fn resume(saved: Arc<Saved>) -> Directory {
+        let count = saved.count().0;
+        let mut pages = Vec::new();
+        pages.resize_with((count as usize).div_ceil(PAGE), OnceLock::new);
+        let room = Directory::room_for(count);
+        Directory { pages, room, count: AtomicU32::new(count), saved: Some(saved) }
+    }
+
+    /// Descriptors that pages for so many segments have at least: what is saved.
+    pub(super) fn room_for(count: u32) -> u32 {
+        if count as usize <= PAGE { count } else { count.next_multiple_of(PAGE as u32) }
     }
 
     /// The number of segments, to find one; see [`Directory::is_still`].
@@ -90,7 +112,21 @@ impl Directory {
 
     #[inline]
     pub(super) fn get(&self, i: u32) -> Option<&Descriptor> {
-        self.pages.get(i as usize / PAGE)?.get(i as usize % PAGE)
+        match self.pages.get(i as usize / PAGE)?.get() {
+            Some(page) => page.get(i as usize % PAGE),
+            None => self.absent(i),
+        }
+    }
+
+    /// One whose page is not there: it is fetched, if it was saved.
+    #[cold]
+    fn absent(&self, i: u32) -> Option<&Descriptor> {
+        let (page, slot) = (i as usize / PAGE, self.pages.get(i as usize / PAGE)?);
+        if let Some(fetched) = self.saved.as_ref()?.descriptors(page) {
+            // Another reader may have been faster.
+            let _ = slot.set(fetched);
+        }
+        slot.get()?.get(i as usize % PAGE)
     }
 
     /// The descriptor of a segment, an empty one if there is none of this number.
@@ -102,23 +138,22 @@ impl Directory {
     /// How many segments there is room for.
     #[inline]
     pub(super) fn capacity(&self) -> u32 {
-        match self.pages.as_slice() {
-            [only] => only.len() as u32,
-            pages => (pages.len() * PAGE) as u32,
-        }
+        self.room
     }
 
     /// Makes room for one more segment, and by the way for some that will follow.
     pub(super) fn grow(&mut self) {
         match self.pages.as_mut_slice() {
-            [only] if only.len() < PAGE => {
-                let len = (only.len() + (only.len() / 8).max(2)).min(PAGE);
-                *only = resized(only, len);
+            [only] if (self.room as usize) < PAGE => {
+                let room = self.room as usize;
+                self.room = (room + (room / 8).max(2)).min(PAGE) as u32;
+                resize(only, self.room);
             }
             pages => {
                 let more = (pages.len() / 16).max(1);
                 self.pages.reserve_exact(more);
                 self.pages.extend((0..more).map(|_| empty(PAGE)));
+                self.room = (self.pages.len() * PAGE) as u32;
             }
         }
     }
@@ -137,27 +172,44 @@ impl Directory {
         if self.pages.capacity() > 2 * pages {
             self.pages.shrink_to(pages);
         }
+        self.room = self.room.min((self.pages.len() * PAGE) as u32);
         if let [only] = self.pages.as_mut_slice()
-            && only.len() > count + count / 4 + 4
+            && self.room as usize > count + count / 4 + 4
         {
-            *only = resized(only, count + (count / 8).max(1));
+            self.room = (count + (count / 8).max(1)) as u32;
+            resize(only, self.room);
         }
     }
 
-    /// Bytes allocated.
+    /// Bytes of all descriptors.
+    pub(super) fn bytes(&self) -> usize {
+        self.room as usize * size_of::<Descriptor>()
+    }
+
+    /// Bytes allocated; not those of saved pages.
     pub(super) fn memory(&self) -> usize {
-        self.capacity() as usize * size_of::<Descriptor>() + self.pages.capacity() * size_of::<Box<[Descriptor]>>()
+        let own = self.pages.iter().filter_map(OnceLock::get).filter(|page| page.lent().is_none());
+        own.map(|page| size_of_val(&page[..])).sum::<usize>()
+            + self.pages.capacity() * size_of::<OnceLock<Piece<Descriptor>>>()
+    }
+
+    /// The saved pages that descriptors lie in.
+    pub(super) fn lent(&self) -> impl Iterator<Item = &PageRun> {
+        self.pages.iter().filter_map(|page| page.get()?.lent())
     }
 }
 
-fn empty(len: usize) -> Box<[Descriptor]> {
-    (0..len).map(|_| Descriptor::new()).collect()
+fn empty(len: usize) -> OnceLock<Piece<Descriptor>> {
+    OnceLock::from(Piece::from((0..len).map(|_| Descriptor::new()).collect::<Box<[_]>>()))
 }
 
-fn resized(page: &[Descriptor], len: usize) -> Box<[Descriptor]> {
-    let new = empty(len);
-    page.iter().zip(&new).for_each(|(old, new)| new.set(old.get()));
-    new
+/// Gives a page another length. REQUIRES: it is there.
+fn resize(page: &mut OnceLock<Piece<Descriptor>>, len: u32) {
+    let new = empty(len as usize);
+    if let (Some(old), Some(new)) = (page.get(), new.get()) {
+        old.iter().zip(new.iter()).for_each(|(old, new)| new.set(old.get()));
+    }
+    *page = new;
 }
 
 /// A mask of the low `n` bits.

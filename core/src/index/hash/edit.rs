@@ -95,7 +95,9 @@ impl Writer {
     /// Bytes allocated, those of the state included.
     pub(super) fn memory(&self, state: &State) -> usize {
         let own = self.locked.capacity() * size_of::<u32>() + self.entries.capacity() * size_of::<Entry>();
-        own + state.directory.memory() + self.slab.memory(&state.memory) + state.spill.len() * SPILL_BYTES
+        let snapshot = state.memory.snapshot.as_ref().map_or(0, |snapshot| snapshot.memory());
+        let shared = state.directory.memory() + self.slab.memory(&state.memory) + state.saved_memory();
+        own + shared + snapshot + state.spill.len() * SPILL_BYTES
     }
 }
 
@@ -145,6 +147,7 @@ impl<'a> Editor<'a> {
             (Some(at), Some(new)) => {
                 let old = shape.location(block, at);
                 self.lock(i);
+                self.memory.before_change(segment.place, shape.at(at)..shape.at(at + 1));
                 shape.set_location(block, at, new);
                 Ok(Some(old))
             }
@@ -221,6 +224,12 @@ impl<'a> Editor<'a> {
     /// A segment's descriptor, locked for the rest of the change.
     fn lock(&mut self, i: u32) -> &'a Descriptor {
         let descriptor = self.directory.descriptor(i);
+        if let Some(snapshot) = &self.memory.snapshot {
+            snapshot.keep_descriptor(self.directory, i);
+        }
+        if let Some(saved) = &self.memory.saved {
+            saved.touch_descriptor(i);
+        }
         if !self.is_exclusive() && descriptor.lock() {
             self.writer.locked.push(i);
         }
@@ -250,6 +259,8 @@ impl<'a> Editor<'a> {
             };
             self.memory.block(place, shape.units(n + 1)).copy_from(self.memory.block(old, shape.units(n)));
             segment.place = place;
+        } else {
+            self.memory.before_change(old, shape.at(segment.start(group))..shape.at(n + 1));
         }
         let block = self.memory.block(segment.place, shape.units(n + 1));
         // From the last group on, each gives its first place to the one before it.
@@ -272,6 +283,7 @@ impl<'a> Editor<'a> {
     fn take(&mut self, i: u32, shape: Shape, mut segment: Segment, group: usize, at: usize) {
         let (n, old) = (segment.len(), segment.place);
         let descriptor = self.lock(i);
+        self.memory.before_change(old, shape.at(segment.start(group))..shape.at(n));
         let block = self.memory.block(old, shape.units(n));
         // The group's last entry fills the hole, and the last of each later group the place before its first.
         let mut end = segment.start(group) + segment.count(group) - 1;

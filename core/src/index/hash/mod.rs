@@ -32,7 +32,7 @@
 //! # Collisions
 //! Two keys with one fingerprint can't be told apart here: the later takes the earlier's entry. With `n` keys the
 //! chance that there is such a pair is about `n^2 / 2^129`: 2^-69 for a billion keys; nobody without the key of
-//! the hash can search for one. Lookups for keys that aren't there may be answered with another's location with
+//! the hash can search for one. The key is drawn with a new index and saved with it. Lookups for keys that aren't there may be answered with another's location with
 //! a chance of `n / 2^128`, therefore readers compare the key in the record.
 //!
 //! # Invariants
@@ -49,20 +49,28 @@
 //! so does what moves or frees memory under readers (tables made longer, chunks given back: the latter only
 //! when no reader is in the way, as long as they are few), and what is rare (the spill).
 
+use super::image::Imaged;
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
 use crate::types::Location;
 
 mod directory;
 mod edit;
+mod imaged;
+mod plain;
+mod saved;
 mod segment;
 mod sip;
 mod slab;
+mod snapshot;
+mod sound;
 mod state;
 mod table;
 
 #[cfg(test)]
 mod check;
+#[cfg(test)]
+mod image_tests;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]
@@ -76,6 +84,7 @@ const AHEAD: usize = 32;
 
 /// The index. All methods may be called from any thread; `apply` and `walk` as [`Index`] says.
 pub struct HashIndex {
+    key: [u8; 16],
     hasher: Sip,
     table: Table,
 }
@@ -84,7 +93,7 @@ impl HashIndex {
     /// An empty index. `key` must be random and secret: 16 bytes from the system's generator.
     #[must_use]
     pub fn new(key: [u8; 16]) -> HashIndex {
-        HashIndex { hasher: Sip::new(key), table: Table::new() }
+        HashIndex { key, hasher: Sip::new(key), table: Table::new() }
     }
 
     #[inline]
@@ -120,13 +129,19 @@ impl Index for HashIndex {
 
     fn get(&self, key: &[u8]) -> Result<Option<Location>> {
         let fingerprint = self.fingerprint(key);
-        Ok(self.table.read().get(fingerprint).map(Location::from_bits))
+        let state = self.table.read();
+        match state.get(fingerprint) {
+            Some(found) => Ok(Some(Location::from_bits(found))),
+            None => state.verdict().map(|()| None),
+        }
     }
 
     fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
         for (keys, out) in keys.chunks(AHEAD).zip(out.chunks_mut(AHEAD)) {
             let fingerprints = self.fingerprints(keys.iter().copied());
-            self.table.read().get_many(&fingerprints[..keys.len()], out);
+            let state = self.table.read();
+            state.get_many(&fingerprints[..keys.len()], out);
+            state.verdict()?;
         }
         Ok(())
     }
@@ -134,14 +149,14 @@ impl Index for HashIndex {
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
         super::check_keys(changes)?;
         if let [change] = changes {
-            let old = self.table.set(self.fingerprint(change.key), change.new.map(Location::to_bits));
+            let old = self.table.set(self.fingerprint(change.key), change.new.map(Location::to_bits))?;
             change.old = old.map(Location::from_bits);
             return Ok(());
         }
         if changes.is_empty() {
             return Ok(());
         }
-        let mut batch = self.table.batch();
+        let mut batch = self.table.batch()?;
         for part in changes.chunks_mut(AHEAD) {
             let fingerprints = self.fingerprints(part.iter().map(|change| change.key));
             batch.prefetch(&fingerprints[..part.len()]);
@@ -159,23 +174,21 @@ impl Index for HashIndex {
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
         let state = self.table.read();
-        let end = out.len().saturating_add(max.max(1));
-        loop {
-            match state.walk(position.0, max.max(1), out) {
-                Some(next) => position.0 = next,
-                None => {
-                    position.0 = WalkPosition::OVER;
-                    return Ok(false);
-                }
-            }
-            if out.len() >= end {
-                return Ok(true);
-            }
+        let (before, end) = (out.len(), out.len().saturating_add(max.max(1)));
+        let mut next = position.0;
+        while next != WalkPosition::OVER && out.len() < end {
+            next = state.walk(next, max.max(1), out).unwrap_or(WalkPosition::OVER);
         }
+        state.verdict().inspect_err(|_| out.truncate(before))?;
+        position.0 = next;
+        Ok(next != WalkPosition::OVER)
     }
 
     fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
-        Ok(self.table.read().sample(random).map(Location::from_bits))
+        let state = self.table.read();
+        let drawn = state.sample(random).map(Location::from_bits);
+        state.verdict()?;
+        Ok(drawn)
     }
 
     fn len(&self) -> u64 {
@@ -184,5 +197,30 @@ impl Index for HashIndex {
 
     fn memory(&self) -> u64 {
         (size_of::<HashIndex>() + self.table.memory()) as u64
+    }
+
+    fn imaged(&self) -> Option<&dyn Imaged> {
+        Some(self)
+    }
+
+    fn ready(&self) -> Result<()> {
+        self.table.ready()
+    }
+
+    fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
+        // A replay that finds nothing has no need of it.
+        if keys.next().is_none() { Ok(()) } else { self.table.ready() }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.table.read().verdict().is_err()
+    }
+
+    fn rebuild(&self, fill: &mut dyn FnMut(&dyn Index) -> Result<()>) -> Result<()> {
+        // Of the same hash: lookups under way have their fingerprints already.
+        let fresh = HashIndex::new(self.key);
+        fill(&fresh)?;
+        self.table.take_over(&fresh.table);
+        Ok(())
     }
 }

@@ -83,6 +83,9 @@ impl Segment {
     }
 }
 
+/// Bytes of a descriptor.
+pub(super) const DESCRIPTOR_BYTES: usize = 16;
+
 /// A segment as readers find it.
 #[derive(Debug)]
 #[repr(C, align(16))]
@@ -110,6 +113,19 @@ impl Descriptor {
     pub(super) fn set(&self, segment: Segment) {
         self.counts.store(segment.counts, Ordering::Relaxed);
         self.place.store(segment.place.bits(), Ordering::Relaxed);
+    }
+
+    /// Whether nobody is changing it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        optimistic::enter(&self.version).is_some()
+    }
+
+    /// As bytes, in the machine's order.
+    pub(super) fn copy_to(&self, out: &mut [u8; DESCRIPTOR_BYTES]) {
+        let [a, b, c, d, e, f, g, h] = self.counts.load(Ordering::Relaxed).to_ne_bytes();
+        let [i, j, k, l] = self.place.load(Ordering::Relaxed).to_ne_bytes();
+        let [m, n, o, p] = self.version.load(Ordering::Relaxed).to_ne_bytes();
+        *out = [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p];
     }
 
     /// Begins a look, see [`optimistic::enter`].

@@ -18,19 +18,27 @@
 //! 5. Chunks of full size lie on huge pages, but for about as many as one page has and those of small tables
 //!    (`util/pieces.rs`). With the memory held exclusively, chunks move there and back; their numbers stay.
 
+use super::saved::Saved;
 use super::segment::Block;
+use super::snapshot::Snapshot;
+use crate::util::page::PageRun;
 use crate::util::pieces::{Piece, Pool};
-use std::sync::OnceLock;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+mod tail;
+
+pub(super) use tail::{Chunks, Span};
 
 /// Unit of block sizes: a cache line. With two, blocks would move half as often, and each key take a byte more.
 pub(super) const UNIT: usize = 64;
 /// Bytes at the start of a block that hold its owner's number.
 pub(super) const OWNER_BYTES: usize = 4;
-const UNIT_WORDS: usize = UNIT / 8;
+pub(super) const UNIT_WORDS: usize = UNIT / 8;
 const UNIT_BITS: u32 = 9;
 /// Most units a chunk.
-const CHUNK_UNITS: usize = 1 << UNIT_BITS;
+pub(super) const CHUNK_UNITS: usize = 1 << UNIT_BITS;
 
 /// A block's name: chunk number and, in the low 9 bits, the block's first unit in the chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,30 +62,92 @@ impl Place {
     }
 
     #[inline]
-    fn chunk(self) -> u32 {
+    pub(super) fn chunk(self) -> u32 {
         self.0 >> UNIT_BITS
     }
 
     #[inline]
-    fn unit(self) -> usize {
+    pub(super) fn unit(self) -> usize {
         self.0 as usize % CHUNK_UNITS
     }
 }
 
-type Words = Piece<AtomicU64>;
+pub(super) type Words = Piece<AtomicU64>;
 
 /// The memory of chunks, by number.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     chunks: Vec<OnceLock<Words>>,
+    /// The image under way. Comes and goes with the memory held exclusively.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Chunks that are not there may come from here.
+    pub(super) saved: Option<Arc<Saved>>,
 }
 
 impl Memory {
     /// The words from a block's beginning on, those of the blocks behind it included; none of a place that is nowhere.
     #[inline]
     pub(super) fn block_on(&self, place: Place) -> Block<'_> {
-        let words = self.chunks.get(place.chunk() as usize).and_then(OnceLock::get);
-        Block(words.and_then(|words| words.get(place.unit() * UNIT_WORDS..)).unwrap_or(&[]))
+        let words = match self.chunks.get(place.chunk() as usize).and_then(OnceLock::get) {
+            Some(words) => words,
+            None => self.absent(place.chunk()),
+        };
+        Block(words.get(place.unit() * UNIT_WORDS..).unwrap_or(&[]))
+    }
+
+    /// A chunk that is not there: it is fetched, if it was saved.
+    #[cold]
+    fn absent(&self, number: u32) -> &[AtomicU64] {
+        let (Some(saved), Some(slot)) = (&self.saved, self.chunks.get(number as usize)) else { return &[] };
+        if let Some(words) = saved.words(number) {
+            // Another reader may have been faster.
+            let _ = slot.set(words);
+        }
+        slot.get().map_or(&[], |words| &words[..])
+    }
+
+    /// The chunks that were saved, to be fetched when they are asked for.
+    pub(super) fn resume(saved: Arc<Saved>) -> Memory {
+        let mut chunks = Vec::new();
+        chunks.resize_with(saved.numbers(), OnceLock::new);
+        Memory { chunks, snapshot: None, saved: Some(saved) }
+    }
+
+    /// All words of a chunk, fetched if need be; none if there is no such chunk.
+    pub(super) fn words(&self, number: u32) -> &[AtomicU64] {
+        match self.chunks.get(number as usize).and_then(OnceLock::get) {
+            Some(words) => words,
+            None => self.absent(number),
+        }
+    }
+
+    /// Told before these bytes of a block are changed.
+    #[inline]
+    pub(super) fn before_change(&self, place: Place, bytes: Range<usize>) {
+        let at = place.unit() * UNIT;
+        let bytes = at + bytes.start..at + bytes.end;
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.keep(self, place.chunk(), bytes.clone());
+        }
+        if let Some(saved) = &self.saved {
+            saved.touch(place.chunk(), bytes);
+        }
+    }
+
+    /// Takes a chunk's memory away. REQUIRES: no block of it is used.
+    fn take(&mut self, number: u32) -> Option<Words> {
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.keep(self, number, 0..CHUNK_UNITS * UNIT);
+        }
+        if let Some(saved) = &self.saved {
+            saved.forget(number);
+        }
+        self.chunks.get_mut(number as usize)?.take()
+    }
+
+    /// The saved pages that chunks lie in.
+    pub(super) fn lent(&self) -> impl Iterator<Item = &PageRun> {
+        self.chunks.iter().filter_map(|chunk| chunk.get()?.lent())
     }
 
     /// The words of a block of so many units.
@@ -196,6 +266,7 @@ impl Slab {
         let place = Place::new(*class.chunks.last()?, class.used * units as u32);
         class.used += 1;
         class.blocks += 1;
+        memory.before_change(place, 0..units * UNIT);
         memory.block(place, units).set_owner(owner);
         Some(place)
     }
@@ -211,6 +282,7 @@ impl Slab {
         let last = Place::new(last_chunk, class.used * units);
         let mut moved = None;
         if last != place {
+            memory.before_change(place, 0..units as usize * UNIT);
             let (from, to) = (memory.block(last, units as usize), memory.block(place, units as usize));
             to.copy_from(from);
             to.set_owner(from.owner());
@@ -225,6 +297,11 @@ impl Slab {
         moved
     }
 
+    /// Bytes of all chunks.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Bytes that [`Slab::give_back`] would free, and bytes in use.
     #[inline]
     pub(super) fn idle(&self) -> (usize, usize) {
@@ -235,7 +312,7 @@ impl Slab {
     pub(super) fn give_back(&mut self, memory: &mut Memory) {
         for class in &mut self.classes {
             for number in class.idle.drain(..) {
-                if let Some(words) = memory.chunks[number as usize].take() {
+                if let Some(words) = memory.take(number) {
                     self.pool.give(words);
                 }
                 self.bytes -= self.chunks[number as usize].bytes();
@@ -251,7 +328,7 @@ impl Slab {
         }
         self.idle = 0;
         if self.bytes == 0 {
-            (*self, *memory) = (Slab::default(), Memory::default());
+            (*self, memory.chunks) = (Slab::default(), Vec::new());
         }
     }
 
@@ -266,7 +343,7 @@ impl Slab {
         self.pool.settle(&mut memory.chunks, |word| AtomicU64::new(word.load(Ordering::Relaxed)));
     }
 
-    /// Bytes allocated, the chunks' included.
+    /// Bytes allocated, the chunks' included but for those that lie in saved pages.
     pub(super) fn memory(&self, memory: &Memory) -> usize {
         let stacks: usize = self.classes.iter().map(|c| c.chunks.capacity() + c.idle.capacity()).sum();
         let numbers = (stacks + self.free.capacity()) * size_of::<u32>();

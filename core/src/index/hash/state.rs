@@ -4,14 +4,19 @@
 //! then descriptor and block, and the version again. The number is to a segment what a parent is to its child
 //! (`index/optimistic.rs`, invariant 3): while it changes, the segments that split or merge are locked.
 
-use super::directory::Directory;
+use super::directory::{Directory, PAGE};
+use super::saved::Saved;
 use super::segment::{Descriptor, MOST, Segment, Shape};
 use super::slab::Memory;
+use crate::error::Result;
 use crate::index::below;
 use crate::index::optimistic::Seen;
 use crate::types::Location;
+use crate::util::page::PAGE_SIZE;
 use crate::util::prefetch::prefetch;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The table behind the lock.
 #[derive(Debug)]
@@ -36,6 +41,41 @@ const GROUP: usize = 32;
 impl State {
     pub(super) fn new() -> State {
         State { directory: Directory::new(), memory: Memory::default(), spill: BTreeMap::new() }
+    }
+
+    /// What was saved.
+    pub(super) fn resume(saved: Arc<Saved>, spill: BTreeMap<u128, u64>) -> State {
+        State { directory: Directory::resume(Arc::clone(&saved)), memory: Memory::resume(saved), spill }
+    }
+
+    /// Fetches all of what was saved; false if not all is there, or it was told to stop.
+    pub(super) fn fetch_all(&self, stop: &AtomicBool) -> bool {
+        let Some(saved) = &self.memory.saved else { return true };
+        let goes_on = || !stop.load(Ordering::Relaxed);
+        (0..self.directory.capacity()).step_by(PAGE).all(|i| goes_on() && self.directory.get(i).is_some())
+            && (0..saved.numbers() as u32).all(|number| {
+                saved.chunks().span(number).is_none() || (goes_on() && !self.memory.words(number).is_empty())
+            })
+    }
+
+    /// An error if pages were found damaged.
+    #[inline]
+    pub(super) fn verdict(&self) -> Result<()> {
+        self.memory.saved.as_ref().map_or(Ok(()), |saved| saved.check())
+    }
+
+    /// Bytes of saved pages that are memory of this process: all of those that were read, and the changed ones of those that are mapped.
+    pub(super) fn saved_memory(&self) -> usize {
+        let Some(saved) = &self.memory.saved else { return 0 };
+        let (mut read, mut last) = (0, std::ptr::null());
+        for run in self.directory.lent().chain(self.memory.lent()) {
+            // In the order of the image, so that what lies in the same pages comes one after the other.
+            if !run.is_mapped() && !std::ptr::eq(last, run.as_ptr()) {
+                read += run.len() * PAGE_SIZE;
+                last = run.as_ptr();
+            }
+        }
+        read + saved.private_bytes() + saved.memory()
     }
 
     /// The location bits of a fingerprint.

@@ -155,12 +155,14 @@ fn a_spill_comes_and_goes_beside_readers() {
     let f = |n: u64| {
         if n.is_multiple_of(10) { (u128::from(mix(n)) << 64) | u128::from(mix(!n)) } else { u128::from(n) << 64 }
     };
-    (0..2000).filter(|n| stays(*n)).for_each(|n| assert_eq!(table.set(f(n), Some(location(n, 0).to_bits())), None));
+    (0..2000)
+        .filter(|n| stays(*n))
+        .for_each(|n| assert_eq!(table.set(f(n), Some(location(n, 0).to_bits())).unwrap(), None));
     let write = || {
         for round in 1..10 {
             for new in [Some(round), None] {
                 for n in (0..2000).filter(|n| !stays(*n)) {
-                    table.set(f(n), new.map(|round| location(n, round).to_bits()));
+                    table.set(f(n), new.map(|round| location(n, round).to_bits())).unwrap();
                 }
                 assert!(new.is_none() || !table.read().spill.is_empty());
             }

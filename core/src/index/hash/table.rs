@@ -4,24 +4,30 @@
 
 use super::edit::{Editor, NeedsRebuild, Writer};
 use super::state::State;
+use crate::error::Result;
 use crate::util::lock::{Mutex, MutexGuard};
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Changes between two attempts to give back memory that readers may be looking at.
 const PATIENCE: u32 = 64;
 
 /// The table.
 pub(super) struct Table {
-    state: ShardedLock<State>,
-    writer: Mutex<Writer>,
-    len: AtomicU64,
+    pub(super) state: ShardedLock<State>,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) len: AtomicU64,
+    /// Nothing is left to be looked at of what the table was made of.
+    pub(super) is_ready: AtomicBool,
+    /// Held by who looks at it, and taken before the other locks.
+    pub(super) trusting: Mutex<()>,
 }
 
 impl Table {
     pub(super) fn new() -> Table {
-        Table { state: ShardedLock::new(State::new()), writer: Mutex::new(Writer::new()), len: AtomicU64::new(0) }
+        let (state, writer) = (ShardedLock::new(State::new()), Mutex::new(Writer::new()));
+        Table { state, writer, len: AtomicU64::new(0), is_ready: AtomicBool::new(true), trusting: Mutex::new(()) }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -34,11 +40,15 @@ impl Table {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn write(&self) -> ShardedLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes one change, beside readers if that can be; returns the location bits that were there.
-    pub(super) fn set(&self, fingerprint: u128, new: Option<u64>) -> Option<u64> {
-        let mut writer = self.writer.lock();
+    pub(super) fn set(&self, fingerprint: u128, new: Option<u64>) -> Result<Option<u64>> {
+        let mut writer = self.ready_writer()?;
         let Ok(old) = self.set_shared(&mut writer, fingerprint, new) else {
-            return self.exclusive(writer).set(fingerprint, new);
+            return Ok(self.exclusive(writer).set(fingerprint, new));
         };
         self.len.store(writer.len, Ordering::Release);
         if writer.overdue {
@@ -46,7 +56,7 @@ impl Table {
         } else if writer.is_untidy() {
             self.tidy(writer);
         }
-        old
+        Ok(old)
     }
 
     fn set_shared(
@@ -54,7 +64,7 @@ impl Table {
         writer: &mut Writer,
         fingerprint: u128,
         new: Option<u64>,
-    ) -> Result<Option<u64>, NeedsRebuild> {
+    ) -> std::result::Result<Option<u64>, NeedsRebuild> {
         let state = self.read();
         if !state.spill.is_empty() || !writer.is_ready(&state) || !writer.budget.spend() {
             return Err(NeedsRebuild);
@@ -63,12 +73,12 @@ impl Table {
     }
 
     /// For several changes that readers see at once.
-    pub(super) fn batch(&self) -> Batch<'_> {
-        self.exclusive(self.writer.lock())
+    pub(super) fn batch(&self) -> Result<Batch<'_>> {
+        Ok(self.exclusive(self.ready_writer()?))
     }
 
     fn exclusive<'a>(&'a self, mut writer: MutexGuard<'a, Writer>) -> Batch<'a> {
-        let state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let state = self.write();
         writer.budget.refill();
         Batch { state, writer, len: &self.len }
     }

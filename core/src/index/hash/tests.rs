@@ -95,9 +95,9 @@ proptest! {
         for (i, (seed, dice)) in operations.into_iter().enumerate() {
             let f = (base & !mask) | (fingerprint(seed % 5000) & mask);
             if dice < 3 {
-                prop_assert_eq!(table.set(f, None), model.remove(&f));
+                prop_assert_eq!(table.set(f, None).unwrap(), model.remove(&f));
             } else {
-                prop_assert_eq!(table.set(f, Some(seed)), model.insert(f, seed));
+                prop_assert_eq!(table.set(f, Some(seed)).unwrap(), model.insert(f, seed));
             }
             if i % 500 == 0 {
                 table.check();
@@ -184,12 +184,12 @@ fn equal_low_bits_neither_split_for_ever_nor_lose_entries() {
         let table = Table::new();
         let f = |n: u64| u128::from(n) << shift;
         for n in 0..20_000 {
-            assert_eq!(table.set(f(n), Some(n)), None);
+            assert_eq!(table.set(f(n), Some(n)).unwrap(), None);
         }
         table.check();
         assert!(!table.read().spill.is_empty());
         for n in 0..20_000 {
-            assert_eq!(table.set(f(n), Some(n + 1)), Some(n));
+            assert_eq!(table.set(f(n), Some(n + 1)).unwrap(), Some(n));
             assert_eq!(table.read().get(f(n) | 1), None);
         }
         let (mut position, mut walked) = (0, Vec::new());
@@ -199,7 +199,7 @@ fn equal_low_bits_neither_split_for_ever_nor_lose_entries() {
         walked.sort_unstable();
         assert!(walked.into_iter().map(Location::to_bits).eq(1..=20_000));
         for n in 0..20_000 {
-            assert_eq!(table.set(f(n), None), Some(n + 1));
+            assert_eq!(table.set(f(n), None).unwrap(), Some(n + 1));
         }
         table.check();
         assert_eq!((table.len(), table.read().spill.len()), (0, 0));
@@ -212,7 +212,7 @@ fn a_group_may_begin_at_the_end_of_a_full_block() {
     let table = Table::new();
     for n in 0..2_000u64 {
         let f = (u128::from(n) << 64) | u128::from(n % 8);
-        table.set(f, Some(n));
+        table.set(f, Some(n)).unwrap();
         for bit in 3..12 {
             table.read().prefetch(&[f | (15 << bit)]);
             assert_eq!(table.read().get(f | (15 << bit)), None);
@@ -227,13 +227,13 @@ fn fingerprints_that_differ_in_one_bit_are_told_apart() {
     for fill in [0, 100, 2_000, 20_000, 300_000] {
         let table = Table::new();
         for n in 0..fill {
-            table.set(fingerprint(n), Some(n));
+            table.set(fingerprint(n), Some(n)).unwrap();
         }
         let f = fingerprint(1 << 40);
-        table.set(f, Some(1000));
+        table.set(f, Some(1000)).unwrap();
         for bit in 0..128 {
             assert_eq!(table.read().get(f ^ (1 << bit)), None, "bit {bit}");
-            assert_eq!(table.set(f ^ (1 << bit), Some(bit)), None, "bit {bit}");
+            assert_eq!(table.set(f ^ (1 << bit), Some(bit)).unwrap(), None, "bit {bit}");
         }
         for bit in 0..128 {
             assert_eq!(table.read().get(f ^ (1 << bit)), Some(bit));
