@@ -503,7 +503,7 @@ mod tests {
         piece[3].store(5 | 6 << 32, Ordering::Relaxed);
         let words = [run[1].word(6), run[1].word(7)];
         assert_eq!(words, if cfg!(target_endian = "little") { [5, 6] } else { [6, 5] });
-        assert!(piece.lent().is_some_and(|run| run.len() == 2) && !pool.take(3, || AtomicU64::new(0)).lent().is_some());
+        assert!(piece.lent().is_some_and(|run| run.len() == 2) && pool.take(3, || AtomicU64::new(0)).lent().is_none());
         for (at, len) in [(PAGE_SIZE, 513), (2 * PAGE_SIZE + 8, 0), (4, 1), (8, usize::MAX)] {
             assert!(lender.piece::<AtomicU64>(at, len).is_none(), "{len} at {at}");
         }
