@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every suite in its normal size, for the named languages; a table of times at the end. The lints and Rust one after the other, since
-# they use all cores themselves; the other suites mostly use one each and wait for the disk, so that as many go on at a time as there
-# are cores, each printed when it is done.
+# Every suite in its normal size, for the named languages; a table of times at the end. The lints and Rust's compiling come first, since they
+# use all cores themselves; the suites mostly use one each and wait for the disk, so that as many go on at a time as there are cores, each
+# printed when it is done.
 #
 #   JOBS    how many at a time (the number of cores)
 set -uo pipefail
@@ -68,28 +68,36 @@ run_later() {
     while [ "${#started[@]}" -gt 0 ]; do await_one; done
 }
 
-rust() {
-    # Most tests open thousands of stores. Without these glibc gives the memory of each back to the system and takes it again, which is a
-    # third of the time.
-    export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=16777216
-    # Not the examples and the figures' programs: the lints have seen that they compile.
-    cargo test --workspace --all-features --exclude bitcask-python --lib --bins --tests &&
-        cargo test --workspace --all-features --exclude bitcask-python --doc
+rust_tests() { # which, as options of cargo
+    cargo test --workspace --all-features --exclude bitcask-python "$@"
 }
+
+# Most of Rust's tests open thousands of stores. Without these glibc gives the memory of each back to the system and takes it again, which
+# is a third of the time.
+keep_memory() { # command...
+    MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=16777216 "$@"
+}
+
+# Not the examples and the figures' programs: the lints have seen that they compile.
+rust_build() { rust_tests --lib --bins --tests --no-run; }
+rust_integration() { keep_memory rust_tests --test '*'; }
+rust_units() { keep_memory rust_tests --lib --bins && rust_tests --doc; }
 
 wanted() { case " $languages " in *" $1 "*) ;; *) false ;; esac }
 languages=$*
 
+# The longest first, so that they end together.
 if wanted rust; then
     step "lint" scripts/lint.sh
-    step "rust" rust
+    step "rust: build" rust_build
+    later "rust" rust_integration
 fi
-# The longest first, so that they end together.
 wanted cpp && later "c++" bindings/cpp/run_tests.sh
 wanted go && later "go" bindings/go/run_tests.sh
 wanted python && later "python" bindings/python/run_tests.sh
 wanted c && later "c" tests/c/run.sh
 wanted c && later "c: conformance" tests/conformance/run_c.sh
+wanted rust && later "rust: units, documentation" rust_units
 wanted c && later "c: install" tests/c/install_test.sh
 run_later
 
