@@ -9,8 +9,9 @@ use std::time::Instant;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{BulkOptions, Db, Durability, FileStats, IndexKind, MergeOptions, Options};
+use bitcask::{BulkOptions, Db, Durability, FileStats, IndexKind, MergeOptions, Options, Timestamp};
 
+use common::craft::Craft;
 use common::{IO_KINDS, KINDS, Rng, at, check_accounts, factor, open, quiet, remove_hints, report};
 
 fn key(n: usize) -> Vec<u8> {
@@ -272,4 +273,44 @@ fn descriptors_mappings_and_memory_stay_flat_over_merges() {
         std::fs::remove_dir_all(&dir).expect("it is removed");
     }
     report("figures", format_args!("3 × {merges} merges"), started);
+}
+
+/// Records that expire, by the clock at the time of asking: which may go back.
+#[test]
+fn what_has_expired_is_told_as_the_clock_says() {
+    const NOW: u64 = 1_700_000_000_000;
+    for (kind, io) in KINDS.iter().flat_map(|&kind| IO_KINDS.map(|io| (kind, io))) {
+        let mut file = Craft::new(1);
+        for n in 0..40_u64 {
+            let expiry = (n % 2 == 0).then_some(Timestamp(NOW + n * 1000));
+            file = file.put_until(n + 1, &key(n as usize % 30), &vec![1; 10 + n as usize], expiry);
+        }
+        let disk = SimVfs::new(3);
+        disk.plant(&at("1.data"), &file.bytes);
+        disk.set_now(Timestamp(NOW));
+        let options = quiet().index(kind).io(io).checkpoint_bytes(8 << 10);
+        let mut db = open(disk.clone(), &options).expect("it opens");
+        for round in 0..2 {
+            for (passed, expired) in [(0, 0), (9_999, 0), (10_000, 1), (31_500, 11), (90_000, 15), (12_000, 2)] {
+                disk.set_now(Timestamp(NOW + passed));
+                let files = db.file_stats().expect("figures");
+                assert_eq!(files, db.recount().expect("it counts"), "{kind:?}, {io:?}, round {round}, {passed}");
+                let found = files.iter().map(|file| file.expired_records).sum::<u64>();
+                assert_eq!(found, expired, "{kind:?}, {io:?}, round {round}, {passed}");
+                assert!(files.iter().all(|file| file.expired_bytes >= 36 * file.expired_records));
+            }
+            disk.set_now(Timestamp(NOW));
+            db.close().expect("it closes");
+            db = open(disk.clone(), &options).expect("it opens");
+        }
+        // Overwritten and deleted ones don't count.
+        db.put(&key(12), b"new").expect("it writes");
+        db.delete(&key(14)).expect("it writes");
+        disk.set_now(Timestamp(NOW + 90_000));
+        let files = db.file_stats().expect("figures");
+        assert_eq!(files, db.recount().expect("it counts"));
+        assert_eq!(files.iter().map(|file| file.expired_records).sum::<u64>(), 13);
+        db.merge(&MergeOptions::new().everything(true)).expect("it merges");
+        assert_eq!(db.file_stats().expect("figures"), db.recount().expect("it counts"));
+    }
 }

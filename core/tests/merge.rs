@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bitcask::vfs::EntryKind;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
@@ -784,6 +785,103 @@ fn a_child_that_was_forked_in_a_merge_touches_nothing() {
                 assert!(touched.is_none(), "call {call}: {touched:?}");
             }
             Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Hints of merged files that are lost are written again, by the next opening that writes.
+#[test]
+fn lost_hints_of_merged_files_are_made_again() {
+    for kind in KINDS {
+        let (disk, mut state) = (SimVfs::new(3), Map::new());
+        let options = quiet().index(kind);
+        let db = open(disk.clone(), &options).expect("it opens");
+        fill(&db, &mut state, 1, 600);
+        let made = db.merge(&all()).expect("it merges").created_files;
+        fill(&db, &mut state, 2, 50);
+        db.close().expect("it closes");
+        let hints: Vec<_> = made.iter().map(|id| at(&format!("{}.hint", id.0))).collect();
+        assert!(hints.len() > 1);
+        let before: Vec<_> = hints.iter().map(|path| disk.bytes(path).expect("a hint")).collect();
+        remove_hints(&disk);
+        disk.uproot(&at("index.bptree"));
+        let reader = open(disk.other_process(), &options.clone().read_only(true)).expect("it opens");
+        check(&reader, &state, "to be read");
+        assert!(hints.iter().all(|path| disk.bytes(path).is_err()), "{kind:?}: a reader writes nothing");
+        let db = open(disk.clone(), &options).expect("it opens");
+        check(&db, &state, "without hints");
+        db.close().expect("it closes");
+        let after: Vec<_> = hints.iter().map(|path| disk.bytes(path).expect("a hint")).collect();
+        assert!(before == after, "{kind:?}: other hints than the merge wrote");
+        disk.uproot(&at("index.bptree"));
+        let db = open(disk, &options).expect("it opens");
+        assert!(db.open_report().scanned_records == 0, "{kind:?}: {:?}", db.open_report());
+        check(&db, &state, "with hints that were made again");
+    }
+}
+
+/// A hint whose data file is gone is of no use to anybody, and goes.
+#[test]
+fn hints_without_their_files_are_removed() {
+    let (disk, mut state) = (SimVfs::new(3), Map::new());
+    let db = open(disk.clone(), &quiet()).expect("it opens");
+    fill(&db, &mut state, 1, 300);
+    let hint = disk.bytes(&at("1.hint")).expect("a hint");
+    db.merge(&all()).expect("it merges");
+    db.close().expect("it closes");
+    assert!(disk.bytes(&at("1.hint")).is_err() && disk.bytes(&at("1.data")).is_err());
+    disk.plant(&at("1.hint"), &hint);
+    disk.plant(&at("900.hint"), b"of a file that came to nothing");
+    disk.plant_kind(&at("901.hint"), EntryKind::Directory);
+    let reader = open(disk.other_process(), &quiet().read_only(true)).expect("it opens");
+    check(&reader, &state, "to be read");
+    assert!(disk.bytes(&at("1.hint")).is_ok(), "who reads removes nothing");
+    let db = open(disk.clone(), &quiet()).expect("it opens");
+    assert!(disk.bytes(&at("1.hint")).is_err() && disk.bytes(&at("900.hint")).is_err());
+    assert!(disk.tree().iter().any(|(path, _)| *path == at("901.hint")), "what is no file is none of ours");
+    fill(&db, &mut state, 2, 300);
+    check(&db, &state, "behind them");
+    let last = db.file_stats().expect("figures").iter().map(|file| file.id.0).max();
+    assert!(last > Some(901), "no number is used that a name had when the store was opened");
+}
+
+/// The newest record of a key counts, whatever lies in which merged file and in what order: copies of one record, deletes, and logs that are
+/// older than what was merged.
+#[test]
+fn merged_files_tell_the_newest_whatever_their_order() {
+    for (n, kind) in KINDS.iter().cycle().take(10 * factor().max(2)).enumerate() {
+        let (disk, mut state) = (SimVfs::new(n as u64), Map::new());
+        let options = quiet().index(*kind);
+        let db = open(disk.clone(), &options).expect("it opens");
+        let mut rng = Rng(n as u64 * 7 + 1);
+        for round in 0..6 {
+            fill(&db, &mut state, n as u64 * 100 + round, 120);
+            let files: Vec<FileId> = db.file_stats().expect("figures").iter().map(|file| file.id).collect();
+            // Some of the files, so that older ones stay beside what is made of newer ones.
+            let some: Vec<FileId> = files.into_iter().filter(|_| rng.below(3) == 0).collect();
+            // Cut short when the copies have their names and the sources are still there.
+            let is_cut = rng.below(2) == 0;
+            let stop = if is_cut { rng.below(40) } else { usize::MAX };
+            let told = AtomicUsize::new(0);
+            let options = MergeOptions::new().files(&some).progress(move |_| {
+                if told.fetch_add(1, Ordering::Relaxed) < stop {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
+            match db.merge(&options) {
+                Ok(_) | Err(Error::Cancelled) => {}
+                Err(error) => panic!("{error}"),
+            }
+            for lost in [false, true] {
+                let copy = disk.kill();
+                if lost {
+                    remove_hints(&copy);
+                }
+                let db = open(copy, &quiet().index(index(round as usize))).expect("it opens");
+                check(&db, &state, "opened anew");
+            }
         }
     }
 }

@@ -171,7 +171,6 @@ fn account(r: &mut Reader<'_>, last: u32) -> Option<SavedAccount> {
         && tombstone_bytes <= MAX_BYTES
         && expiring.0 <= records
         && expiring.1 <= bytes
-        && expiries.1 <= Timestamp::MAX
         && seqs.is_some() == (records + tombstones > 0);
     is_sound.then_some(SavedAccount { file, tombstones, tombstone_bytes, seqs, expiring, expiries, classes })
 }
@@ -217,7 +216,7 @@ mod tests {
             tombstone_bytes: 100,
             seqs: Some((SeqNo(5), SeqNo(500))),
             expiring: (2, 150),
-            expiries: (Timestamp(10), Timestamp::MAX),
+            expiries: (Timestamp(10), Timestamp(u64::MAX)),
             classes: vec![class, SavedClass { live: 0, dead: 1, dead_bytes: 5 << 30, ..other }],
         };
         vec![SavedAccount { file: 2, ..SavedAccount::default() }, full]
@@ -267,7 +266,6 @@ mod tests {
         assert!(refused(|account| account.tombstones = 101));
         assert!(refused(|account| account.seqs = None));
         assert!(refused(|account| account.expiring.0 = 11));
-        assert!(refused(|account| account.expiries.1 = Timestamp(1 << 48)));
         assert!(refused(|account| account.classes[1].class = 3));
         assert!(refused(|account| account.classes[1].class = 64));
         assert!(refused(|account| account.classes[0].live = 10));

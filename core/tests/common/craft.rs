@@ -49,6 +49,15 @@ impl Craft {
         self.record(RecordKind::Put, seq, key, value)
     }
 
+    /// A put that expires.
+    pub(crate) fn put_until(mut self, seq: u64, key: &[u8], value: &[u8], expiry: Option<Timestamp>) -> Craft {
+        let (placer, offset) = (self.placer(), self.bytes.len() as u64);
+        let fields = RecordFields { expiry, ..fields(RecordKind::Put, seq) };
+        let crc = encode_record(&mut self.bytes, &fields, key, value, placer, offset);
+        self.digest.push(crc.expect("a record of ordinary size"));
+        self
+    }
+
     /// The commit of the batch that all records so far are.
     pub(crate) fn commit(self, seq: u64) -> Craft {
         let commit = self.digest.commit();

@@ -389,6 +389,9 @@ impl Ledger {
     ///
     /// REQUIRES: both records were counted.
     pub(crate) fn moved(&mut self, old: Option<Location>, new: Option<Location>) {
+        if old == new {
+            return;
+        }
         if let Some(new) = new {
             self.of(new.file()).revive(new);
         }

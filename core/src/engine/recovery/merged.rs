@@ -21,14 +21,20 @@ impl Replay<'_> {
                     self.config.progress.at(offset, self.records())?;
                     progress.sealed = header.kind == RecordKind::Seal;
                     if header.kind.has_key() {
-                        progress.seal.add(header.seq, header.timestamp);
+                        progress.tell(offset, &header, scanner.key());
                         self.change(file, offset, &header, scanner.key())?;
                     }
                     self.last_seq = self.last_seq.max(header.seq);
                 }
-                Item::Damage { offset, len, why } => self.damaged(file, offset, len, why)?,
+                Item::Damage { offset, len, why } => {
+                    self.damaged(file, offset, len, why)?;
+                    // A hint over it would hide it from the next open.
+                    progress.hint = None;
+                }
                 Item::End { offset, .. } => {
-                    if !progress.sealed {
+                    if progress.sealed {
+                        self.collect(file, progress);
+                    } else {
                         self.lost_end(file, offset)?;
                     }
                     return Ok(());

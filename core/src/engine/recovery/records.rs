@@ -1,7 +1,6 @@
 //! What each record of the log does: to the index, to the batch that the log is in the midst of, and to what is known of the stable point.
 
 use crate::error::Result;
-use crate::format::hint::HintEntry;
 use crate::format::payload::SyncPoint;
 use crate::format::record::{RecordHeader, RecordKind};
 use crate::log::{DataFile, LogPosition};
@@ -60,17 +59,7 @@ impl Replay<'_> {
             RecordKind::Seal => {}
         }
         if header.kind.has_key() {
-            progress.seal.add(header.seq, header.timestamp);
-            if let Some(hint) = &mut progress.hint {
-                hint.push(&HintEntry {
-                    kind: if header.kind.is_put() { RecordKind::Put } else { RecordKind::Delete },
-                    offset,
-                    value_len: header.value_len,
-                    seq: header.seq,
-                    expiry: header.expiry,
-                    key,
-                });
-            }
+            progress.tell(offset, header, key);
         }
         self.saw(header.seq);
         Ok(())

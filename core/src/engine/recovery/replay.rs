@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
+use crate::format::hint::HintEntry;
 use crate::format::payload::Seal;
+use crate::format::record::{RecordHeader, RecordKind};
 use crate::index::Index;
 use crate::log::{DataFile, HintWriter, Item, LogPosition, Scanner, Witness};
 use crate::stats::{OpenReport, TornTail};
@@ -131,7 +133,7 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, mut config: ReplayConfi
     replay.report.damage = survey.damage.clone();
     replay.config.progress.begin(survey.files.iter().map(|file| file.end()).sum())?;
     replay.begin();
-    // Records of merged files are compared with what the index has.
+    // Records of merged files are compared with what the index has, and numbers that are read ahead are not compared with `until`.
     if replay.config.live.is_none() && replay.config.until == SeqNo(u64::MAX) && merged.is_empty() {
         let from = replay.config.start.map(|start| start.position.file);
         let files = replay.logs.iter().filter(|file| from.is_none_or(|from| file.id() > from)).cloned();
@@ -201,6 +203,21 @@ impl InFile {
     /// At the place where the file itself is to be read from, with the summary of what is before it and the record that ends there.
     pub(super) fn at(at: u64, seal: Seal, witness: u64) -> InFile {
         InFile { seal, hint: None, sealed: false, is_marked: false, hinted_to: 0, at, witness }
+    }
+
+    /// Adds a put or delete to the summary and to the hint.
+    pub(super) fn tell(&mut self, offset: u64, header: &RecordHeader, key: &[u8]) {
+        self.seal.add(header.seq, header.timestamp);
+        if let Some(hint) = &mut self.hint {
+            hint.push(&HintEntry {
+                kind: if header.kind.is_put() { RecordKind::Put } else { RecordKind::Delete },
+                offset,
+                value_len: header.value_len,
+                seq: header.seq,
+                expiry: header.expiry,
+                key,
+            });
+        }
     }
 }
 
@@ -356,7 +373,7 @@ impl Replay<'_> {
     }
 
     /// Takes a hint of a sealed file that had none.
-    fn collect(&mut self, file: &DataFile, progress: InFile) {
+    pub(super) fn collect(&mut self, file: &DataFile, progress: InFile) {
         if let Some(writer) = progress.hint {
             self.hints.push(SealedHint { file: file.id(), writer, covered: file.end(), seal: progress.seal });
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, FileKind, HEADER_LEN};
-use crate::format::names::FileName;
+use crate::format::names::{self, FileName};
 use crate::log::{DataFile, Unusable};
 use crate::stats::Damage;
 use crate::types::{FileId, OnDamage};
-use crate::vfs::{OpenMode, Vfs};
+use crate::vfs::{EntryKind, OpenMode, Vfs};
 
 /// The files of a store.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Survey {
     pub(crate) unfinished: Option<PathBuf>,
     /// Names of unfinished work.
     pub(crate) temps: Vec<PathBuf>,
+    /// Hints whose data files are gone.
+    pub(crate) orphans: Vec<PathBuf>,
     /// The greatest id in any name, or 0.
     pub(crate) last_id: u32,
     /// The store's id, if it has a file.
@@ -76,19 +78,26 @@ pub(crate) fn data_files(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<FileId>> {
 
 fn look(vfs: &dyn Vfs, dir: &Path, config: SurveyConfig) -> Result<Survey> {
     let mut found = Survey::default();
-    let (mut ids, mut hints) = (Vec::new(), Vec::new());
+    let (mut ids, mut hints, mut plain) = (Vec::new(), Vec::new(), Vec::new());
     for entry in vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))? {
         let Some(name) = entry.name else { continue };
         match FileName::parse(&name) {
             Some(FileName::Data(id)) => ids.push(id),
-            Some(FileName::Hint(id)) => hints.push(id),
-            Some(FileName::Temp) if entry.kind == crate::vfs::EntryKind::File => found.temps.push(dir.join(name)),
+            Some(FileName::Hint(id)) => {
+                hints.push(id);
+                if entry.kind == EntryKind::File {
+                    plain.push(id);
+                }
+            }
+            Some(FileName::Temp) if entry.kind == EntryKind::File => found.temps.push(dir.join(name)),
             _ => {}
         }
     }
     ids.sort_unstable();
     // A hint without its file, which a merge took away, counts: what gets its number must not get the hint.
     found.last_id = ids.iter().chain(&hints).max().map_or(0, |id| id.0);
+    let is_alone = |id: &&FileId| ids.binary_search(id).is_err();
+    found.orphans = plain.iter().filter(is_alone).map(|&id| dir.join(names::hint(id))).collect();
     // From the last one back to the last of the log, which grows; all others are mapped as they are.
     let mut is_behind_the_log = true;
     for &id in ids.iter().rev() {
@@ -156,13 +165,17 @@ impl Survey {
     }
 }
 
-/// Removes unfinished work, before new work gets the same names.
+/// Removes unfinished work, before new work gets the same names, and hints that a merge left without their files.
 pub(crate) fn remove_temps(survey: &Survey, vfs: &dyn Vfs) -> Result<()> {
     for path in &survey.temps {
         match vfs.remove(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", path, None, e)),
             _ => {}
         }
+    }
+    for path in &survey.orphans {
+        // Nobody believes them: without their file's nonce they are another's. What can't be removed is only in the way.
+        let _ = vfs.remove(path);
     }
     Ok(())
 }
