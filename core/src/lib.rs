@@ -52,5 +52,5 @@ pub use stats::{
     TornTail,
 };
 pub use types::{
-    Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp, Written,
+    Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp, Ttl, Written,
 };

@@ -27,6 +27,7 @@ pub struct Options {
     pub(crate) index_budget: u64,
     pub(crate) checkpoint_bytes: u64,
     pub(crate) merge: MergePolicy,
+    pub(crate) expiry: Option<Duration>,
     pub(crate) progress: Option<Arc<ProgressCallback>>,
 }
 
@@ -48,6 +49,7 @@ impl fmt::Debug for Options {
             .field("index_budget", &self.index_budget)
             .field("checkpoint_bytes", &self.checkpoint_bytes)
             .field("merge", &self.merge)
+            .field("expiry", &self.expiry)
             .field("on_progress", &self.progress.is_some())
             .finish()
     }
@@ -68,6 +70,7 @@ impl Default for Options {
             index_budget: Options::DEFAULT_INDEX_BUDGET,
             checkpoint_bytes: Options::DEFAULT_CHECKPOINT_BYTES,
             merge: MergePolicy::default(),
+            expiry: None,
             progress: None,
         }
     }
@@ -187,6 +190,22 @@ impl Options {
         self
     }
 
+    /// Records count as absent so long after they were written, by the clock, unless they have an expiry of their own ([`WriteOptions::ttl`],
+    /// [`Db::expire`](crate::Db::expire)). At least a millisecond. Nothing of it is stored: it holds for this opening, for all that the
+    /// store has, and another one next time takes effect at once (what has been swept meanwhile stays gone).
+    #[must_use]
+    pub fn expiry(mut self, age: Duration) -> Options {
+        self.expiry = Some(age);
+        self
+    }
+
+    /// Records without an expiry of their own stay, the default.
+    #[must_use]
+    pub fn no_expiry(mut self) -> Options {
+        self.expiry = None;
+        self
+    }
+
     /// Has `callback` told how far an opening is: when it begins, once in 8 MiB of data files, and when all was read. It is called
     /// by the thread that opens; [`ControlFlow::Break`] stops the opening with [`Error::Cancelled`], and so does a panic, which goes on to
     /// the caller of open: nothing is locked then, and nothing was changed that an opening would not change.
@@ -223,6 +242,9 @@ impl Options {
                 Self::MIN_INDEX_BUDGET
             )));
         }
+        if self.expiry.is_some_and(|age| age < Duration::from_millis(1)) {
+            return Err(Error::invalid("the expiry is below 1 millisecond: nothing would ever be there"));
+        }
         self.merge.validate()?;
         if let Durability::Interval { every, bytes } = self.durability {
             if every < Duration::from_millis(1) {
@@ -240,6 +262,7 @@ impl Options {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteOptions {
     pub(crate) sync: bool,
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl WriteOptions {
@@ -254,5 +277,23 @@ impl WriteOptions {
     pub fn sync(mut self, yes: bool) -> WriteOptions {
         self.sync = yes;
         self
+    }
+
+    /// What is put counts as absent after so much time from the call on. Whole milliseconds; a part of one counts as one. No time at all
+    /// ([`Duration::ZERO`]) is a delete instead. Where nothing is put it has no meaning, and is refused with
+    /// [`Error::InvalidArgument`]: a delete, and the commit of a batch or transaction, whose puts have each their own
+    /// ([`Batch::put_with_ttl`](crate::Batch::put_with_ttl)).
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> WriteOptions {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Refuses a ttl.
+    pub(crate) fn check_no_ttl(&self) -> Result<()> {
+        match self.ttl {
+            Some(_) => Err(Error::invalid("a ttl belongs to a put; a delete or commit has none")),
+            None => Ok(()),
+        }
     }
 }

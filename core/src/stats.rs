@@ -8,7 +8,7 @@ use crate::types::{FileId, SeqNo, Timestamp};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Keys that are there.
+    /// Keys that are there. What has expired counts until it is swept.
     pub keys: u64,
     /// Data files.
     pub files: u64,
@@ -201,6 +201,8 @@ pub struct MergeProgress {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergeReport {
+    /// Keys that had expired and were deleted before anything was merged.
+    pub swept_keys: u64,
     /// Data files that were merged and are gone.
     pub removed_files: Vec<FileId>,
     /// Their length together.

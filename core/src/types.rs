@@ -68,6 +68,17 @@ impl Timestamp {
     pub const MAX: Timestamp = Timestamp((1 << 48) - 1);
 }
 
+/// How long a key is left before it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// There is no such key, or it has expired.
+    NoKey,
+    /// The key is there and does not expire.
+    NoExpiry,
+    /// The key is there for so long, in whole milliseconds, if the clock does not jump.
+    Remaining(Duration),
+}
+
 /// Where a record begins and about how long it is: 8 bytes, the whole payload of an index entry.
 ///
 /// Bits 36-63 file id, bits 6-35 offset / 4, bits 0-5 size class. The size class lets a reader that has to issue

@@ -26,8 +26,8 @@ use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quie
 /// Openings that began with an index on disk.
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
-/// Workloads, and the four suites of their own below.
-const SHARES: usize = 20;
+/// Workloads, and the five suites of their own below.
+const SHARES: usize = 21;
 const NORMAL: usize = 190_000;
 
 fn share() -> usize {
@@ -247,8 +247,9 @@ fn last_ops(disk: &SimVfs, at: usize) -> Vec<String> {
 fn kill_everywhere(name: &str, workload: &Workload, options: &Options, always: bool, target: usize) -> usize {
     let mut states = 0;
     let total = {
-        let vfs = FaultVfs::over_sim(&SimVfs::new(7));
-        run_until_it_fails(workload, options, always, &vfs, &SimVfs::new(7));
+        let disk = SimVfs::new(7);
+        let vfs = FaultVfs::over_sim(&disk);
+        run_until_it_fails(workload, options, always, &vfs, &disk);
         vfs.total() as usize
     };
     let step = (total * 25 / target.max(1)).max(1);
@@ -292,6 +293,9 @@ fn run_until_it_fails(
             step => {
                 let started = disk.op_count();
                 let done = write(&db, step).is_ok();
+                if let Step::Expiring(_) = step {
+                    disk.advance(1);
+                }
                 if !changes_of(step).is_empty() {
                     history.push(changes_of(step), started, if done { disk.op_count() } else { NEVER });
                 }
@@ -347,6 +351,11 @@ workload_tests! {
     merge = 12;
     merge_beside_writes = 13;
     delete_merge_merge_reopen = 14;
+}
+
+#[test]
+fn expiry() {
+    workload_suite(&workload::expiry(36));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! engines; each test tells the scenario.
 
 mod common;
+#[path = "peers/expiring.rs"]
+mod expiring;
 #[path = "peers/merging.rs"]
 mod merging;
 

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn bitcask_batch_commit_async(
 }
 
 /// Whom to tell.
-struct Target {
+pub(crate) struct Target {
     callback: unsafe extern "C" fn(*mut c_void, i32, u64, bool, *const bitcask_error),
     user_data: *mut c_void,
 }
@@ -120,11 +120,11 @@ struct Target {
 unsafe impl Send for Target {}
 
 impl Target {
-    fn new(callback: bitcask_write_callback, user_data: *mut c_void) -> Result<Target, Failure> {
+    pub(crate) fn new(callback: bitcask_write_callback, user_data: *mut c_void) -> Result<Target, Failure> {
         Ok(Target { callback: callback.ok_or_else(|| Failure::null("callback"))?, user_data })
     }
 
-    fn call(self, outcome: Result<Written>) {
+    pub(crate) fn call(self, outcome: Result<Written>) {
         let (status, seq, existed, error) = match outcome {
             Ok(written) => (Status::Ok, written.seq.0, written.existed, std::ptr::null_mut()),
             Err(error) => (error.status(), 0, false, new_error(error.into())),

@@ -19,6 +19,7 @@ pub mod bulk;
 mod child;
 pub mod durable;
 pub mod error;
+pub mod expiry;
 pub mod files;
 pub mod fold;
 mod fork;

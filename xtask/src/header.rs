@@ -69,6 +69,7 @@ fn generate(root: &Path) -> Result<String, String> {
         "fold",
         "snapshot",
         "transaction",
+        "expiry",
         "progress",
         "refresh",
         "merge_policy",

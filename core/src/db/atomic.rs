@@ -16,7 +16,7 @@ impl Db {
         self.compare_and_swap_with(key, expected, new, WriteOptions::new())
     }
 
-    /// As [`Db::compare_and_swap`], with options for the write.
+    /// As [`Db::compare_and_swap`], with options for the write. Without a [`ttl`](WriteOptions::ttl) the new value has no expiry.
     ///
     /// # Errors
     /// As [`Db::compare_and_swap`].
@@ -29,10 +29,11 @@ impl Db {
     ) -> Result<bool> {
         check_key(key)?;
         new.map_or(Ok(()), check_value)?;
-        self.store().modify(key, options.sync, |present| {
+        let store = self.store();
+        store.modify(key, options.sync, |present| {
             Ok(match new {
-                _ if present != expected => (Decision::Keep, false),
-                Some(new) => (Decision::Put(new.to_vec()), true),
+                _ if present.map(|found| &found.value[..]) != expected => (Decision::Keep, false),
+                Some(new) => (store.decide_put(new.to_vec(), options.ttl, None), true),
                 None => (Decision::Delete, true),
             })
         })
@@ -46,7 +47,7 @@ impl Db {
         self.put_if_absent_with(key, value, WriteOptions::new())
     }
 
-    /// As [`Db::put_if_absent`], with options for the write.
+    /// As [`Db::put_if_absent`], with options for the write: with a [`ttl`](WriteOptions::ttl) this is a lock that nobody keeps for ever.
     ///
     /// # Errors
     /// As [`Db::put_if_absent`].
@@ -55,7 +56,7 @@ impl Db {
     }
 
     /// Adds to a counter and gives what it was before: a value of 8 bytes, a signed number with its lowest byte first. A key that is
-    /// not there counts as 0.
+    /// not there counts as 0. A key that expires goes on to do so when it would have.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the value is not of 8 bytes, or the sum is beyond 64 bits: then nothing is changed. Else as
@@ -64,14 +65,15 @@ impl Db {
         self.fetch_add_with(key, delta, WriteOptions::new())
     }
 
-    /// As [`Db::fetch_add`], with options for the write.
+    /// As [`Db::fetch_add`], with options for the write. A [`ttl`](WriteOptions::ttl) takes the place of the key's expiry.
     ///
     /// # Errors
     /// As [`Db::fetch_add`].
     pub fn fetch_add_with(&self, key: &[u8], delta: i64, options: WriteOptions) -> Result<i64> {
         check_key(key)?;
-        self.store().modify(key, options.sync, |present| {
-            let present = match present {
+        let store = self.store();
+        store.modify(key, options.sync, |found| {
+            let present = match found.map(|found| &found.value[..]) {
                 None => 0,
                 Some(value) => i64::from_le_bytes(value.try_into().map_err(|_| {
                     Error::invalid(format!("the key's value has {} bytes; a counter has 8", value.len()))
@@ -80,13 +82,14 @@ impl Db {
             let sum = present.checked_add(delta).ok_or_else(|| {
                 Error::invalid(format!("the counter is {present}; adding {delta} goes beyond 64 bits"))
             })?;
-            Ok((Decision::Put(sum.to_le_bytes().to_vec()), present))
+            let kept = found.and_then(|found| found.expiry);
+            Ok((store.decide_put(sum.to_le_bytes().to_vec(), options.ttl, kept), present))
         })
     }
 
     /// Replaces a key's value by what `change` makes of it, and gives that; `None` is "not there", for both. `change` is called again if
     /// another writer changed the key meanwhile, so it should have no effects of its own. It runs in this thread, without locks, and
-    /// may use the store.
+    /// may use the store. A key that expires goes on to do so when it would have.
     ///
     /// # Errors
     /// As [`Db::compare_and_swap`], and [`Error::ValueTooLarge`].
@@ -94,7 +97,7 @@ impl Db {
         self.update_with(key, WriteOptions::new(), change)
     }
 
-    /// As [`Db::update`], with options for the write.
+    /// As [`Db::update`], with options for the write. A [`ttl`](WriteOptions::ttl) takes the place of the key's expiry.
     ///
     /// # Errors
     /// As [`Db::update`].
@@ -105,10 +108,12 @@ impl Db {
         mut change: impl FnMut(Option<&[u8]>) -> Option<Vec<u8>>,
     ) -> Result<Option<Vec<u8>>> {
         check_key(key)?;
-        self.store().modify(key, options.sync, |present| match change(present) {
+        let store = self.store();
+        store.modify(key, options.sync, |found| match change(found.map(|found| &found.value[..])) {
             Some(new) => {
                 check_value(&new)?;
-                Ok((Decision::Put(new.clone()), Some(new)))
+                let kept = found.and_then(|found| found.expiry);
+                Ok((store.decide_put(new.clone(), options.ttl, kept), Some(new)))
             }
             None => Ok((Decision::Delete, None)),
         })

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::engine::{Answer, Cursor, KeyRange, Mark, Overlay, Pending, Store, Value, range};
+use crate::engine::{Answer, Cursor, Found, KeyRange, Mark, Overlay, Pending, Store, Value, range};
 use crate::error::{Error, Result};
 use crate::options::WriteOptions;
 use crate::types::Written;
@@ -16,8 +16,8 @@ use super::{Iter, IterOptions, check_key, check_value};
 /// discards it. For one thread at a time.
 #[derive(Debug)]
 pub struct Batch {
-    store: Arc<Store>,
-    pending: Pending,
+    pub(super) store: Arc<Store>,
+    pub(super) pending: Pending,
     finished: bool,
 }
 
@@ -65,7 +65,7 @@ impl Batch {
         self.check_open()?;
         check_key(key)?;
         check_value(value)?;
-        self.pending.put(key, value);
+        self.pending.put(key, value, None);
         Ok(())
     }
 
@@ -128,8 +128,19 @@ impl Batch {
         check_key(key)?;
         self.store.check_usable()?;
         match self.pending.get(key) {
-            Some(own) => Ok(own.map(|value| Value::owned(value.to_vec(), 0..value.len()))),
+            Some(own) => Ok(own.and_then(|new| self.store.found_now(new)).map(|found| found.value)),
             None => self.store.get(key),
+        }
+    }
+
+    /// The same with what is known of its expiry.
+    pub(super) fn find(&self, key: &[u8]) -> Result<Option<Found>> {
+        self.check_open()?;
+        check_key(key)?;
+        self.store.check_usable()?;
+        match self.pending.get(key) {
+            Some(own) => Ok(own.and_then(|new| self.store.found_now(new))),
+            None => self.store.find(key),
         }
     }
 
@@ -218,6 +229,7 @@ impl Batch {
 
     pub(super) fn commit_now(&mut self, options: WriteOptions) -> Result<Written> {
         self.check_open()?;
+        options.check_no_ttl()?;
         let written = self.store.commit(&self.pending, options.sync)?;
         self.finish();
         Ok(written)
@@ -225,6 +237,7 @@ impl Batch {
 
     pub(super) fn commit_later(&mut self, options: WriteOptions, answer: Answer) -> Result<()> {
         self.check_open()?;
+        options.check_no_ttl()?;
         self.store.commit_later(&self.pending, options.sync, answer)?;
         self.finish();
         Ok(())
@@ -235,7 +248,7 @@ impl Batch {
         self.pending = Pending::default();
     }
 
-    fn check_open(&self) -> Result<()> {
+    pub(super) fn check_open(&self) -> Result<()> {
         if self.finished { Err(Error::BatchFinished) } else { Ok(()) }
     }
 }

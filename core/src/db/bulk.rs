@@ -1,9 +1,10 @@
 //! Loading many pairs at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::{Bulk, Store};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::{check_key, check_value};
 
@@ -81,7 +82,21 @@ impl BulkLoader {
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.bulk.put(key, value)
+        self.bulk.put(key, value, None)
+    }
+
+    /// Adds a pair that counts as absent after so much time from this call on, at least a millisecond.
+    ///
+    /// # Errors
+    /// As [`BulkLoader::put`]; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for no time at all, after which the load goes on without
+    /// the pair.
+    pub fn put_with_ttl(&mut self, key: &[u8], value: &[u8], ttl: Duration) -> Result<()> {
+        check_key(key)?;
+        check_value(value)?;
+        match self.bulk.deadline(ttl) {
+            None => Err(Error::invalid("a load does not delete: the ttl is no time at all")),
+            expiry => self.bulk.put(key, value, expiry),
+        }
     }
 
     /// Makes all pairs visible. After an error an atomic load did not happen, as far as the open store is concerned.

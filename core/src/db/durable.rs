@@ -16,7 +16,7 @@ impl Db {
     pub fn put_seq(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<Written> {
         check_key(key)?;
         check_value(value)?;
-        self.store().put(key, value, options.sync)
+        self.store().put(key, value, options.sync, options.ttl)
     }
 
     /// As [`Db::delete_with`], and tells the commit's number, for [`Db::wait_durable`], and whether the key was there.
@@ -24,6 +24,7 @@ impl Db {
     /// # Errors
     /// As [`Db::put`].
     pub fn delete_seq(&self, key: &[u8], options: WriteOptions) -> Result<Written> {
+        options.check_no_ttl()?;
         check_key(key)?;
         self.store().delete(key, options.sync)
     }

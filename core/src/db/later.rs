@@ -64,10 +64,11 @@ impl Db {
     fn put_later(&self, key: &[u8], value: &[u8], options: WriteOptions, answer: Answer) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.store().put_later(key, value, options.sync, answer)
+        self.store().put_later(key, value, options.sync, options.ttl, answer)
     }
 
     fn delete_later(&self, key: &[u8], options: WriteOptions, answer: Answer) -> Result<()> {
+        options.check_no_ttl()?;
         check_key(key)?;
         self.store().delete_later(key, options.sync, answer)
     }

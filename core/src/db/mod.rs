@@ -7,6 +7,7 @@ mod atomic;
 mod batch;
 mod bulk;
 mod durable;
+mod expiry;
 mod fold;
 mod future;
 mod iter;
@@ -70,6 +71,7 @@ impl Db {
             index_budget: options.index_budget,
             checkpoint_bytes: options.checkpoint_bytes,
             merge: options.merge,
+            expiry: options.expiry,
         };
         Ok(Db { handle: Handle::open(path.as_ref(), config, vfs, options.progress.clone())? })
     }
@@ -113,7 +115,7 @@ impl Db {
         self.store().get_into(key, buf)
     }
 
-    /// Whether a key is there. Reads no value.
+    /// Whether a key is there. Reads no value, and nothing but the index where nothing can expire.
     ///
     /// # Errors
     /// As [`Db::get`].
@@ -168,15 +170,16 @@ impl Db {
     }
 
     /// Number of keys that an iterator with these options would give now. Reads no values, and no keys where the index keeps them;
-    /// without bounds and prefix in O(1).
+    /// without bounds and prefix in O(1). Where something may expire it looks at the header of each record.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`]; and as [`Db::iter`] where the index keeps no keys.
     pub fn count(&self, options: &IterOptions) -> Result<u64> {
-        if options.inner.is_all() {
-            return Ok(self.store().len()?.min(options.inner.limit));
+        let store = self.store();
+        if options.inner.is_all() && !store.may_expire() {
+            return Ok(store.len()?.min(options.inner.limit));
         }
-        engine::Snapshot::new(&self.store())?.count(options.inner.clone())
+        engine::Snapshot::new(&store)?.count(options.inner.clone())
     }
 
     /// A key at random, each with the same chance, or `None` in an empty store.
@@ -203,7 +206,7 @@ impl Db {
     pub fn put_with(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.store().put(key, value, options.sync).map(|_| ())
+        self.store().put_unasked(key, value, options.sync, options.ttl)
     }
 
     /// Removes a key and tells whether it was there. Removing a missing key writes nothing.
@@ -219,6 +222,7 @@ impl Db {
     /// # Errors
     /// As [`Db::put`].
     pub fn delete_with(&self, key: &[u8], options: WriteOptions) -> Result<bool> {
+        options.check_no_ttl()?;
         check_key(key)?;
         self.store().delete(key, options.sync).map(|written| written.existed)
     }
@@ -273,7 +277,7 @@ impl Db {
         self.snapshot()?.list_keys()
     }
 
-    /// Number of keys, in O(1).
+    /// Number of keys, in O(1). What has expired counts until it is swept ([`Db::sweep_expired`]); [`Db::count`] counts what is there.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].
@@ -281,7 +285,7 @@ impl Db {
         self.store().len()
     }
 
-    /// Whether there are no keys.
+    /// Whether there are no keys. What has expired counts until it is swept.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].

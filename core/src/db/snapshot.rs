@@ -126,7 +126,7 @@ impl Snapshot {
         self.inner.count(options.inner.clone())
     }
 
-    /// Number of keys, in O(1).
+    /// Number of keys, in O(1). What had expired counts if it had not been swept; [`Snapshot::count`] counts what was there.
     ///
     /// # Errors
     /// [`Error::Closed`](crate::Error::Closed), [`Error::Forked`](crate::Error::Forked).

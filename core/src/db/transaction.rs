@@ -50,7 +50,7 @@ use super::{Iter, IterOptions, Savepoint, check_key, check_value};
 /// ```
 #[derive(Debug)]
 pub struct Transaction {
-    inner: engine::Transaction,
+    pub(super) inner: engine::Transaction,
 }
 
 impl Transaction {
@@ -111,7 +111,7 @@ impl Transaction {
         self.inner.at()?;
         check_key(key)?;
         check_value(value)?;
-        self.inner.pending.put(key, value);
+        self.inner.put(key, value, None);
         Ok(())
     }
 
@@ -204,6 +204,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::commit`].
     pub fn commit_with(&mut self, options: WriteOptions) -> Result<SeqNo> {
+        options.check_no_ttl()?;
         self.inner.commit(options.sync)
     }
 

@@ -14,6 +14,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::thread::{JoinHandle, ThreadId};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::Encoded;
@@ -183,9 +184,16 @@ fn answer(answers: impl Iterator<Item = (Answer, Outcome)>) {
 }
 
 impl Store {
-    pub(crate) fn put_later(self: &Arc<Self>, key: &[u8], value: &[u8], sync: bool, answer: Answer) -> Result<()> {
+    pub(crate) fn put_later(
+        self: &Arc<Self>,
+        key: &[u8],
+        value: &[u8],
+        sync: bool,
+        ttl: Option<Duration>,
+        answer: Answer,
+    ) -> Result<()> {
         self.check_writable()?;
-        let job = self.put_job(key, value, sync)?;
+        let job = self.put_job(key, value, sync, ttl)?;
         self.committer.push(self, Later { job, answer }, false)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A cursor over an ordered index walks it page by page and lays over each page what history says of keys that changed
 //! since. One over an index without order has all keys sorted at once (`unordered`). Records are read when their page is asked
-//! for; keys-only iteration reads none where the index keeps keys.
+//! for; keys-only iteration reads none where the index keeps keys and nothing can expire.
 //!
 //! Short walks are the common ones: making a cursor allocates for its bounds alone, the first page is no longer than the limit, and
 //! the records of a page are asked of memory before the first is waited for.
@@ -19,6 +19,7 @@ use super::ahead::{AHEAD, Ahead};
 use super::files::Table;
 use super::page::EntryPage;
 use super::range::{Changes, as_slice, merge, nearer, range, within};
+use super::read::When;
 use super::store::Store;
 use super::unordered::{self, Moment, SortedKeys};
 
@@ -58,6 +59,8 @@ pub(crate) struct Cursor {
     high: Bound<Vec<u8>>,
     direction: Direction,
     keys_only: bool,
+    /// Records have to be looked at to know whether a key is there.
+    judges: bool,
     limit: u64,
     given: u64,
     /// Visible keys, in the cursor's direction.
@@ -110,6 +113,8 @@ impl Cursor {
             high,
             direction: if options.reverse { Direction::Reverse } else { Direction::Forward },
             keys_only: options.keys_only,
+            // Where all keys are sorted at once they are looked at then.
+            judges: store.index.capabilities().ordered && store.expiry.is_possible(),
             limit: options.limit,
             given: 0,
             page: KeyPage::new(),
@@ -133,11 +138,22 @@ impl Cursor {
         Ok(cursor)
     }
 
+    /// The time that decides what has expired.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Number of visible keys from here on, up to the limit. Goes to the end.
     pub(super) fn count_rest(&mut self) -> Result<u64> {
         self.page_size = LAST_PAGE;
         let mut count = 0;
         while count < self.limit && self.has_entry()? {
+            if self.judges {
+                self.ask_ahead();
+                count += u64::from(self.is_there()?);
+                self.at += 1;
+                continue;
+            }
             count += (self.page.len() - self.at) as u64;
             self.at = self.page.len();
             self.store.check_usable()?;
@@ -199,10 +215,7 @@ impl Cursor {
         let files = self.store.files.load();
         while out.len() < max_records && (out.is_empty() || out.byte_len() < max_bytes) {
             let outcome = match self.has_entry() {
-                Ok(true) if self.keys_only => {
-                    self.push_keys(out, max_records, max_bytes);
-                    Ok(())
-                }
+                Ok(true) if self.keys_only => self.push_keys(out, max_records, max_bytes),
                 Ok(true) => self.read_records(&files, out, max_records, max_bytes),
                 Ok(false) => break,
                 Err(error) => Err(error),
@@ -228,15 +241,30 @@ impl Cursor {
     }
 
     /// Gives the keys at hand.
-    fn push_keys(&mut self, out: &mut EntryPage, max_records: usize, max_bytes: usize) {
+    fn push_keys(&mut self, out: &mut EntryPage, max_records: usize, max_bytes: usize) -> Result<()> {
         let end = self.end_of(max_records - out.len());
         out.reserve(end - self.at);
         while self.at < end && (out.is_empty() || out.byte_len() < max_bytes) {
-            let Some((key, _)) = entry(&self.sorted, &self.page, self.at) else { return };
-            out.push(key, &[]);
+            let is_there = !self.judges || {
+                self.ask_ahead();
+                self.is_there()?
+            };
+            let Some((key, _)) = entry(&self.sorted, &self.page, self.at) else { break };
+            if is_there {
+                out.push(key, &[]);
+            }
             self.at += 1;
-            self.given += 1;
+            self.given += u64::from(is_there);
         }
+        Ok(())
+    }
+
+    /// Whether the record of the entry at `at` has not expired.
+    fn is_there(&mut self) -> Result<bool> {
+        let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { return Ok(false) };
+        let found = self.store.life_at(location, key, When::At(self.now));
+        self.damaged = found.is_err();
+        Ok(found?.is_some())
     }
 
     /// Reads the records of the entries at hand.
@@ -244,6 +272,7 @@ impl Cursor {
         let end = self.end_of(max_records - out.len());
         out.reserve(end - self.at);
         let (verify, now) = (self.store.config.verify_checksums, self.now);
+        let is_by_age = self.store.expiry.is_by_age();
         let mut ahead = Ahead::new(files, self.at);
         while self.at < end && (out.is_empty() || out.byte_len() < max_bytes) {
             let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
@@ -251,7 +280,8 @@ impl Cursor {
             let asked = ahead.get(self.at, end, location_of);
             // Nearly all records are these. What is anything else is read anew, and told what it is.
             let quick = asked.and_then(|(file, asked)| file.view_asked(asked, verify).map(|view| (file, view)));
-            if let Some((file, view)) = quick.filter(|(_, view)| view.header.expiry.is_none() && view.key() == key) {
+            let endless = |view: &View<'_>| view.header.expiry.is_none() && !is_by_age;
+            if let Some((file, view)) = quick.filter(|(_, view)| endless(view) && view.key() == key) {
                 out.take(file, &view);
                 self.at += 1;
                 self.given += 1;
@@ -277,8 +307,12 @@ impl Cursor {
         self.store.check_usable()?;
         self.damaged = false;
         while self.has_entry()? {
-            if !self.keys_only {
+            if !self.keys_only || self.judges {
                 self.ask_ahead();
+            }
+            if self.keys_only && self.judges && !self.is_there()? {
+                self.at += 1;
+                continue;
             }
             let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             let record = if self.keys_only {
@@ -443,7 +477,7 @@ fn read<R>(
     let files = store.files.load();
     let file = store.file(&files, location)?;
     let view = file.view(location, store.config.verify_checksums, scratch)?;
-    if !store.holds(file, &view, key, now)? {
+    if !store.holds_when(file, &view, key, When::At(now))? {
         return Ok(None);
     }
     Ok(Some(take(file, &view)))

@@ -81,6 +81,7 @@ impl Store {
                 live: None,
                 until: self.visible(),
                 ledger: None,
+                expires: self.expiry.records_flag(),
                 progress: Progress::new(None),
             };
             let replayed = recovery::replay(&survey, fresh, replay)?;

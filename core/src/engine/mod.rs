@@ -5,6 +5,7 @@
 mod accounts;
 mod ahead;
 mod atomic;
+mod before;
 mod bulk;
 mod checkpoint;
 mod committer;
@@ -12,6 +13,7 @@ mod cursor;
 mod durable;
 #[cfg(test)]
 mod durable_tests;
+mod expiry;
 mod files;
 mod healing;
 mod history;
@@ -36,6 +38,7 @@ mod recovery;
 mod refresh;
 mod snapshot;
 mod store;
+mod sweep;
 mod sync;
 mod transaction;
 mod unordered;
@@ -46,7 +49,7 @@ mod write;
 use crate::util::lock;
 
 pub use crate::log::Value;
-pub(crate) use atomic::Decision;
+pub(crate) use atomic::{Decision, Found};
 pub(crate) use bulk::Bulk;
 pub(crate) use committer::{Answer, MAX_IN_FLIGHT};
 pub(crate) use cursor::{Cursor, CursorOptions};

@@ -16,10 +16,6 @@ use super::store::Store;
 /// A snapshot and its time; `None` is now.
 type At = Option<(SeqNo, Timestamp)>;
 
-fn when(at: At) -> When {
-    at.map_or(When::Now, |(_, time)| When::At(time))
-}
-
 /// Keys that the index is asked for with one call.
 const TOGETHER: usize = 64;
 
@@ -30,11 +26,12 @@ impl Store {
 
     /// As of a snapshot that lives, or of now.
     pub(super) fn multi_get_at<K: AsRef<[u8]>>(&self, keys: &[K], at: At) -> Result<Vec<Option<Value>>> {
+        let when = self.one_time(at);
         let mut values = vec![None; keys.len()];
         let mut work = Work::default();
         let _moment = self.look_up(keys, at, &mut work)?;
         self.read_in_order(keys, &work, &mut Vec::new(), |store, i, location, scratch| {
-            values[i] = store.value_at(location, keys[i].as_ref(), when(at), std::mem::take(scratch))?;
+            values[i] = store.value_at(location, keys[i].as_ref(), when, std::mem::take(scratch))?;
             Ok(())
         })?;
         Ok(values)
@@ -46,13 +43,14 @@ impl Store {
 
     /// As of a snapshot that lives, or of now.
     pub(super) fn multi_get_into_at<K: AsRef<[u8]>>(&self, keys: &[K], at: At, page: &mut ValuePage) -> Result<()> {
+        let when = self.one_time(at);
         let mut work = std::mem::take(&mut page.work);
         page.reset(keys.len());
         let outcome = self.look_up(keys, at, &mut work).and_then(|_moment| {
             let mut scratch = Vec::new();
             self.read_in_order(keys, &work, &mut scratch, |store, i, location, scratch| {
                 let set = |view: &View<'_>| page.set(i, view.value());
-                store.with_record(location, keys[i].as_ref(), when(at), scratch, set).map(|_| ())
+                store.with_record(location, keys[i].as_ref(), when, scratch, set).map(|_| ())
             })
         });
         page.work = work;
@@ -60,6 +58,15 @@ impl Store {
             page.reset(0);
         }
         outcome
+    }
+
+    /// The time for all keys of a call. The clock is asked only where it matters.
+    fn one_time(&self, at: At) -> When {
+        match at {
+            Some((_, time)) => When::At(time),
+            None if self.expiry.is_possible() => When::At(self.vfs.now()),
+            None => When::Now,
+        }
     }
 
     /// Fills in where the keys were at one moment. As long as what it gives lives, the files stay where they are.

@@ -59,14 +59,15 @@ impl Overlay {
         let CursorOptions { reverse, keys_only, limit, .. } = options;
         let (low, high) = range(&options.prefix, options.start.clone(), options.end.clone());
         let all = KeyRange::new(low.as_ref().map(Vec::as_slice), high.as_ref().map(Vec::as_slice));
-        let mut own = all.as_ref().map(|range| pending.own_in(range)).unwrap_or_default();
+        let cursor = cursor(CursorOptions { limit: u64::MAX, ..options })?;
+        let mut own = all.as_ref().map(|range| pending.own_in(range, cursor.now())).unwrap_or_default();
         if reverse {
             own.reverse();
         }
         let track = reads.zip(all).map(|(reads, range)| Track { reads, rest: Some(range.clone()), range });
         Ok(Overlay {
             store: Arc::clone(store),
-            cursor: cursor(CursorOptions { limit: u64::MAX, ..options })?,
+            cursor,
             stored: None,
             ended: false,
             own,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::types::Timestamp;
 
 use super::ranges::{Added, KeyRange, KeyRanges};
 
@@ -19,6 +20,20 @@ pub(crate) struct Write<'a> {
     pub(crate) key: &'a [u8],
     /// `None` is a delete.
     pub(crate) value: Option<&'a [u8]>,
+    pub(crate) expiry: Option<Timestamp>,
+}
+
+/// A value that is to be written, and from when on it counts as absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct New<'a> {
+    pub(crate) value: &'a [u8],
+    pub(crate) expiry: Option<Timestamp>,
+}
+
+impl New<'_> {
+    pub(crate) fn is_alive(&self, now: Timestamp) -> bool {
+        self.expiry.is_none_or(|expiry| now < expiry)
+    }
 }
 
 /// A key and its new value, or `None` for a delete.
@@ -27,7 +42,7 @@ pub(super) type Own = (Arc<[u8]>, Option<Arc<[u8]>>);
 /// What is to become of a key.
 #[derive(Clone, Debug)]
 enum Fate {
-    Put(Arc<[u8]>),
+    Put(Arc<[u8]>, Option<Timestamp>),
     Delete,
     /// What was written was taken back, or is hidden by a range.
     Untouched,
@@ -36,7 +51,14 @@ enum Fate {
 impl Fate {
     fn value(&self) -> Option<&[u8]> {
         match self {
-            Fate::Put(value) => Some(value),
+            Fate::Put(value, _) => Some(value),
+            Fate::Delete | Fate::Untouched => None,
+        }
+    }
+
+    fn expiry(&self) -> Option<Timestamp> {
+        match self {
+            Fate::Put(_, expiry) => *expiry,
             Fate::Delete | Fate::Untouched => None,
         }
     }
@@ -93,8 +115,8 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.set(key, Fate::Put(value.into()));
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<Timestamp>) {
+        self.set(key, Fate::Put(value.into(), expiry));
     }
 
     pub(crate) fn delete(&mut self, key: &[u8]) {
@@ -166,22 +188,25 @@ impl Pending {
     }
 
     /// What becomes of a key: `None` if nothing here does, else its value or that it is deleted.
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<New<'_>>> {
         let at = match &self.positions {
             Positions::Hashed(map) => map.get(key),
             Positions::Sorted(map) => map.get(key),
         };
         match at.map(|&at| &self.slots[at].fate) {
-            Some(Fate::Put(value)) => Some(Some(value)),
+            Some(Fate::Put(value, expiry)) => Some(Some(New { value, expiry: *expiry })),
             Some(Fate::Delete) => Some(None),
             Some(Fate::Untouched) | None => self.hidden.contains(key).then_some(None),
         }
     }
 
-    /// The writes of keys in a range, ascending.
-    pub(super) fn own_in(&self, range: &KeyRange) -> Vec<Own> {
+    /// The writes of keys in a range as of a moment, ascending: what has expired then is as good as deleted.
+    pub(super) fn own_in(&self, range: &KeyRange, now: Timestamp) -> Vec<Own> {
         let own = |slot: &Slot| match &slot.fate {
-            Fate::Put(value) => Some((Arc::clone(&slot.key), Some(Arc::clone(value)))),
+            Fate::Put(value, expiry) => {
+                let value = expiry.is_none_or(|expiry| now < expiry).then(|| Arc::clone(value));
+                Some((Arc::clone(&slot.key), value))
+            }
             Fate::Delete => Some((Arc::clone(&slot.key), None)),
             Fate::Untouched => None,
         };
@@ -221,7 +246,7 @@ impl Pending {
     /// The writes, in the order of the keys' first writes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Write<'_>> {
         let written = self.slots.iter().filter(|slot| !slot.fate.is_untouched());
-        written.map(|slot| Write { key: &slot.key, value: slot.fate.value() })
+        written.map(|slot| Write { key: &slot.key, value: slot.fate.value(), expiry: slot.fate.expiry() })
     }
 
     /// The ranges to be deleted, of which the writes are no part.
@@ -278,6 +303,10 @@ mod tests {
         pending.iter().map(|w| (w.key, w.value)).collect()
     }
 
+    fn value<'a>(pending: &'a Pending, key: &[u8]) -> Option<&'a [u8]> {
+        pending.get(key).flatten().map(|new| new.value)
+    }
+
     fn range(low: &[u8], high: &[u8]) -> KeyRange {
         KeyRange { low: low.to_vec(), high: Some(high.to_vec()) }
     }
@@ -285,9 +314,9 @@ mod tests {
     #[test]
     fn the_last_write_of_a_key_counts_and_bytes_are_exact() {
         let mut pending = Pending::default();
-        pending.put(b"a", b"123");
-        pending.put(b"b", b"");
-        pending.put(b"a", b"45678");
+        pending.put(b"a", b"123", None);
+        pending.put(b"b", b"", None);
+        pending.put(b"a", b"45678", None);
         pending.delete(b"b");
         assert_eq!((pending.len(), pending.bytes()), (2, 7));
         assert_eq!(writes(&pending), [(&b"a"[..], Some(&b"45678"[..])), (b"b", None)]);
@@ -298,31 +327,31 @@ mod tests {
     #[test]
     fn a_range_hides_what_was_before_it_and_not_what_comes_behind() {
         let mut pending = Pending::default();
-        pending.put(b"b", b"1");
-        pending.put(b"d", b"1");
+        pending.put(b"b", b"1", None);
+        pending.put(b"d", b"1", None);
         pending.delete_range(range(b"a", b"d"));
         assert_eq!((pending.get(b"b"), pending.get(b"c"), pending.get(b"e")), (Some(None), Some(None), None));
-        assert_eq!(pending.get(b"d"), Some(Some(&b"1"[..])));
-        pending.put(b"c", b"2");
-        pending.put(b"b", b"3");
-        assert_eq!(pending.get(b"b"), Some(Some(&b"3"[..])));
+        assert_eq!(value(&pending, b"d"), Some(&b"1"[..]));
+        pending.put(b"c", b"2", None);
+        pending.put(b"b", b"3", None);
+        assert_eq!(value(&pending, b"b"), Some(&b"3"[..]));
         assert_eq!(writes(&pending), [(&b"b"[..], Some(&b"3"[..])), (b"d", Some(b"1")), (b"c", Some(b"2"))]);
         assert_eq!(pending.bytes(), 6);
         let all = KeyRange { low: Vec::new(), high: None };
-        let own: Vec<_> = pending.own_in(&all).into_iter().map(|(key, _)| key.to_vec()).collect();
+        let own: Vec<_> = pending.own_in(&all, Timestamp(0)).into_iter().map(|(key, _)| key.to_vec()).collect();
         assert_eq!(own, [b"b", b"c", b"d"]);
     }
 
     #[test]
     fn marks_bring_back_every_state() {
         let mut pending = Pending::default();
-        pending.put(b"k", b"0");
+        pending.put(b"k", b"0", None);
         let first = pending.mark();
-        pending.put(b"k", b"1");
-        pending.put(b"l", b"1");
+        pending.put(b"k", b"1", None);
+        pending.put(b"l", b"1", None);
         let second = pending.mark();
         pending.delete_range(range(b"a", b"z"));
-        pending.put(b"l", b"2");
+        pending.put(b"l", b"2", None);
         pending.back_to(second).unwrap();
         assert_eq!(writes(&pending), [(&b"k"[..], Some(&b"1"[..])), (b"l", Some(b"1"))]);
         assert!(pending.hidden().is_empty());
@@ -331,11 +360,11 @@ mod tests {
         assert_eq!(writes(&pending), [(&b"k"[..], Some(&b"0"[..]))]);
         assert_eq!(pending.bytes(), 2);
         assert!(matches!(pending.back_to(second), Err(Error::InvalidArgument { .. })));
-        pending.put(b"k", b"5");
+        pending.put(b"k", b"5", None);
         pending.back_to(first).unwrap();
         pending.forget(first).unwrap();
         assert!(pending.undo.is_empty() && pending.back_to(first).is_err());
-        pending.put(b"k", b"6");
+        pending.put(b"k", b"6", None);
         assert!(pending.undo.is_empty(), "nothing is noted without a mark");
         let third = pending.mark();
         pending.clear();

@@ -9,6 +9,8 @@
 //! A commit that is refused is answered with the reason, writes nothing, and hinders no other of the group.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::index::{Direction, KeyPage, Start};
@@ -30,6 +32,16 @@ pub(crate) struct Plan {
     /// Keys to be deleted, but for those that the commit writes itself.
     pub(super) delete: Vec<KeyRange>,
     pub(super) check: Option<Check>,
+    /// Writes whose keys are no longer where they were are left out.
+    pub(super) still: Option<Still>,
+}
+
+/// Where the keys of a commit's writes were, in their order.
+#[derive(Debug)]
+pub(super) struct Still {
+    pub(super) places: Vec<Location>,
+    /// How many of them still were there.
+    pub(super) count: Arc<AtomicU64>,
 }
 
 /// What must be so, or the commit is a conflict.
@@ -80,6 +92,9 @@ impl Store {
         if !holds {
             return Err(Error::Conflict);
         }
+        if let Some(still) = &plan.still {
+            self.leave_out_moved(still, earlier, commit)?;
+        }
         if plan.delete.is_empty() {
             return Ok(());
         }
@@ -89,6 +104,19 @@ impl Store {
             // Keys of the index are no longer than keys may be.
             commit.push(key, None).ok_or(Error::KeyTooLarge { len: key.len() })?;
         }
+        Ok(())
+    }
+
+    /// Leaves the writes of keys that are where they were.
+    fn leave_out_moved(&self, still: &Still, earlier: &[Job], commit: &mut Encoded) -> Result<()> {
+        let written: HashSet<&[u8]> = earlier.iter().flat_map(|job| job.commit.writes()).map(|(key, _)| key).collect();
+        let keep: Vec<bool> = commit
+            .writes()
+            .zip(&still.places)
+            .map(|((key, _), place)| Ok(self.index.get(key)? == Some(*place) && !written.contains(key)))
+            .collect::<Result<_>>()?;
+        still.count.store(keep.iter().filter(|keep| **keep).count() as u64, Ordering::Relaxed);
+        commit.retain(&keep);
         Ok(())
     }
 
@@ -104,7 +132,7 @@ impl Store {
                 }
             })?;
         }
-        // What the index has was found already.
+        // What the index has was found already, also what has expired: a range leaves nothing that a clock could bring back.
         let mut seen = HashSet::new();
         for (key, is_put) in earlier.iter().flat_map(|job| job.commit.writes()) {
             let inside = is_put && !own.contains(key) && ranges.iter().any(|range| range.contains(key));

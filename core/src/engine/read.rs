@@ -1,13 +1,17 @@
 //! Point reads: the index, then one access to the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::index::below;
 use crate::log::{DataFile, Value, View};
-use crate::types::{Location, Timestamp};
+use crate::types::{Location, Timestamp, Ttl};
 
+use super::cursor::{Cursor, CursorOptions};
 use super::files::{Table, TableGuard};
-use super::store::Store;
+use super::page::EntryPage;
+use super::store::{Random, Store};
 
 /// The time that decides whether a record has expired.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,26 @@ impl Store {
 
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
         self.check_usable()?;
-        Ok(self.index.get(key)?.is_some())
+        let Some(location) = self.index.get(key)? else { return Ok(false) };
+        self.is_alive(location, key, When::Now)
+    }
+
+    /// Whether the record that the index has just named for a key has not expired. Looks at it only where one may have.
+    #[inline]
+    pub(super) fn is_alive(&self, location: Location, key: &[u8], when: When) -> Result<bool> {
+        if !self.expiry.is_possible() {
+            return Ok(true);
+        }
+        Ok(self.life_at(location, key, when)?.is_some())
+    }
+
+    /// How long a key is left.
+    pub(crate) fn ttl(&self, key: &[u8]) -> Result<Ttl> {
+        self.check_usable()?;
+        let Some(location) = self.index.get(key)? else { return Ok(Ttl::NoKey) };
+        let now = self.vfs.now();
+        let life = self.life_at(location, key, When::At(now))?;
+        Ok(life.map_or(Ttl::NoKey, |life| Ttl::until(life.end, now)))
     }
 
     /// Length of a key's value, from the record's header. The value is not read.
@@ -43,6 +66,11 @@ impl Store {
 
     /// The same of the record at a location, if that is the key's.
     pub(super) fn size_at(&self, location: Location, key: &[u8], when: When) -> Result<Option<u64>> {
+        Ok(self.life_at(location, key, when)?.map(|life| life.value_len))
+    }
+
+    /// What its header says of the record at a location, if that is the key's and has not expired.
+    pub(super) fn life_at(&self, location: Location, key: &[u8], when: When) -> Result<Option<Life>> {
         let Some((files, location)) = self.settle(location, key)? else { return Ok(None) };
         let file = self.file(&files, location)?;
         let mut scratch = Vec::new();
@@ -51,17 +79,18 @@ impl Store {
         if head.key != key || !header.kind.is_put() {
             // Damage of the key, or another key that an index without keys took for this one: the whole record tells.
             let view = file.view(location, true, &mut scratch)?;
-            return Ok(self.holds_when(file, &view, key, when)?.then(|| view.value().len() as u64));
+            let life = Life { value_len: view.value().len() as u64, end: self.expiry.end_of(&view) };
+            return Ok(self.holds_when(file, &view, key, when)?.then_some(life));
         }
-        let expired = header.expiry.is_some_and(|expiry| self.time(when) >= expiry);
-        Ok((!expired).then_some(u64::from(header.value_len)))
+        let life = Life { value_len: header.value_len.into(), end: self.expiry.end_of_header(&header) };
+        Ok((!self.is_over(life.end, when)).then_some(life))
     }
 
     /// The key of a random record, each with the same chance.
-    pub(crate) fn random_key(&self) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn random_key(self: &Arc<Self>) -> Result<Option<Vec<u8>>> {
         self.check_usable()?;
         let random = self.random()?;
-        let (mut scratch, mut misses) = (Vec::new(), 0);
+        let (mut scratch, mut misses, mut expired) = (Vec::new(), 0, 0);
         loop {
             self.check_usable()?;
             if self.index.is_empty() {
@@ -81,10 +110,36 @@ impl Store {
             misses = 0;
             let head = file.head(location, KEY_HINT, &mut scratch)?;
             if self.index.get(head.key)? == Some(location) {
-                return Ok(Some(head.key.to_vec()));
+                if !self.is_over(self.expiry.end_of_header(&head.header), When::Now) {
+                    return Ok(Some(head.key.to_vec()));
+                }
+                expired += 1;
+                if expired == MOST_EXPIRED {
+                    return self.random_key_of_all(random);
+                }
+                continue;
             }
             // Written anew or deleted meanwhile, and then there is another try. Or damaged, which is told.
             file.view(location, true, &mut scratch)?;
+        }
+    }
+
+    /// The same where nearly all keys that the index has have expired: goes through all.
+    fn random_key_of_all(self: &Arc<Self>, random: &Random) -> Result<Option<Vec<u8>>> {
+        let mut keys = Cursor::new(self, CursorOptions { keys_only: true, ..CursorOptions::all() })?;
+        let (mut page, mut seen, mut chosen) = (EntryPage::new(), 0, None);
+        loop {
+            keys.next_page(&mut page, 1024, usize::MAX)?;
+            if page.is_empty() {
+                return Ok(chosen);
+            }
+            for (key, _) in page.iter() {
+                seen += 1;
+                // Each so far is the one with the same chance.
+                if below(random.next(), seen) == 0 {
+                    chosen = Some(key.to_vec());
+                }
+            }
         }
     }
 
@@ -94,16 +149,29 @@ impl Store {
         location: Location,
         key: &[u8],
         when: When,
-        mut scratch: Vec<u8>,
+        scratch: Vec<u8>,
     ) -> Result<Option<Value>> {
+        Ok(self.record_at(location, key, when, scratch, |_| ())?.map(|(value, ())| value))
+    }
+
+    /// The same, with what `more` makes of the record.
+    #[inline]
+    pub(super) fn record_at<R>(
+        &self,
+        location: Location,
+        key: &[u8],
+        when: When,
+        mut scratch: Vec<u8>,
+        more: impl FnOnce(&View<'_>) -> R,
+    ) -> Result<Option<(Value, R)>> {
         let Some((files, location)) = self.settle(location, key)? else { return Ok(None) };
         let file = self.file(&files, location)?;
         let view = file.view(location, self.config.verify_checksums, &mut scratch)?;
         if !self.holds_when(file, &view, key, when)? {
             return Ok(None);
         }
-        let (lent, range) = (file.lend(&view), view.value_range());
-        Ok(Some(lent.unwrap_or_else(|| Value::owned(scratch, range))))
+        let (lent, range, more) = (file.lend(&view), view.value_range(), more(&view));
+        Ok(Some((lent.unwrap_or_else(|| Value::owned(scratch, range)), more)))
     }
 
     /// Copies the value of the record at a location as far as it fits, if that is the key's, and gives its length.
@@ -165,21 +233,7 @@ impl Store {
     }
 
     /// Whether a record is what the index said of this key. One that has expired counts as absent.
-    fn holds_when(&self, file: &DataFile, view: &View<'_>, key: &[u8], when: When) -> Result<bool> {
-        // The clock is asked only where it matters.
-        let now = if view.header.expiry.is_some() { self.time(when) } else { Timestamp::default() };
-        self.holds(file, view, key, now)
-    }
-
-    fn time(&self, when: When) -> Timestamp {
-        match when {
-            When::Now => self.vfs.now(),
-            When::At(time) => time,
-        }
-    }
-
-    /// The same as of a moment.
-    pub(super) fn holds(&self, file: &DataFile, view: &View<'_>, key: &[u8], now: Timestamp) -> Result<bool> {
+    pub(super) fn holds_when(&self, file: &DataFile, view: &View<'_>, key: &[u8], when: When) -> Result<bool> {
         if view.key() != key || !view.header.kind.is_put() {
             // An index that keeps no keys may take one key for another, with a chance of 2^-128.
             if !self.index.capabilities().keeps_keys && view.header.kind.is_put() {
@@ -187,10 +241,41 @@ impl Store {
             }
             return Err(file.not_as_written(view.offset, "the record holds another key than the index says"));
         }
-        Ok(view.header.expiry.is_none_or(|expiry| now < expiry))
+        Ok(!self.is_over(self.expiry.end_of(view), when))
+    }
+
+    /// Whether what ends then, if ever, has ended. The clock is asked only where it matters.
+    #[inline]
+    fn is_over(&self, end: Option<Timestamp>, when: When) -> bool {
+        end.is_some_and(|end| {
+            end <= match when {
+                When::Now => self.vfs.now(),
+                When::At(time) => time,
+            }
+        })
     }
 }
 
+/// What is known of a record that has not expired.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    pub(super) value_len: u64,
+    /// From when on it counts as absent.
+    pub(super) end: Option<Timestamp>,
+}
+
+impl Ttl {
+    /// The time left of what ends then.
+    pub(super) fn until(end: Option<Timestamp>, now: Timestamp) -> Ttl {
+        match end {
+            Some(end) => Ttl::Remaining(Duration::from_millis(end.0.saturating_sub(now.0))),
+            None => Ttl::NoExpiry,
+        }
+    }
+}
+
+/// So many records of those drawn may have expired before all are gone through.
+const MOST_EXPIRED: usize = 64;
 /// So often a file may be taken away under a random key before it is an error.
 const MOST_MISSES: usize = 1000;
 

@@ -190,7 +190,7 @@ impl Store {
             counts_anew: AtomicBool::new(false),
         };
         let before = self.visible();
-        let start = Start { position, seq: before, seal: Seal::default(), witness: 0 };
+        let start = Start { position, seq: before, seal: Seal::default(), witness: 0, expires: false };
         let config = ReplayConfig {
             vfs: &self.vfs,
             dir: self.path(),
@@ -202,6 +202,7 @@ impl Store {
             live: Some(&publisher),
             until: SeqNo(u64::MAX),
             ledger: None,
+            expires: self.expiry.records_flag(),
             progress: Progress::new(None),
         };
         end.file.set_end(len.max(end.offset));

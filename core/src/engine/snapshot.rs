@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::log::Value;
 use crate::types::{Location, SeqNo, Timestamp};
 
+use super::atomic::Found;
 use super::cursor::{Cursor, CursorOptions};
 use super::page::ValuePage;
 use super::range::range;
@@ -59,7 +60,8 @@ impl Snapshot {
     }
 
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.locate(key)?.is_some())
+        let Some(location) = self.locate(key)? else { return Ok(false) };
+        self.store.is_alive(location, key, When::At(self.now))
     }
 
     pub(crate) fn value_size(&self, key: &[u8]) -> Result<Option<u64>> {
@@ -85,7 +87,7 @@ impl Snapshot {
     /// Number of keys in the range, up to the limit.
     pub(crate) fn count(&self, options: CursorOptions) -> Result<u64> {
         self.store.check_usable()?;
-        if options.is_all() {
+        if options.is_all() && !self.store.expiry.is_possible() {
             return Ok(self.keys.min(options.limit));
         }
         if !self.store.index.capabilities().ordered {
@@ -104,6 +106,17 @@ impl Snapshot {
         let Some((key, location)) = unordered::edge(self.moment(), last)? else { return Ok(None) };
         let value = self.store.value_at(location, &key, When::At(self.now), Vec::new())?;
         Ok(value.map(|value| (key, value)))
+    }
+
+    /// A key's value, its own expiry, and from when on it counts as absent.
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Found>> {
+        let Some(location) = self.locate(key)? else { return Ok(None) };
+        self.store.found_at(location, key, When::At(self.now))
+    }
+
+    /// The time that decides what has expired.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Where a key's record is.

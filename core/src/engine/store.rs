@@ -13,6 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::format::names::{self, FileName};
@@ -32,6 +33,7 @@ use super::accounts::{Accounts, Ledger};
 use super::checkpoint::{self, Saving};
 use super::committer::Committer;
 use super::durable::Durable;
+use super::expiry::Expiry;
 use super::files::Files;
 use super::healing::Healing;
 use super::history::History;
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) index_budget: u64,
     pub(crate) checkpoint_bytes: u64,
     pub(crate) merge: MergePolicy,
+    pub(crate) expiry: Option<Duration>,
 }
 
 /// What an opening is given beyond the configuration.
@@ -96,6 +99,7 @@ pub(crate) struct Store {
     /// The writer's, to be read without its lock.
     is_copying: Option<Arc<AtomicBool>>,
     pub(super) gate: RwLock<()>,
+    pub(super) expiry: Expiry,
     pub(super) history: History,
     /// Number of the last commit that readers see.
     pub(super) visible: AtomicU64,
@@ -143,7 +147,7 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
-        let Recovered { index, mut replayed, healing, covered } = recover(&survey, &vfs, &dir, config, hooks)?;
+        let Recovered { index, mut replayed, healing, covered, expires } = recover(&survey, &vfs, &dir, config, hooks)?;
         let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
         let applied = replayed.applied;
         let accounts = Accounts::new(replayed.ledger.take());
@@ -178,6 +182,7 @@ impl Store {
             // Opening brought all that it found there.
             durable: Arc::new(Durable::new(report.last_seq)),
             gate: RwLock::new(()),
+            expiry: Expiry::new(config.expiry, expires),
             history: History::default(),
             visible: AtomicU64::new(if config.read_only { applied.0 } else { report.last_seq.0 }),
             tail,
@@ -422,10 +427,13 @@ struct Recovered {
     healing: Option<Arc<Healing>>,
     /// How far the saved image goes that the index was made of.
     covered: Option<Covered>,
+    /// A record that it names may have an expiry.
+    expires: bool,
 }
 
 /// Reads the files into an index: one that is there already as far as it can be believed, else a new one.
 fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hooks: &Hooks) -> Result<Recovered> {
+    let expires = AtomicBool::new(false);
     let replay = |index: &dyn Index, start: Option<Start>, ledger: Option<Ledger>| {
         let (on_damage, collect_hints, until) = (config.on_damage, !config.read_only, SeqNo(u64::MAX));
         let (beside, progress) = (config.read_only, Progress::new(hooks.progress.clone()));
@@ -440,6 +448,7 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
             live: None,
             until,
             ledger,
+            expires: &expires,
             progress,
         };
         recovery::replay(survey, index, config)
@@ -463,7 +472,8 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
             }) {
                 Some(Ok(replayed)) => {
                     let (index, replayed) = (Arc::new(index), replayed?);
-                    return Ok(Recovered { index, replayed, healing: None, covered: None });
+                    let expires = expires.into_inner();
+                    return Ok(Recovered { index, replayed, healing: None, covered: None, expires });
                 }
                 Some(Err(why)) => unusable = Some(why),
                 None => {}
@@ -475,7 +485,8 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
                 Ok(replayed) => {
                     let (healing, replayed) = (Arc::new(Healing::new(index)), replayed?);
                     let index = Arc::clone(&healing);
-                    return Ok(Recovered { index, replayed, healing: Some(healing), covered: Some(covered) });
+                    let (healing, covered, expires) = (Some(healing), Some(covered), expires.into_inner());
+                    return Ok(Recovered { index, replayed, healing, covered, expires });
                 }
                 Err(why) => unusable = Some(why),
             },
@@ -485,7 +496,7 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
     let index = new_index(config, vfs, dir)?;
     let mut replayed = replay(index.as_ref(), None, Some(Ledger::default()))?;
     replayed.report.unusable_index = unusable;
-    Ok(Recovered { index, replayed, healing: None, covered: None })
+    Ok(Recovered { index, replayed, healing: None, covered: None, expires: expires.into_inner() })
 }
 
 fn new_index(config: Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Arc<dyn Index>> {

@@ -9,11 +9,13 @@
 //! order, and the transaction's snapshot lives until its commit is answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::Value;
 use crate::types::SeqNo;
 
+use super::atomic::Found;
 use super::cursor::CursorOptions;
 use super::overlay::Overlay;
 use super::pending::Pending;
@@ -52,9 +54,28 @@ impl Transaction {
             self.reads.lock().add_key(key);
         }
         match own {
-            Some(value) => Ok(value.map(owned)),
+            Some(new) => Ok(new.filter(|new| new.is_alive(at.now())).map(|new| owned(new.value))),
             None => at.get(key),
         }
+    }
+
+    /// The same with what is known of its expiry.
+    pub(crate) fn find(&self, key: &[u8], rest: bool) -> Result<Option<Found>> {
+        let at = self.at()?;
+        self.store.check_usable()?;
+        let own = self.pending.get(key);
+        if rest || own.is_none() {
+            self.reads.lock().add_key(key);
+        }
+        match own {
+            Some(new) => Ok(new.and_then(|new| self.store.found_own(new, at.now()))),
+            None => at.find(key),
+        }
+    }
+
+    /// Puts a value for a time that begins now.
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], ttl: Option<Duration>) {
+        self.store.put_in(&mut self.pending, key, value, ttl);
     }
 
     /// Whether a key is there. As [`Transaction::get`].
@@ -62,7 +83,7 @@ impl Transaction {
         let at = self.at()?;
         self.store.check_usable()?;
         match self.pending.get(key) {
-            Some(value) => Ok(value.is_some()),
+            Some(new) => Ok(new.is_some_and(|new| new.is_alive(at.now()))),
             None => {
                 self.reads.lock().add_key(key);
                 at.contains(key)

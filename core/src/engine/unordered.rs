@@ -128,13 +128,14 @@ pub(super) fn count(moment: Moment<'_>, range: Range<'_>) -> Result<u64> {
     unreadable.pop().map_or(Ok(count), Err)
 }
 
-/// Calls `each` for the keys of a range that are there now. A record whose key can't be read may be one of them, and is the error.
+/// Calls `each` for the keys of a range that the index has now, those that have expired among them. A record whose key can't be read may be one of them, and is the error.
 ///
 /// REQUIRES: nothing is written meanwhile.
 pub(super) fn for_each_key_now(store: &Store, range: &KeyRange, mut each: impl FnMut(&[u8])) -> Result<()> {
     let locations = locations(store, |_| Ok(()))?;
     let (low, high) = range.bounds();
-    let (moment, mut unreadable) = (Moment { store, seq: store.visible(), now: store.vfs.now() }, Vec::new());
+    // At this time nothing has expired.
+    let (moment, mut unreadable) = (Moment { store, seq: store.visible(), now: Timestamp(0) }, Vec::new());
     for_each_key(moment, locations, BTreeMap::new(), (&low, &high), &mut unreadable, |key, _| {
         each(key);
         Ok(())
@@ -143,7 +144,7 @@ pub(super) fn for_each_key_now(store: &Store, range: &KeyRange, mut each: impl F
 }
 
 /// Where all keys are at this moment, in the order of the log. `allow` is asked first whether there may be so many.
-fn locations(store: &Store, allow: impl Fn(u64) -> Result<()>) -> Result<Vec<Location>> {
+pub(super) fn locations(store: &Store, allow: impl Fn(u64) -> Result<()>) -> Result<Vec<Location>> {
     allow(store.index.len())?;
     // What is damaged is to be found now, and not under the gate.
     store.index.ready()?;
@@ -189,18 +190,18 @@ fn for_each_key(
         key.clear();
         let found = file.head(location, KEY_HINT, &mut scratch).map(|head| {
             key.extend_from_slice(head.key);
-            head.header.expiry
+            store.expiry.end_of_header(&head.header)
         });
         let found = match found {
             // Where the index confirms the key, the record's checksum can wait until the value is read. It does not where
             // the key was changed meanwhile, or where the record's key is damaged.
-            Ok(expiry) if store.index.get(&key)? == Some(location) => Ok(expiry),
-            Ok(expiry) => file.view(location, store.config.verify_checksums, &mut scratch).map(|_| expiry),
+            Ok(end) if store.index.get(&key)? == Some(location) => Ok(end),
+            Ok(end) => file.view(location, store.config.verify_checksums, &mut scratch).map(|_| end),
             Err(error) => Err(error),
         };
         match found {
-            Ok(expiry) => {
-                let expired = expiry.is_some_and(|expiry| now >= expiry);
+            Ok(end) => {
+                let expired = end.is_some_and(|end| now >= end);
                 if !expired && within(&key, high, false) && within(&key, low, true) && !changed.contains_key(&key) {
                     each(&key, location)?;
                 }
@@ -214,7 +215,7 @@ fn for_each_key(
         // Made since the table was taken, perhaps.
         let files = store.files.load();
         match store.file(&files, location)?.head(location, key.len(), &mut scratch) {
-            Ok(head) if head.header.expiry.is_some_and(|expiry| now >= expiry) => {}
+            Ok(head) if store.expiry.end_of_header(&head.header).is_some_and(|end| now >= end) => {}
             Ok(_) => each(&key, location)?,
             Err(error @ Error::Corrupted { .. }) => unreadable.push(error),
             Err(error) => return Err(error),

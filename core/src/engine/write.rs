@@ -6,14 +6,16 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::expiry::after;
 use super::pending::Pending;
 use super::plan::{Check, Plan};
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::index::Change;
 use crate::log::{Encoded, LogWriter, NewFiles};
-use crate::types::{Durability, MAX_VALUE_LEN, SeqNo, Written};
+use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo, Written};
 use crate::util::lock::MutexGuard;
 
 /// One caller's commit.
@@ -25,6 +27,10 @@ pub(crate) struct Job {
     pub(super) plan: Option<Box<Plan>>,
     /// Why it is not done.
     pub(super) refused: Option<Error>,
+    /// Nobody asks whether the key of its single write was there.
+    pub(super) is_unasked: bool,
+    /// Of a single write, where its key was when its turn came, and whether that had expired. Only where anything may expire.
+    pub(super) before: Option<(Location, bool)>,
 }
 
 impl Job {
@@ -50,9 +56,16 @@ impl AsMut<Encoded> for Job {
 pub(crate) type Outcome = Result<Written>;
 
 impl Store {
-    pub(crate) fn put(&self, key: &[u8], value: &[u8], sync: bool) -> Outcome {
+    pub(crate) fn put(&self, key: &[u8], value: &[u8], sync: bool, ttl: Option<Duration>) -> Outcome {
         self.check_writable()?;
-        self.submit(self.put_job(key, value, sync)?)
+        self.submit(self.put_job(key, value, sync, ttl)?)
+    }
+
+    /// As [`Store::put`], for who does not ask whether the key was there.
+    pub(crate) fn put_unasked(&self, key: &[u8], value: &[u8], sync: bool, ttl: Option<Duration>) -> Result<()> {
+        self.check_writable()?;
+        let job = self.put_job(key, value, sync, ttl)?;
+        self.submit(Job { is_unasked: true, ..job }).map(|_| ())
     }
 
     pub(crate) fn delete(&self, key: &[u8], sync: bool) -> Outcome {
@@ -83,8 +96,13 @@ impl Store {
         if self.config.read_only { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
-    pub(super) fn put_job(&self, key: &[u8], value: &[u8], sync: bool) -> Result<Job> {
-        Ok(self.job(Encoded::single(key, Some(value)).ok_or_else(too_large)?, sync))
+    /// What is put for no time at all is deleted.
+    pub(super) fn put_job(&self, key: &[u8], value: &[u8], sync: bool, ttl: Option<Duration>) -> Result<Job> {
+        if ttl == Some(Duration::ZERO) {
+            return self.delete_job(key, sync);
+        }
+        let expiry = ttl.map(|ttl| after(self.vfs.now(), ttl));
+        Ok(self.job(Encoded::single_until(key, Some(value), expiry).ok_or_else(too_large)?, sync))
     }
 
     pub(super) fn delete_job(&self, key: &[u8], sync: bool) -> Result<Job> {
@@ -94,16 +112,16 @@ impl Store {
     pub(super) fn batch_job(&self, pending: &Pending, sync: bool, check: Option<Check>) -> Result<Job> {
         let mut commit = Encoded::batch(pending.len(), pending.bytes());
         for write in pending.iter() {
-            commit.push(write.key, write.value).ok_or_else(too_large)?;
+            commit.push_until(write.key, write.value, write.expiry).ok_or_else(too_large)?;
         }
         let delete: Vec<_> = pending.hidden().iter().collect();
-        let plan = (check.is_some() || !delete.is_empty()).then(|| Box::new(Plan { delete, check }));
+        let plan = (check.is_some() || !delete.is_empty()).then(|| Box::new(Plan { delete, check, still: None }));
         Ok(Job { plan, ..self.job(commit, sync) })
     }
 
     pub(super) fn job(&self, commit: Encoded, sync: bool) -> Job {
         let sync = sync || self.config.durability == Durability::Always;
-        Job { commit, sync, plan: None, refused: None }
+        Job { commit, sync, plan: None, refused: None, is_unasked: false, before: None }
     }
 
     pub(super) fn submit(&self, job: Job) -> Outcome {
@@ -147,7 +165,7 @@ impl Store {
         if ready.is_ok() {
             self.carry_out_plans(&mut jobs);
         }
-        let ready = ready.and_then(|()| self.drop_idle_deletes(&mut jobs));
+        let ready = ready.and_then(|()| self.drop_idle_deletes(&mut jobs)).and_then(|()| self.look_before(&mut jobs));
         if let Err(error) = ready.and_then(|()| self.reserve(&jobs)) {
             return fail(&error, &jobs);
         }
@@ -219,13 +237,16 @@ impl Store {
         let mut changes = Vec::new();
         let mut stopped = None;
         let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            self.expiry.comes(job.commit.first_expiry(), job.commit.written_at());
+        }
         for (job, appended) in jobs.iter().zip(appended) {
             outcomes.push(match (job.refused.as_ref().or(stopped.as_ref()), appended) {
                 (Some(error), _) => Err(error.clone()),
                 (None, Err(error)) => Err(error),
                 (None, Ok(seq)) => {
                     let applied = self.apply(&job.commit, seq, is_needed, &mut changes);
-                    let written = |existed| Written { seq, existed: existed && !job.commit.is_batch() };
+                    let written = |old| Written { seq, existed: !job.commit.is_batch() && self.existed(job, old) };
                     applied.map(written).map_err(|error| stopped.insert(log.stop(error)).clone())
                 }
             });
@@ -233,7 +254,7 @@ impl Store {
         outcomes
     }
 
-    /// Puts one commit into the index and makes it visible. Says whether its first key was there before.
+    /// Puts one commit into the index and makes it visible. Says where its first key was before.
     ///
     /// REQUIRES: the gate is held for writing. `changes` is empty, and is again afterwards: its memory is used.
     fn apply<'a>(
@@ -242,9 +263,9 @@ impl Store {
         seq: SeqNo,
         announce: bool,
         changes: &mut Vec<Change<'a>>,
-    ) -> Result<bool> {
+    ) -> Result<Option<Location>> {
         if commit.count() == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         if announce {
             for (key, _) in commit.changes() {
@@ -253,7 +274,7 @@ impl Store {
         }
         changes.extend(commit.changes().map(|(key, new)| Change { key, new, old: None }));
         let applied = self.index.apply(changes);
-        let existed = changes.first().is_some_and(|change| change.old.is_some());
+        let old = changes.first().and_then(|change| change.old);
         if applied.is_ok() {
             self.accounts.with(|ledger| {
                 for (change, (location, len, is_put)) in changes.iter().zip(commit.records()) {
@@ -271,7 +292,7 @@ impl Store {
         changes.clear();
         applied?;
         self.visible.store(seq.0, Ordering::Release);
-        Ok(existed)
+        Ok(old)
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Covered {
     pub files: (u32, u32),
     /// What a seal at the place would say; its length is 0.
     pub seal: Seal,
+    /// A record before the place may have an expiry. Without it none has.
+    pub expires: bool,
 }
 
 impl Covered {
@@ -43,7 +45,8 @@ impl Covered {
             .put(&self.file.to_le_bytes())
             .put(&self.files.0.to_le_bytes())
             .put(&self.files.1.to_le_bytes())
-            .put(&Seal { length: 0, ..self.seal }.encode());
+            .put(&Seal { length: 0, ..self.seal }.encode())
+            .put(&[u8::from(self.expires)]);
         bytes
     }
 
@@ -60,6 +63,11 @@ impl Covered {
             file: r.u32()?,
             files: (r.u32()?, r.u32()?),
             seal: Seal::decode(r.slice(SEAL_LEN)?)?,
+            expires: match r.slice(1)? {
+                [0] => false,
+                [1] => true,
+                _ => return None,
+            },
         };
         let id = FileId(covered.file);
         let sound = id.0 > 0
@@ -88,8 +96,12 @@ mod tests {
             file: 6,
             files: (7, 8),
             seal: Seal { count: 9, min_time: Timestamp(10), ..Seal::default() },
+            expires: false,
         };
-        assert_eq!(Covered::decode(&covered.encode()), Some(covered));
+        for expires in [false, true] {
+            let covered = Covered { expires, ..covered };
+            assert_eq!(Covered::decode(&covered.encode()), Some(covered));
+        }
         for bad in [
             Covered { file: 0, ..covered },
             Covered { file: 1 << 28, ..covered },
@@ -101,5 +113,8 @@ mod tests {
         let mut bytes = covered.encode();
         bytes[127] = 1;
         assert_eq!(Covered::decode(&bytes), None);
+        let mut bytes = covered.encode();
+        bytes[104] = 2;
+        assert_eq!(Covered::decode(&bytes), None, "a flag of a later release");
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
 use crate::format::names;
 use crate::format::record::{self, Body, Brief, Invalid, Placer, RecordHeader};
-use crate::types::{FileId, Location, SeqNo};
+use crate::types::{FileId, Location, SeqNo, Timestamp};
 use crate::util::prefetch::prefetch_all;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
@@ -422,6 +422,12 @@ impl<'a> View<'a> {
     #[inline]
     pub(crate) fn value(&self) -> &'a [u8] {
         self.bytes.get(self.value_range()).unwrap_or_default()
+    }
+
+    /// When the record was written.
+    #[inline]
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        record::timestamp_of(self.bytes)
     }
 
     /// Where key and value are in the file, side by side.

@@ -4,7 +4,7 @@
 //! the headers ([`Encoded::place`]), a few dozen nanoseconds a record.
 
 use crate::format::payload::{BatchDigest, COMMIT_LEN};
-use crate::format::record::{Body, HEADER_LEN, RecordFields, RecordKind, encode_header};
+use crate::format::record::{Body, HEADER_LEN, MAX_HEADER_LEN, RecordFields, RecordKind, encode_header};
 use crate::types::{Location, SeqNo, Timestamp};
 
 use super::data_file::DataFile;
@@ -15,6 +15,7 @@ struct Span {
     /// Where its header begins in the bytes.
     start: usize,
     is_put: bool,
+    expiry: Option<Timestamp>,
     body: Body,
     /// Set when it is placed.
     location: Option<Location>,
@@ -22,8 +23,17 @@ struct Span {
 
 impl Span {
     fn len(&self) -> usize {
-        self.body.record_len(false) as usize
+        self.body.record_len(self.expiry.is_some()) as usize
     }
+
+    fn header_len(&self) -> usize {
+        header_len(self.expiry)
+    }
+}
+
+/// Length of a record's header.
+fn header_len(expiry: Option<Timestamp>) -> usize {
+    if expiry.is_some() { MAX_HEADER_LEN } else { HEADER_LEN }
 }
 
 /// The records of one commit, headers not filled in.
@@ -33,6 +43,10 @@ pub(crate) struct Encoded {
     spans: Vec<Span>,
     is_batch: bool,
     has_deletes: bool,
+    /// One of the records has an expiry.
+    expires: bool,
+    /// The time that its records say, once they are placed: the earliest.
+    written_at: Option<Timestamp>,
 }
 
 /// One record of a placed commit.
@@ -42,6 +56,7 @@ pub(crate) struct Placed<'a> {
     pub(crate) is_put: bool,
     pub(crate) value_len: u32,
     pub(crate) offset: u64,
+    pub(crate) expiry: Option<Timestamp>,
 }
 
 impl AsMut<Encoded> for Encoded {
@@ -53,10 +68,15 @@ impl AsMut<Encoded> for Encoded {
 impl Encoded {
     /// A single put, or with `None` a delete.
     pub(crate) fn single(key: &[u8], value: Option<&[u8]>) -> Option<Encoded> {
+        Encoded::single_until(key, value, None)
+    }
+
+    /// The same of a put that expires.
+    pub(crate) fn single_until(key: &[u8], value: Option<&[u8]>, expiry: Option<Timestamp>) -> Option<Encoded> {
         let mut commit = Encoded::default();
-        let len = HEADER_LEN + key.len() + value.map_or(0, <[u8]>::len) + 3;
+        let len = header_len(expiry) + key.len() + value.map_or(0, <[u8]>::len) + 3;
         commit.bytes.reserve_exact(len);
-        commit.push(key, value)?;
+        commit.push_until(key, value, expiry)?;
         Some(commit)
     }
 
@@ -71,14 +91,21 @@ impl Encoded {
 
     /// Adds a record. `None` if key or value is too long.
     pub(crate) fn push(&mut self, key: &[u8], value: Option<&[u8]>) -> Option<()> {
+        self.push_until(key, value, None)
+    }
+
+    /// The same of a put that expires. A delete does not.
+    pub(crate) fn push_until(&mut self, key: &[u8], value: Option<&[u8]>, expiry: Option<Timestamp>) -> Option<()> {
         let body = Body::new(key, value.unwrap_or_default())?;
+        let expiry = expiry.filter(|_| value.is_some());
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; HEADER_LEN]);
+        self.bytes.extend_from_slice(&[0; MAX_HEADER_LEN][..header_len(expiry)]);
         for part in [key, value.unwrap_or_default(), body.padding()] {
             self.bytes.extend_from_slice(part);
         }
         self.has_deletes |= value.is_none();
-        self.spans.push(Span { start, is_put: value.is_some(), body, location: None });
+        self.spans.push(Span { start, is_put: value.is_some(), expiry, body, location: None });
+        self.expires |= expiry.is_some();
         Some(())
     }
 
@@ -111,12 +138,22 @@ impl Encoded {
         self.spans.iter().map(|span| (self.key(span), span.location.filter(|_| span.is_put)))
     }
 
-    /// Key and value of each record; no value for deletes.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// When it was written, of a commit that was placed.
+    pub(crate) fn written_at(&self) -> Option<Timestamp> {
+        self.written_at
+    }
+
+    /// The earliest expiry of its records.
+    pub(crate) fn first_expiry(&self) -> Option<Timestamp> {
+        if self.expires { self.spans.iter().filter_map(|span| span.expiry).min() } else { None }
+    }
+
+    /// Key, value and expiry of each record; no value for deletes.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8], Option<Timestamp>)> {
         self.spans.iter().map(|span| {
             let key = self.key(span);
-            let start = span.start + HEADER_LEN + key.len();
-            (key, &self.bytes[start..start + span.body.value_len as usize])
+            let start = span.start + span.header_len() + key.len();
+            (key, &self.bytes[start..start + span.body.value_len as usize], span.expiry)
         })
     }
 
@@ -127,7 +164,8 @@ impl Encoded {
 
     /// Drops the records at which `keep` is false.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
-        let mut kept = Encoded { is_batch: self.is_batch, has_deletes: self.has_deletes, ..Encoded::default() };
+        let Encoded { is_batch, has_deletes, expires, .. } = *self;
+        let mut kept = Encoded { is_batch, has_deletes, expires, ..Encoded::default() };
         for (span, _) in self.spans.iter().zip(keep).filter(|(_, keep)| **keep) {
             let start = kept.bytes.len();
             kept.bytes.extend_from_slice(&self.bytes[span.start..span.start + span.len()]);
@@ -147,12 +185,14 @@ impl Encoded {
         let bytes = self.bytes.split_off(start);
         let spans = self.spans.split_off(at.min(self.spans.len()));
         let spans = spans.into_iter().map(|span| Span { start: span.start - start, ..span }).collect();
-        Encoded { bytes, spans, is_batch: self.is_batch, has_deletes: self.has_deletes }
+        let Encoded { is_batch, has_deletes, expires, .. } = *self;
+        Encoded { bytes, spans, is_batch, has_deletes, expires, written_at: None }
     }
 
     /// Takes back what was split off.
     pub(crate) fn absorb(&mut self, other: &Encoded) {
         let shift = self.content_len();
+        self.written_at = [self.written_at, other.written_at].into_iter().flatten().min();
         self.bytes.truncate(shift);
         self.bytes.extend_from_slice(&other.bytes[..other.content_len()]);
         self.spans.extend(other.spans.iter().map(|span| Span { start: span.start + shift, ..*span }));
@@ -168,6 +208,7 @@ impl Encoded {
     pub(crate) fn place(&mut self, at: Place<'_>, digest: &mut BatchDigest, last: bool) -> &[u8] {
         // A second attempt places anew.
         self.bytes.truncate(self.content_len());
+        self.written_at = Some(at.timestamp);
         let kinds = match self.is_batch {
             false => (RecordKind::Put, RecordKind::Delete),
             true => (RecordKind::BatchPut, RecordKind::BatchDelete),
@@ -177,11 +218,11 @@ impl Encoded {
                 kind: if span.is_put { kinds.0 } else { kinds.1 },
                 seq: at.seq,
                 timestamp: at.timestamp,
-                expiry: None,
+                expiry: span.expiry,
                 synced: at.synced && i == 0,
             };
             let header = encode_header(&fields, &span.body, at.file.placer(), at.offset + span.start as u64);
-            self.bytes[span.start..span.start + HEADER_LEN].copy_from_slice(header.as_slice());
+            self.bytes[span.start..span.start + span.header_len()].copy_from_slice(header.as_slice());
             span.location = Location::new(at.file.id(), at.offset + span.start as u64, span.len() as u64);
             if self.is_batch {
                 digest.push(header.crc());
@@ -203,6 +244,7 @@ impl Encoded {
             is_put: span.is_put,
             value_len: span.body.value_len,
             offset: offset + span.start as u64,
+            expiry: span.expiry,
         })
     }
 
@@ -217,7 +259,7 @@ impl Encoded {
     }
 
     fn key(&self, span: &Span) -> &[u8] {
-        let start = span.start + HEADER_LEN;
+        let start = span.start + span.header_len();
         &self.bytes[start..start + usize::from(span.body.key_len)]
     }
 }

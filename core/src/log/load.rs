@@ -85,16 +85,28 @@ pub(crate) struct Load {
     pub(super) parts: Vec<Part>,
     /// Bytes of the last part that are not written yet.
     buf: Vec<u8>,
+    first_expiry: Option<Timestamp>,
 }
 
 impl Load {
     pub(super) fn new(seq: SeqNo, timestamp: Timestamp, max_file_size: u64) -> Load {
-        Load { seq, timestamp, max_file_size, digest: BatchDigest::new(), parts: Vec::new(), buf: Vec::new() }
+        let (digest, parts, buf, first_expiry) = (BatchDigest::new(), Vec::new(), Vec::new(), None);
+        Load { seq, timestamp, max_file_size, digest, parts, buf, first_expiry }
     }
 
     /// The number of the commit that it is to be.
     pub(crate) fn seq(&self) -> SeqNo {
         self.seq
+    }
+
+    /// The earliest expiry of its records.
+    pub(crate) fn first_expiry(&self) -> Option<Timestamp> {
+        self.first_expiry
+    }
+
+    /// The time that its records say.
+    pub(crate) fn written_at(&self) -> Timestamp {
+        self.timestamp
     }
 
     /// Bytes of all its files.
@@ -127,20 +139,26 @@ impl Load {
     /// Adds a put. Gives where it is, the file by its number within the load, from 1, and its length.
     ///
     /// REQUIRES: there is a part for it ([`Load::needs_part`]). Gives `None` if key or value is too long.
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<Option<(Location, u64)>> {
+    pub(crate) fn put(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        expiry: Option<Timestamp>,
+    ) -> Result<Option<(Location, u64)>> {
         let Some(body) = Body::new(key, value) else { return Ok(None) };
         let number = FileId(u32::try_from(self.parts.len()).unwrap_or(u32::MAX));
         let Some(part) = self.parts.last_mut() else { return Ok(None) };
         let (seq, timestamp, offset) = (self.seq, self.timestamp, part.end);
-        let fields = RecordFields { kind: RecordKind::BatchPut, seq, timestamp, expiry: None, synced: false };
+        let fields = RecordFields { kind: RecordKind::BatchPut, seq, timestamp, expiry, synced: false };
         let header = encode_header(&fields, &body, part.placer, offset);
-        let len = body.record_len(false);
+        let len = body.record_len(expiry.is_some());
         let Some(location) = Location::new(number, offset, len) else { return Ok(None) };
+        self.first_expiry = [self.first_expiry, expiry].into_iter().flatten().min();
         self.digest.push(header.crc());
         part.seal.add(seq, timestamp);
         if let Some(hint) = &mut part.hint {
             let kind = RecordKind::Put;
-            hint.push(&HintEntry { kind, offset, value_len: body.value_len, seq, expiry: None, key });
+            hint.push(&HintEntry { kind, offset, value_len: body.value_len, seq, expiry, key });
         }
         (part.last_record, part.end) = (offset, offset + len);
         for bytes in [header.as_slice(), key] {
@@ -205,8 +223,8 @@ impl Load {
             let mut at = DATA_START;
             while at < part.end {
                 let header = read_record(part, at, &mut record)?;
-                let timestamp = self.timestamp;
-                let fields = RecordFields { kind: header.kind, seq, timestamp, expiry: None, synced: false };
+                let (timestamp, expiry) = (self.timestamp, header.expiry);
+                let fields = RecordFields { kind: header.kind, seq, timestamp, expiry, synced: false };
                 let mut bytes = Vec::new();
                 match header.kind {
                     RecordKind::Seal => {

@@ -557,7 +557,7 @@ impl LogWriter {
                     offset: record.offset,
                     value_len: record.value_len,
                     seq,
-                    expiry: None,
+                    expiry: record.expiry,
                     key: record.key,
                 });
             }

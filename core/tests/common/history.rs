@@ -9,6 +9,7 @@ use bitcask::vfs::sim::SimVfs;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bitcask::{BulkOptions, Db, FileId, IterOptions, MergeOptions, Options, WriteOptions};
 
@@ -150,6 +151,12 @@ pub(crate) fn step_on(
             return;
         }
         Step::Tick(ms) => return disk.advance(*ms),
+        Step::Sweep => {
+            write(db, step).expect("it sweeps");
+            assert_eq!(dump(db).expect("it reads"), *history.last(), "a sweep changed the contents");
+            assert_eq!(db.len().expect("len"), history.last().len() as u64, "what had expired is deleted");
+            return;
+        }
         Step::MergeBeside(set, writes) => {
             merge_beside(db, disk, always, *set, writes, history);
             assert_eq!(dump(db).expect("it reads"), *history.last(), "a merge changed the contents");
@@ -167,6 +174,9 @@ pub(crate) fn step_on(
         step => {
             let existed = write(db, step).expect("it writes");
             let changes = changes_of(step);
+            if let Step::Expiring(_) = step {
+                disk.advance(1);
+            }
             if let Step::Delete(key) = step {
                 assert_eq!(existed, history.last().contains_key(key), "delete tells whether the key was there");
             }
@@ -196,7 +206,8 @@ pub(crate) fn changes_of(step: &Step) -> Vec<Change> {
             all.extend(changes.iter().cloned());
             all.into_iter().collect()
         }
-        Step::Sync | Step::Reopen | Step::Tick(_) | Step::Merge(_) | Step::MergeBeside(..) => Vec::new(),
+        Step::Expiring(puts) => puts.iter().map(|(key, _)| (key.clone(), None)).collect(),
+        Step::Sync | Step::Reopen | Step::Tick(_) | Step::Sweep | Step::Merge(_) | Step::MergeBeside(..) => Vec::new(),
     }
 }
 
@@ -266,6 +277,16 @@ pub(crate) fn write(db: &Db, step: &Step) -> bitcask::Result<bool> {
             load.finish().map(|()| true)
         }
         Step::Sync => db.sync().map(|()| true),
+        Step::Sweep => db.sweep_expired().map(|_| true),
+        Step::Expiring(puts) => {
+            let ttl = Duration::from_millis(1);
+            if let [(key, value)] = &puts[..] {
+                return db.put_with_ttl(key, value, ttl).map(|()| true);
+            }
+            let mut batch = db.batch();
+            puts.iter().try_for_each(|(key, value)| batch.put_with_ttl(key, value, ttl))?;
+            batch.commit().map(|()| true)
+        }
         Step::Merge(set) | Step::MergeBeside(set, _) => {
             // Counting what is in the files may fail by itself; it is the merge that has to say what is wrong.
             db.merge(&merge_options(db, *set).unwrap_or_default()).map(|_| true)

@@ -34,6 +34,9 @@ pub(crate) enum Step {
     MergeBeside(u64, Vec<Step>),
     /// The clock goes on by so many milliseconds.
     Tick(u64),
+    /// Puts, several as a batch, that expire a millisecond later, which the clock then goes on by.
+    Expiring(Vec<(Vec<u8>, Vec<u8>)>),
+    Sweep,
 }
 
 /// Steps, and the file size that they are made for.
@@ -105,6 +108,34 @@ pub(crate) fn all(small: bool) -> Vec<Workload> {
         merge_beside_writes(n(60)),
         delete_merge_merge_reopen(n(40)),
     ]
+}
+
+/// Values that expire over ones that don't, alone and in batches over several files, with sweeps and merges of everything and of some files.
+pub(crate) fn expiry(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i * 5 % 9);
+        let expiring = |j: usize| {
+            let k = key((i * 3 + j) % 9);
+            (k.clone(), value(&k, 3000 + i * 10 + j, 200 + j * 400))
+        };
+        steps.push(Step::Put(k.clone(), value(&k, i, i % 5 * 150)));
+        match i % 6 {
+            0 | 3 => steps.push(Step::Expiring(vec![(k.clone(), value(&k, 1000 + i, 60))])),
+            1 => steps.push(Step::Expiring((0..1 + i % 5).map(expiring).collect())),
+            2 => steps.push(Step::Sweep),
+            4 => steps.push(Step::Delete(key(i % 9))),
+            _ => steps.push(Step::Batch(changes(i, 3, 90))),
+        }
+        match i % 9 {
+            2 => steps.push(Step::Merge(u64::MAX)),
+            4 => steps.push(Step::Sync),
+            6 => steps.push(Step::Merge(0x5555_5555 << (i % 2))),
+            7 => steps.push(Step::Reopen),
+            _ => {}
+        }
+    }
+    Workload { name: "expiry", max_file_size: 4096, steps }
 }
 
 fn put(n: usize) -> Workload {

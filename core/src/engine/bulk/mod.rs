@@ -16,11 +16,12 @@ mod entries;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::index::Change;
 use crate::log::{Encoded, Load, LogWriter, NewFiles};
-use crate::types::{FileId, SeqNo};
+use crate::types::{FileId, SeqNo, Timestamp};
 
 use super::store::Store;
 use super::write::too_large;
@@ -55,11 +56,11 @@ impl Bulk {
     }
 
     /// Adds a pair. After an error there is nothing but that error.
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<Timestamp>) -> Result<()> {
         self.store.check_usable()?;
         let outcome = match &mut self.state {
             State::Batch(batch) => {
-                batch.push(key, Some(value)).ok_or_else(too_large)?;
+                batch.push_until(key, Some(value), expiry).ok_or_else(too_large)?;
                 let max_file_size = self.store.config.max_file_size;
                 if self.is_atomic {
                     if batch.log_len() < SMALL.min(max_file_size / 4) { Ok(()) } else { self.move_to_files() }
@@ -70,10 +71,15 @@ impl Bulk {
                     self.store.submit(self.store.job(without_repeats(batch), false)).map(|_| ())
                 }
             }
-            State::Files(load, entries) => self.store.add_to_load(load, entries, key, value),
+            State::Files(load, entries) => self.store.add_to_load(load, entries, (key, value, expiry)),
             State::Failed(error) => return Err(error.clone()),
         };
         outcome.map_err(|error| self.fail(error))
+    }
+
+    /// See [`Store::deadline`].
+    pub(crate) fn deadline(&self, ttl: Duration) -> Option<Timestamp> {
+        self.store.deadline(ttl)
     }
 
     /// Makes all of it visible.
@@ -97,7 +103,7 @@ impl Bulk {
         let load = self.store.with_open_log(LogWriter::begin_load)?;
         self.state = State::Files(Box::new(load), Entries::default());
         let State::Files(load, entries) = &mut self.state else { return Ok(()) };
-        batch.pairs().try_for_each(|(key, value)| self.store.add_to_load(load, entries, key, value))
+        batch.pairs().try_for_each(|pair| self.store.add_to_load(load, entries, pair))
     }
 
     fn fail(&mut self, error: Error) -> Error {
@@ -132,12 +138,17 @@ impl Drop for Bulk {
 }
 
 impl Store {
-    fn add_to_load(&self, load: &mut Load, entries: &mut Entries, key: &[u8], value: &[u8]) -> Result<()> {
+    fn add_to_load(
+        &self,
+        load: &mut Load,
+        entries: &mut Entries,
+        (key, value, expiry): (&[u8], &[u8], Option<Timestamp>),
+    ) -> Result<()> {
         if load.needs_part(key.len() as u64 + value.len() as u64) {
             load.seal()?;
             self.with_open_log(|log| log.add_part(load))?;
         }
-        let (location, len) = load.put(key, value)?.ok_or_else(too_large)?;
+        let (location, len) = load.put(key, value, expiry)?.ok_or_else(too_large)?;
         entries.push(key, location, len);
         Ok(())
     }
@@ -171,7 +182,8 @@ impl Store {
         entries.settle(first);
         let is_due = self.is_checkpoint_due(bytes, true);
         self.files.add(files);
-        self.publish_load(seq, first, entries).map_err(|error| log.stop(error))?;
+        let times = (load.first_expiry(), load.written_at());
+        self.publish_load(seq, first, times, entries).map_err(|error| log.stop(error))?;
         if is_due {
             self.keep_index(log);
         }
@@ -189,8 +201,15 @@ impl Store {
     }
 
     /// Puts all entries into the index, at once for every reader.
-    fn publish_load(&self, seq: SeqNo, first: FileId, entries: &mut Entries) -> Result<()> {
+    fn publish_load(
+        &self,
+        seq: SeqNo,
+        first: FileId,
+        (first_expiry, written_at): (Option<Timestamp>, Timestamp),
+        entries: &mut Entries,
+    ) -> Result<()> {
         let _gate = self.gate.write();
+        self.expiry.comes(first_expiry, Some(written_at));
         if self.history.is_needed() {
             // Each key once.
             entries.sort();

@@ -197,7 +197,7 @@ impl Store {
         }
         self.saving.unkept.store(0, Ordering::Relaxed);
         let place = if synced { log.covered() } else { log.covers() };
-        recovery::covered(&place, self.store_id, self.files.load().all())
+        recovery::covered(&place, self.store_id, self.files.load().all(), self.expiry.has_records())
     }
 
     fn save_beside(&self, covered: Covered) -> Result<()> {

@@ -98,6 +98,11 @@ impl Store {
         }
         let _running = self.merging.begin()?;
         self.check_mergeable()?;
+        // What has expired is dead from here on, to the policy too.
+        let mut pace = Pace::new(self, options, MergeProgress::default());
+        pace.look()?;
+        let swept_keys = self.sweep(&mut |bytes| pace.read(bytes))?;
+        let progress = pace.progress;
         let groups = match &options.files {
             Some(files) => {
                 self.check_ids(files)?;
@@ -119,10 +124,9 @@ impl Store {
                 None => Vec::new(),
             },
         };
-        let mut report = MergeReport::default();
+        let mut report = MergeReport { swept_keys, ..MergeReport::default() };
         let total = groups.iter().map(|group| self.bytes_of(group)).sum();
-        let progress = MergeProgress { bytes_total: total, ..MergeProgress::default() };
-        let mut pace = Pace::new(self, options, progress);
+        let mut pace = Pace::new(self, options, MergeProgress { bytes_total: total, ..progress });
         pace.look()?;
         for group in groups {
             self.merge_group(&group, &mut pace, &mut report)?;

@@ -48,6 +48,8 @@ pub(super) struct Packet {
     /// Whose they are, and what they are to its account.
     pub(super) file: FileId,
     pub(super) account: Account,
+    /// One of them has an expiry.
+    pub(super) expires: bool,
     /// Up to where in the data file these and all before them speak.
     pub(super) reached: u64,
 }
@@ -55,7 +57,7 @@ pub(super) struct Packet {
 impl Packet {
     fn new(file: FileId) -> Packet {
         let (keys, changes, account) = (Vec::new(), Vec::new(), Account::default());
-        Packet { keys, changes, max_seq: SeqNo::ZERO, file, account, reached: 0 }
+        Packet { keys, changes, max_seq: SeqNo::ZERO, file, account, expires: false, reached: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,6 +74,7 @@ impl Packet {
         self.changes.push((start..self.keys.len(), hinted(self.file, entry)));
         self.account.hinted(self.file, entry);
         self.max_seq = self.max_seq.max(entry.seq);
+        self.expires |= entry.expiry.is_some();
     }
 
     fn sort(&mut self) {

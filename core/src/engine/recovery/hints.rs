@@ -84,6 +84,7 @@ impl Replay<'_> {
                 }
             };
             for entry in block.entries().map_while(Result::ok) {
+                self.expires(entry.expiry.is_some());
                 self.applier.change(entry.key, hinted(file.id(), &entry), Counted::hinted(file.id(), &entry))?;
                 entries += 1;
             }
@@ -101,6 +102,7 @@ impl Replay<'_> {
                 Some(Said::Nothing) => return Ok(()),
                 Some(Said::Begins(header)) => self.begin_hint(file, &header, progress)?,
                 Some(Said::Packet(packet)) => {
+                    self.expires(packet.expires);
                     self.applier.packet(&packet)?;
                     entries += packet.len() as u64;
                     self.config.progress.at(packet.reached, self.records() + entries)?;

@@ -22,6 +22,7 @@ impl Replay<'_> {
                     progress.sealed = header.kind == RecordKind::Seal;
                     if header.kind.has_key() {
                         progress.tell(offset, &header, scanner.key());
+                        self.expires(header.expiry.is_some());
                         self.change(file, offset, &header, scanner.key())?;
                     }
                     self.last_seq = self.last_seq.max(header.seq);

@@ -23,6 +23,7 @@ impl Replay<'_> {
         if header.synced {
             self.stable_to(position);
         }
+        self.expires(header.expiry.is_some());
         progress.sealed = header.kind == RecordKind::Seal;
         progress.is_marked = false;
         progress.witness = offset;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
@@ -105,6 +106,8 @@ pub(crate) struct ReplayConfig<'a> {
     pub(crate) until: SeqNo,
     /// The accounts of what is before `start`; empty ones without it. Without them none are kept. A live index keeps them itself.
     pub(crate) ledger: Option<Ledger>,
+    /// Is set before the index gets a record that has an expiry, and perhaps for one that it does not get.
+    pub(crate) expires: &'a AtomicBool,
 }
 
 /// Reads all files of a survey into an empty index, or the log from a place on into one that has what is before it.
@@ -222,10 +225,18 @@ impl InFile {
 }
 
 impl Replay<'_> {
+    /// Something that the index may get has an expiry.
+    pub(super) fn expires(&self, it_does: bool) {
+        if it_does {
+            self.config.expires.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Takes over what is known at the place where reading begins.
     fn begin(&mut self) {
         let Some(start) = self.config.start else { return };
         self.report.index_from = Some(start.seq);
+        self.expires(start.expires);
         self.stable_to(start.position);
         self.last_seq = start.seq;
         self.complete_seq = start.seq;

@@ -28,10 +28,17 @@ pub(crate) struct Start {
     pub(crate) seal: Seal,
     /// Offset of the record that ends there; 0 at the beginning of a file.
     pub(crate) witness: u64,
+    /// A record before it may have an expiry.
+    pub(crate) expires: bool,
 }
 
 /// What to write down with an index that has what all commits up to a place did. `None` if the place could not be recognised again.
-pub(crate) fn covered(log: &LogCovered, store_id: u64, files: &[Arc<DataFile>]) -> Option<index::Covered> {
+pub(crate) fn covered(
+    log: &LogCovered,
+    store_id: u64,
+    files: &[Arc<DataFile>],
+    expires: bool,
+) -> Option<index::Covered> {
     let witness = match log.witness {
         0 if log.position.offset > DATA_START => return None,
         0 => (0, 0),
@@ -46,6 +53,7 @@ pub(crate) fn covered(log: &LogCovered, store_id: u64, files: &[Arc<DataFile>]) 
         file: log.position.file.0,
         files: digest(files, log.position.file),
         seal: log.seal,
+        expires,
     };
     Some(index::Covered(covered.encode()))
 }
@@ -79,7 +87,7 @@ pub(crate) fn start(survey: &Survey, covered: &index::Covered) -> Result<Start, 
         return no("it was made for another log");
     }
     let position = LogPosition { file: id, offset: covered.offset };
-    Ok(Start { position, seq: covered.seq, seal: covered.seal, witness })
+    Ok(Start { position, seq: covered.seq, seal: covered.seal, witness, expires: covered.expires })
 }
 
 /// The crc of the record from one offset to another, if there is a valid header.

@@ -260,6 +260,17 @@ impl From<&RecordHeader> for Brief {
     }
 }
 
+/// When a record was written, of one whose header is known to be valid.
+#[inline]
+#[must_use]
+pub fn timestamp_of(record: &[u8]) -> Timestamp {
+    /// Where the field is: 48 bits.
+    const AT: usize = 14;
+    let field = record.get(AT..).and_then(|field| field.first_chunk()).copied().unwrap_or_default();
+    let [t0, t1, t2, t3, t4, t5] = field;
+    Timestamp(u64::from_le_bytes([t0, t1, t2, t3, t4, t5, 0, 0]))
+}
+
 /// [`peek_header`] and, with `verify`, [`check_body`] for who reads puts by the million: whether `record` begins with a valid put that
 /// lies in it as a whole. `None` is no verdict: those two tell what it is instead.
 ///

@@ -10,7 +10,8 @@ mod encode;
 mod tests;
 
 pub use decode::{
-    BodyHasher, Brief, Invalid, Record, RecordHeader, check_body, check_put, decode_record, peek_header, verify_body,
+    BodyHasher, Brief, Invalid, Record, RecordHeader, check_body, check_put, decode_record, peek_header, timestamp_of,
+    verify_body,
 };
 pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
 
