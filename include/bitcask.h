@@ -214,6 +214,9 @@
 // is room; an event loop that must never wait keeps count of what it has under way.
 #define BITCASK_ASYNC_BYTES 67108864
 
+// What bitcask_ttl and its like say of a key that does not expire.
+#define BITCASK_NO_EXPIRY UINT64_MAX
+
 // Hints and data files are read into the index.
 #define BITCASK_OPEN_READ 0
 
@@ -1451,6 +1454,192 @@ int32_t bitcask_txn_rollback(struct bitcask_txn *txn, struct bitcask_error **err
 
 // Frees a transaction; one that was not committed is discarded. Does nothing for NULL, or if it was freed before.
 void bitcask_txn_free(struct bitcask_txn *txn);
+
+// Records count as absent so many milliseconds after they were written, by the clock, unless they have an expiry of their own
+// (bitcask_put_ttl, bitcask_expire). Nothing of it is stored: it holds for this opening, for all that the store has. 0, the
+// default, is none.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_expiry(struct bitcask_options *options,
+                                   uint64_t milliseconds,
+                                   struct bitcask_error **error);
+
+// As bitcask_put; the key counts as absent after ttl_ms milliseconds from now on, for every call and without anybody doing anything for it. With 0 the
+// key is deleted instead; what goes beyond the range of times is for ever. A later put without ttl has no expiry; bitcask_fetch_add keeps it.
+//
+// Times are those of the system's clock: if it jumps, forwards or back, that changes what has expired, and nothing else. Snapshots, iterators and
+// transactions go by the time at which they began.
+//
+// Errors: as bitcask_put.
+int32_t bitcask_put_ttl(struct bitcask_db *db,
+                        const uint8_t *key,
+                        size_t key_len,
+                        const uint8_t *value,
+                        size_t value_len,
+                        uint64_t ttl_ms,
+                        uint32_t flags,
+                        struct bitcask_error **error);
+
+// As bitcask_put_if_absent, with a ttl as in bitcask_put_ttl: so a lock that nobody keeps for ever.
+//
+// Errors: as bitcask_put_if_absent.
+int32_t bitcask_put_if_absent_ttl(struct bitcask_db *db,
+                                  const uint8_t *key,
+                                  size_t key_len,
+                                  const uint8_t *value,
+                                  size_t value_len,
+                                  uint64_t ttl_ms,
+                                  uint32_t flags,
+                                  bool *stored,
+                                  struct bitcask_error **error);
+
+// As bitcask_put_async, with a ttl as in bitcask_put_ttl, which counts from this call on.
+//
+// Errors: as bitcask_put_async.
+int32_t bitcask_put_ttl_async(struct bitcask_db *db,
+                              const uint8_t *key,
+                              size_t key_len,
+                              const uint8_t *value,
+                              size_t value_len,
+                              uint64_t ttl_ms,
+                              uint32_t flags,
+                              bitcask_write_callback callback,
+                              void *user_data,
+                              struct bitcask_error **error);
+
+// Has a key expire ttl_ms milliseconds from now on, in place of when it would have; with 0 it is deleted. Tells in *found (which may be NULL) whether
+// the key is there. The record is written anew, with its value. flags as for bitcask_put.
+//
+// Errors: as bitcask_compare_and_swap.
+int32_t bitcask_expire(struct bitcask_db *db,
+                       const uint8_t *key,
+                       size_t key_len,
+                       uint64_t ttl_ms,
+                       uint32_t flags,
+                       bool *found,
+                       struct bitcask_error **error);
+
+// Takes away a key's own expiry, and tells in *had (which may be NULL) whether it had one. The record is written anew, with its value, if it had. flags as for
+// bitcask_put.
+//
+// Errors: as bitcask_compare_and_swap.
+int32_t bitcask_persist(struct bitcask_db *db,
+                        const uint8_t *key,
+                        size_t key_len,
+                        uint32_t flags,
+                        bool *had,
+                        struct bitcask_error **error);
+
+// Tells in *ttl_ms how many milliseconds a key is left, by its own expiry or bitcask_options_set_expiry; BITCASK_NO_EXPIRY if it does not
+// expire. Reads no value.
+//
+// Errors: BITCASK_NOT_FOUND (without an error object) if there is no such key, or it has expired; else as bitcask_get.
+int32_t bitcask_ttl(struct bitcask_db *db,
+                    const uint8_t *key,
+                    size_t key_len,
+                    uint64_t *ttl_ms,
+                    struct bitcask_error **error);
+
+// Deletes what has expired by now, and tells in *keys (which may be NULL) how many keys that were. Nothing needs it but bitcask_len, which counts what
+// has expired until it is swept, and the disk: a merge can give back only what is deleted, and begins with a sweep of its own. Writes go on beside it,
+// and a key that is written meanwhile stays. It looks at the header of every record, unless nothing can have expired since the last one.
+//
+// Errors: as bitcask_delete; what was swept until then stays so.
+int32_t bitcask_sweep_expired(struct bitcask_db *db,
+                              uint64_t *keys,
+                              struct bitcask_error **error);
+
+// As bitcask_batch_put, with a ttl as in bitcask_put_ttl, which counts from this call on.
+//
+// Errors: as bitcask_batch_put.
+int32_t bitcask_batch_put_ttl(struct bitcask_batch *batch,
+                              const uint8_t *key,
+                              size_t key_len,
+                              const uint8_t *value,
+                              size_t value_len,
+                              uint64_t ttl_ms,
+                              struct bitcask_error **error);
+
+// Puts the value that a key has now (of the batch, else of the store) once more, to expire ttl_ms milliseconds from this call on; with 0 it is deleted.
+// Tells in *found (which may be NULL) whether the key is there. What others write until the commit is overwritten.
+//
+// Errors: as bitcask_batch_get.
+int32_t bitcask_batch_expire(struct bitcask_batch *batch,
+                             const uint8_t *key,
+                             size_t key_len,
+                             uint64_t ttl_ms,
+                             bool *found,
+                             struct bitcask_error **error);
+
+// Puts the value that a key has now once more, without an expiry of its own, and tells in *had (which may be NULL) whether it had one. As
+// bitcask_batch_expire.
+//
+// Errors: as bitcask_batch_get.
+int32_t bitcask_batch_persist(struct bitcask_batch *batch,
+                              const uint8_t *key,
+                              size_t key_len,
+                              bool *had,
+                              struct bitcask_error **error);
+
+// As bitcask_ttl, of what the store would be if the batch were committed now.
+//
+// Errors: as bitcask_batch_get.
+int32_t bitcask_batch_ttl(struct bitcask_batch *batch,
+                          const uint8_t *key,
+                          size_t key_len,
+                          uint64_t *ttl_ms,
+                          struct bitcask_error **error);
+
+// As bitcask_txn_put, with a ttl as in bitcask_put_ttl, which counts from this call on. The transaction's own reads go by the time at which it began.
+//
+// Errors: as bitcask_txn_put.
+int32_t bitcask_txn_put_ttl(struct bitcask_txn *txn,
+                            const uint8_t *key,
+                            size_t key_len,
+                            const uint8_t *value,
+                            size_t value_len,
+                            uint64_t ttl_ms,
+                            struct bitcask_error **error);
+
+// Reads a key as bitcask_txn_get_for_update does and puts it once more, to expire ttl_ms milliseconds from this call on; with 0 it is deleted. Tells in
+// *found (which may be NULL) whether the key is there.
+//
+// Errors: as bitcask_txn_get.
+int32_t bitcask_txn_expire(struct bitcask_txn *txn,
+                           const uint8_t *key,
+                           size_t key_len,
+                           uint64_t ttl_ms,
+                           bool *found,
+                           struct bitcask_error **error);
+
+// Reads a key as bitcask_txn_get_for_update does and takes away its own expiry. Tells in *had (which may be NULL) whether it had one.
+//
+// Errors: as bitcask_txn_get.
+int32_t bitcask_txn_persist(struct bitcask_txn *txn,
+                            const uint8_t *key,
+                            size_t key_len,
+                            bool *had,
+                            struct bitcask_error **error);
+
+// As bitcask_ttl, from the time on at which the transaction began. Reads the key as bitcask_txn_get does.
+//
+// Errors: as bitcask_txn_get.
+int32_t bitcask_txn_ttl(struct bitcask_txn *txn,
+                        const uint8_t *key,
+                        size_t key_len,
+                        uint64_t *ttl_ms,
+                        struct bitcask_error **error);
+
+// As bitcask_bulk_put, with a ttl as in bitcask_put_ttl, which counts from this call on and is at least 1.
+//
+// Errors: as bitcask_bulk_put; BITCASK_INVALID_ARGUMENT if ttl_ms is 0, after which the load goes on without the pair.
+int32_t bitcask_bulk_put_ttl(struct bitcask_bulk *bulk,
+                             const uint8_t *key,
+                             size_t key_len,
+                             const uint8_t *value,
+                             size_t value_len,
+                             uint64_t ttl_ms,
+                             struct bitcask_error **error);
 
 // Has callback told of the progress of each opening with these options: when it begins, once in 8 MiB of data files, and when all was
 // read. NULL tells nobody, which is the default.
