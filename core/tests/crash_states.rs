@@ -14,10 +14,10 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use bitcask::Options;
 use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
+use bitcask::{IndexKind, Options};
 
 use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
 use common::workload::{self, Step, Workload, value};
@@ -369,7 +369,8 @@ fn checkpoint_beside_writers() {
     let (start, count) = (Instant::now(), Counter::default());
     for seed in 0..4 {
         let workload = workload::mixed("mixed, the index saved beside", 300, 4096, 40 + seed);
-        let options = workload.options(bitcask::Durability::None).checkpoint_bytes(1);
+        let kind = [IndexKind::BTree, IndexKind::Hash][seed as usize % 2];
+        let options = workload.options(bitcask::Durability::None).index(kind).checkpoint_bytes(1);
         let recorded = record(&workload, &options, false, |_| {});
         let ops = recorded.disk.ops();
         let saved =
