@@ -4,7 +4,7 @@ mod common;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter};
 use bitcask::vfs::op::OpKind;
@@ -312,5 +312,49 @@ fn what_has_expired_is_told_as_the_clock_says() {
         assert_eq!(files.iter().map(|file| file.expired_records).sum::<u64>(), 13);
         db.merge(&MergeOptions::new().everything(true)).expect("it merges");
         assert_eq!(db.file_stats().expect("figures"), db.recount().expect("it counts"));
+    }
+}
+
+/// However they were written, and whether each has an expiry or the store an age.
+#[test]
+fn what_has_expired_is_told_of_writes_of_every_kind() {
+    const NOW: u64 = 1_700_000_000_000;
+    let seconds = Duration::from_secs;
+    for (kind, io) in KINDS.iter().flat_map(|&kind| IO_KINDS.map(|io| (kind, io))) {
+        for age in [None, Some(seconds(40))] {
+            let mut options = quiet().index(kind).io(io).max_file_size(16 << 10).checkpoint_bytes(8 << 10);
+            if let Some(age) = age {
+                options = options.expiry(age);
+            }
+            let disk = SimVfs::new(3);
+            disk.set_now(Timestamp(NOW));
+            let db = open(disk.clone(), &options).expect("it opens");
+            let mut load = db.bulk_load(BulkOptions::new()).expect("a load");
+            for n in 0..200 {
+                load.put_with_ttl(&key(n), &vec![1; 20 + n], seconds(10 + n as u64 % 3)).expect("it loads");
+            }
+            load.finish().expect("it is done");
+            for n in 0..40 {
+                db.put_with_ttl(&key(n), &vec![2; n], seconds(20)).expect("it writes");
+            }
+            let mut batch = db.batch();
+            batch.put_with_ttl(b"a", b"1", seconds(30)).expect("it is added");
+            batch.put(b"b", b"1").expect("it is added");
+            batch.commit().expect("it writes");
+            let expired = |db: &Db, passed: u64| {
+                disk.set_now(Timestamp(NOW + passed * 1000));
+                let files = db.file_stats().expect("figures");
+                assert_eq!(files, db.recount().expect("it counts"), "{kind:?}, {io:?}, {age:?}, {passed} s");
+                files.iter().map(|file| file.expired_records).sum::<u64>()
+            };
+            let told = |db: &Db| [0, 10, 12, 20, 30, 40].map(|passed| expired(db, passed));
+            // Of the 160 that are left of the load 53, 54 and 53 go after 10, 11 and 12 seconds.
+            let by_age = u64::from(age.is_some());
+            assert_eq!(told(&db), [0, 53, 160, 200, 201, 201 + by_age], "{kind:?}, {io:?}, {age:?}");
+            disk.set_now(Timestamp(NOW));
+            db.close().expect("it closes");
+            let db = open(disk.clone(), &options).expect("it opens");
+            assert_eq!(told(&db), [0, 53, 160, 200, 201, 201 + by_age], "{kind:?}, {io:?}, {age:?}: opened again");
+        }
     }
 }

@@ -277,11 +277,11 @@ impl Store {
         let old = changes.first().and_then(|change| change.old);
         if applied.is_ok() {
             self.accounts.with(|ledger| {
-                for (change, (location, len, is_put)) in changes.iter().zip(commit.records()) {
+                for (change, (location, len, is_put, expiry)) in changes.iter().zip(commit.records()) {
                     let Some(location) = location else { continue };
                     let account = ledger.of(location.file());
                     if is_put {
-                        account.put(location, len, seq, None)
+                        account.put(location, len, seq, expiry)
                     } else {
                         account.delete(len, seq)
                     }

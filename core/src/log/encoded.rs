@@ -157,9 +157,9 @@ impl Encoded {
         })
     }
 
-    /// Each record that was placed: where, its whole length, and whether it is a put.
-    pub(crate) fn records(&self) -> impl Iterator<Item = (Option<Location>, u64, bool)> {
-        self.spans.iter().map(|span| (span.location, span.len() as u64, span.is_put))
+    /// Each record that was placed: where, its whole length, whether it is a put, and its expiry.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (Option<Location>, u64, bool, Option<Timestamp>)> {
+        self.spans.iter().map(|span| (span.location, span.len() as u64, span.is_put, span.expiry))
     }
 
     /// Drops the records at which `keep` is false.

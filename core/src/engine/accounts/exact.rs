@@ -55,6 +55,8 @@ impl Store {
         for file in &files {
             let Some(account) = ledger.get(file.id()) else { continue };
             let has_expired = account.expiring.records > 0 && account.expiring.first <= now;
+            // The accounts know no ages.
+            let has_expired = has_expired || (self.expiry.is_by_age() && account.totals().live_records > 0);
             if has_expired || !(account.is_exact() || account.is_listed()) {
                 let Some((account, gone)) = self.go_through(file, now)? else { continue };
                 ledger.put_in(file.id(), account);
@@ -129,14 +131,16 @@ impl Store {
     /// All puts of a file before a place with numbers up to one, in their order, and whether the index names them.
     fn puts_of(&self, file: &DataFile, end: u64, last: SeqNo) -> Result<Vec<Put>> {
         let mut found = Found { store: self, page: KeyPage::new(), asked: Vec::new(), puts: Vec::new() };
-        let from = found.read_hint(file, end, last)?.unwrap_or(DATA_START);
+        // Hints know no ages.
+        let hinted = if self.expiry.is_by_age() { None } else { found.read_hint(file, end, last)? };
+        let from = hinted.unwrap_or(DATA_START);
         let mut scanner = Scanner::new(file, from, SeqNo::ZERO);
         loop {
             match scanner.next()? {
                 Item::Record { offset, .. } if offset >= end => break,
                 Item::Record { offset, header } if header.kind.is_put() && header.seq <= last => {
                     if let Some(location) = Location::new(file.id(), offset, header.record_len()) {
-                        found.put(scanner.key(), location, header.record_len(), header.expiry)?;
+                        found.put(scanner.key(), location, header.record_len(), self.expiry.end_of_header(&header))?;
                     }
                 }
                 Item::Record { .. } | Item::Damage { .. } => {}

@@ -53,7 +53,7 @@ impl Store {
                     continue;
                 }
                 account.revive(location);
-                if header.expiry.is_some_and(|at| at <= now) {
+                if self.expiry.end_of_header(&header).is_some_and(|at| at <= now) {
                     gone.records += 1;
                     gone.bytes += len;
                 }

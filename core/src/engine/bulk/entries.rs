@@ -3,7 +3,7 @@
 //! 16 bytes and the key for each pair, and while they are sorted 16 more.
 
 use crate::index::order::head;
-use crate::types::{FileId, Location, SeqNo};
+use crate::types::{FileId, Location, SeqNo, Timestamp};
 
 use super::super::accounts::{Account, Ledger};
 
@@ -25,9 +25,9 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Adds one, and the length of its record.
-    pub(super) fn push(&mut self, key: &[u8], location: Location, len: u64) {
-        self.counted.of(location.file()).put(location, len, SeqNo::ZERO, None);
+    /// Adds one, and the length and expiry of its record.
+    pub(super) fn push(&mut self, key: &[u8], location: Location, len: u64, expiry: Option<Timestamp>) {
+        self.counted.of(location.file()).put(location, len, SeqNo::ZERO, expiry);
         match self.entries.last() {
             None => self.shared = key.len(),
             Some(&last) => {
@@ -113,7 +113,7 @@ mod tests {
             let mut map = std::collections::BTreeMap::new();
             for (i, key) in keys.iter().enumerate() {
                 let offset = 128 + 4 * i as u64;
-                entries.push(key, Location::new(FileId(1 + i as u32 % 3), offset, 64).unwrap(), 64);
+                entries.push(key, Location::new(FileId(1 + i as u32 % 3), offset, 64).unwrap(), 64, None);
                 map.insert(key.clone(), Location::new(FileId(7 + i as u32 % 3), offset, 64).unwrap());
             }
             prop_assert!(!ascending || !entries.is_unsorted);

@@ -149,7 +149,7 @@ impl Store {
             self.with_open_log(|log| log.add_part(load))?;
         }
         let (location, len) = load.put(key, value, expiry)?.ok_or_else(too_large)?;
-        entries.push(key, location, len);
+        entries.push(key, location, len, expiry);
         Ok(())
     }
 
