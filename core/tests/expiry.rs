@@ -85,10 +85,8 @@ fn every_way_of_opening_knows_that_something_may_expire() {
                         // The saved index names the record, and nothing behind it tells of an expiry.
                         db.close().expect("close");
                         let db = open(disk.clone(), &options).expect("it opens");
-                        assert!(
-                            db.open_report().index_from.is_some()
-                                == (index == IndexKind::BTree || index == IndexKind::BPTree)
-                        );
+                        let is_saved = matches!(index, IndexKind::BTree | IndexKind::Hash | IndexKind::BPTree);
+                        assert_eq!(db.open_report().index_from.is_some(), is_saved, "{index:?}");
                         db.put(b"more", b"3").expect("put");
                         db.delete(b"more").expect("delete");
                         db.close().expect("close");
