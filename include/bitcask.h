@@ -253,8 +253,11 @@
 // Bytes written.
 #define BITCASK_MERGE_BYTES_WRITTEN 8
 
+// Keys that had expired and were deleted before anything was merged.
+#define BITCASK_MERGE_SWEPT_KEYS 9
+
 // How many figures of a merge's report this header knows. A later library may know more.
-#define BITCASK_MERGE_COUNT 9
+#define BITCASK_MERGE_COUNT 10
 
 // For bitcask_merge_report_files: data files that were merged and are gone.
 #define BITCASK_MERGE_REMOVED_FILES 0

@@ -69,6 +69,24 @@ package bitcask
 #cgo nocallback go_txn_put
 #cgo noescape go_txn_delete
 #cgo nocallback go_txn_delete
+#cgo noescape go_put_ttl
+#cgo nocallback go_put_ttl
+#cgo noescape go_put_if_absent_ttl
+#cgo nocallback go_put_if_absent_ttl
+#cgo noescape go_expire
+#cgo nocallback go_expire
+#cgo noescape go_persist
+#cgo nocallback go_persist
+#cgo noescape go_ttl
+#cgo nocallback go_ttl
+#cgo noescape go_pending_put_ttl
+#cgo nocallback go_pending_put_ttl
+#cgo noescape go_pending_expire
+#cgo nocallback go_pending_expire
+#cgo noescape go_pending_persist
+#cgo nocallback go_pending_persist
+#cgo noescape go_bulk_put_ttl
+#cgo nocallback go_bulk_put_ttl
 #cgo nocallback go_iter_free
 #cgo nocallback go_edge
 #cgo nocallback go_random_key
@@ -182,6 +200,7 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.small_file_threshold = C.uint64_t(o.smallFileThreshold)
 	from.merge_from = C.int32_t(o.mergeFrom)
 	from.merge_to = C.int32_t(o.mergeTo)
+	from.expiry_milliseconds = C.uint64_t(o.expiry)
 	if o.opening != nil {
 		handle := cgo.NewHandle(o.opening)
 		defer handle.Delete()
@@ -231,6 +250,7 @@ func cMerge(db dbRef, o *mergeOptions) (report MergeReport, r outcome) {
 		DroppedTombstones: uint64(f[C.BITCASK_MERGE_DROPPED_TOMBSTONES]),
 		BytesRead:         uint64(f[C.BITCASK_MERGE_BYTES_READ]),
 		BytesWritten:      uint64(f[C.BITCASK_MERGE_BYTES_WRITTEN]),
+		SweptKeys:         uint64(f[C.BITCASK_MERGE_SWEPT_KEYS]),
 	}
 	for i, id := range fileIDs(told.skipped) {
 		reason := C.GoString(C.go_merge_report_reason(made.handle, C.size_t(i)))
@@ -379,6 +399,74 @@ func cFetchAdd(db dbRef, key []byte, delta int64, flags uint32) (int64, outcome)
 	k, kl := pointer(key)
 	r := C.go_fetch_add(db.n, k, kl, C.int64_t(delta), C.uint32_t(flags))
 	return int64(r.number), asOutcome(r.status, r.error)
+}
+
+// ---- keys that expire; times are in milliseconds ----
+
+const noExpiry uint64 = C.BITCASK_NO_EXPIRY
+
+func cPutTTL(db dbRef, key, value []byte, ttl uint64, flags uint32) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_put_ttl(db.n, k, kl, v, vl, C.uint64_t(ttl), C.uint32_t(flags))
+	return asOutcome(r.status, r.error)
+}
+
+func cPutIfAbsentTTL(db dbRef, key, value []byte, ttl uint64, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_put_if_absent_ttl(db.n, k, kl, v, vl, C.uint64_t(ttl), C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cExpire(db dbRef, key []byte, ttl uint64, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	r := C.go_expire(db.n, k, kl, C.uint64_t(ttl), C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cPersist(db dbRef, key []byte, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	r := C.go_persist(db.n, k, kl, C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+// cTTL gives noExpiry for a key that does not expire.
+func cTTL(of readRef, key []byte) (uint64, outcome) {
+	k, kl := pointer(key)
+	r := C.go_ttl(of.n, of.kind, k, kl)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cSweepExpired(db dbRef) (uint64, outcome) {
+	r := C.go_sweep_expired(db.n)
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cPendingPutTTL(of readRef, key, value []byte, ttl uint64) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_pending_put_ttl(of.n, of.kind, k, kl, v, vl, C.uint64_t(ttl))
+	return asOutcome(r.status, r.error)
+}
+
+func cPendingExpire(of readRef, key []byte, ttl uint64) (bool, outcome) {
+	k, kl := pointer(key)
+	r := C.go_pending_expire(of.n, of.kind, k, kl, C.uint64_t(ttl))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cPendingPersist(of readRef, key []byte) (bool, outcome) {
+	k, kl := pointer(key)
+	r := C.go_pending_persist(of.n, of.kind, k, kl)
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cBulkPutTTL(bulk bulkRef, key, value []byte, ttl uint64) outcome {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_bulk_put_ttl(bulk.n, k, kl, v, vl, C.uint64_t(ttl))
+	return asOutcome(r.status, r.error)
 }
 
 // ---- many keys ----

@@ -266,10 +266,10 @@ func init() {
 		},
 	}
 	for _, name := range []string{"get", "get_for_update", "contains", "iter", "put", "delete", "delete_range", "delete_prefix", "savepoint",
-		"rollback_to", "release", "len", "seq", "commit", "rollback", "free"} {
+		"rollback_to", "release", "len", "seq", "commit", "rollback", "free", "put_ttl", "expire", "persist", "ttl"} {
 		objectOps["txn_"+name] = func(r *confRunner, op *confOp) ([]string, error) { return r.onTxn(name, op) }
 	}
-	for _, name := range []string{"put", "fill", "finish", "free"} {
+	for _, name := range []string{"put", "put_ttl", "fill", "finish", "free"} {
 		objectOps["bulk_"+name] = func(r *confRunner, op *confOp) ([]string, error) { return r.onBulk(name, op) }
 	}
 }
@@ -509,6 +509,19 @@ func (r *confRunner) onBulk(name string, op *confOp) ([]string, error) {
 		err = l.Put(r.give(args[0]), r.give(args[1]))
 		r.returned()
 		return outcome(err, "OK")
+	case "put_ttl":
+		if err := op.arguments(3); err != nil {
+			return nil, err
+		}
+		key, err := parseBytes(op.args[0])
+		value, err2 := parseBytes(op.args[1])
+		ttl, err3 := op.milliseconds(2)
+		if err := errors.Join(err, err2, err3); err != nil {
+			return nil, err
+		}
+		err = l.PutWithTTL(r.give(key), r.give(value), ttl)
+		r.returned()
+		return outcome(err, "OK")
 	case "fill":
 		if err := op.arguments(3); err != nil {
 			return nil, err
@@ -530,6 +543,9 @@ func (r *confRunner) onTxn(name string, op *confOp) ([]string, error) {
 		return nil, errors.New("no such transaction")
 	}
 	if got, err, known := r.onWrites(t, name, op); known {
+		return got, err
+	}
+	if got, err, known := r.onExpiry(t, name, op); known {
 		return got, err
 	}
 	arguments := 0

@@ -230,6 +230,7 @@ func init() {
 	}
 	maps.Copy(storeOps, objectStoreOps())
 	maps.Copy(storeOps, mergeOps())
+	maps.Copy(storeOps, expiryOps())
 }
 
 func get(r *confRunner, s *confStore, op *confOp) ([]string, error) {
@@ -409,6 +410,9 @@ func count(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 
 func (r *confRunner) onBatch(b *bitcask.Batch, op *confOp) ([]string, error) {
 	if got, err, known := r.onWrites(b, strings.TrimPrefix(op.name, "batch_"), op); known {
+		return got, err
+	}
+	if got, err, known := r.onExpiry(b, strings.TrimPrefix(op.name, "batch_"), op); known {
 		return got, err
 	}
 	counts := map[string]int{"batch_fill": 3}

@@ -402,6 +402,10 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 			var size uint64
 			size, err = strconv.ParseUint(value, 10, 64)
 			opts = append(opts, bitcask.WithMaxFileSize(size))
+		case "expiry_ms":
+			var ms int64
+			ms, err = strconv.ParseInt(value, 10, 64)
+			opts = append(opts, bitcask.WithExpiry(time.Duration(ms)*time.Millisecond))
 		case "create":
 			opts, ok = append(opts, bitcask.WithCreateIfMissing(yes(value))), yes(value) || value == "no"
 		case "read_only":

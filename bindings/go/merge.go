@@ -32,6 +32,7 @@ type MergeReport struct {
 	DroppedTombstones uint64 // deletes that are gone
 	BytesRead         uint64
 	BytesWritten      uint64
+	SweptKeys         uint64 // keys that had expired and were deleted before anything was merged
 }
 
 // SkippedFile is a data file that was to be merged and was not, with the reason.

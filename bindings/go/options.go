@@ -86,6 +86,7 @@ const (
 	setDeadBytesThreshold
 	setSmallFileThreshold
 	setMergeWindow
+	setExpiry
 )
 
 type options struct {
@@ -110,6 +111,7 @@ type options struct {
 	fragMergeTrigger, fragThreshold                               uint32
 	deadBytesMergeTrigger, deadBytesThreshold, smallFileThreshold uint64
 	mergeFrom, mergeTo                                            int
+	expiry                                                        uint64 // milliseconds
 }
 
 // Option changes how [Open] opens a store.

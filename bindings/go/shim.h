@@ -88,7 +88,8 @@ enum {
     GO_SET_FRAG_THRESHOLD = 1 << 14,
     GO_SET_DEAD_BYTES_THRESHOLD = 1 << 15,
     GO_SET_SMALL_FILE_THRESHOLD = 1 << 16,
-    GO_SET_MERGE_WINDOW = 1 << 17
+    GO_SET_MERGE_WINDOW = 1 << 17,
+    GO_SET_EXPIRY = 1 << 18
 };
 
 typedef struct go_open_options {
@@ -102,6 +103,7 @@ typedef struct go_open_options {
     uint64_t dead_bytes_merge_trigger;
     uint64_t dead_bytes_threshold;
     uint64_t small_file_threshold;
+    uint64_t expiry_milliseconds;
     uint32_t frag_merge_trigger;
     uint32_t frag_threshold;
     int32_t merge_from;
@@ -168,6 +170,8 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_small_file_threshold(options, from.small_file_threshold, error);
     if (status == BITCASK_OK && (from.set & GO_SET_MERGE_WINDOW))
         status = bitcask_options_set_merge_window(options, from.merge_from, from.merge_to, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_EXPIRY))
+        status = bitcask_options_set_expiry(options, from.expiry_milliseconds, error);
     if (status == BITCASK_OK && from.progress != 0)
         status = bitcask_options_set_progress(options, go_progress, (void *)from.progress, error);
     return status;
@@ -280,6 +284,98 @@ static inline go_number go_fetch_add(uintptr_t db, const uint8_t *key, size_t ke
     int64_t before = 0;
     r.status = bitcask_fetch_add(as_db(db), key, key_len, delta, flags, &before, &r.error);
     r.number = (uint64_t)before;
+    return r;
+}
+
+/* ---- keys that expire; ttl is in milliseconds ---- */
+
+static inline go_outcome go_put_ttl(uintptr_t db, const uint8_t *key, size_t key_len, const uint8_t *value, size_t value_len,
+                                    uint64_t ttl, uint32_t flags) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_put_ttl(as_db(db), key, key_len, value, value_len, ttl, flags, &r.error);
+    return r;
+}
+
+static inline go_number go_put_if_absent_ttl(uintptr_t db, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                             size_t value_len, uint64_t ttl, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool stored = false;
+    r.status = bitcask_put_if_absent_ttl(as_db(db), key, key_len, value, value_len, ttl, flags, &stored, &r.error);
+    r.number = stored;
+    return r;
+}
+
+static inline go_number go_expire(uintptr_t db, const uint8_t *key, size_t key_len, uint64_t ttl, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool found = false;
+    r.status = bitcask_expire(as_db(db), key, key_len, ttl, flags, &found, &r.error);
+    r.number = found;
+    return r;
+}
+
+static inline go_number go_persist(uintptr_t db, const uint8_t *key, size_t key_len, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool had = false;
+    r.status = bitcask_persist(as_db(db), key, key_len, flags, &had, &r.error);
+    r.number = had;
+    return r;
+}
+
+/* Of a store, a batch or a transaction. */
+static inline go_number go_ttl(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    if (kind == GO_STORE)
+        r.status = bitcask_ttl(as_db(of), key, key_len, &r.number, &r.error);
+    else if (kind == GO_BATCH)
+        r.status = bitcask_batch_ttl(as_batch(of), key, key_len, &r.number, &r.error);
+    else
+        r.status = bitcask_txn_ttl(as_txn(of), key, key_len, &r.number, &r.error);
+    return r;
+}
+
+static inline go_number go_sweep_expired(uintptr_t db) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_sweep_expired(as_db(db), &r.number, &r.error);
+    return r;
+}
+
+/* Of a batch or a transaction. */
+static inline go_outcome go_pending_put_ttl(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                            size_t value_len, uint64_t ttl) {
+    go_outcome r = {NULL, BITCASK_OK};
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_put_ttl(as_batch(of), key, key_len, value, value_len, ttl, &r.error);
+    else
+        r.status = bitcask_txn_put_ttl(as_txn(of), key, key_len, value, value_len, ttl, &r.error);
+    return r;
+}
+
+static inline go_number go_pending_expire(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len, uint64_t ttl) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool found = false;
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_expire(as_batch(of), key, key_len, ttl, &found, &r.error);
+    else
+        r.status = bitcask_txn_expire(as_txn(of), key, key_len, ttl, &found, &r.error);
+    r.number = found;
+    return r;
+}
+
+static inline go_number go_pending_persist(uintptr_t of, int32_t kind, const uint8_t *key, size_t key_len) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool had = false;
+    if (kind == GO_BATCH)
+        r.status = bitcask_batch_persist(as_batch(of), key, key_len, &had, &r.error);
+    else
+        r.status = bitcask_txn_persist(as_txn(of), key, key_len, &had, &r.error);
+    r.number = had;
+    return r;
+}
+
+static inline go_outcome go_bulk_put_ttl(uintptr_t bulk, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                         size_t value_len, uint64_t ttl) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_bulk_put_ttl(as_bulk(bulk), key, key_len, value, value_len, ttl, &r.error);
     return r;
 }
 

@@ -10,6 +10,8 @@ mod atomic;
 mod bulk;
 #[path = "conformance/durable.rs"]
 mod durable;
+#[path = "conformance/expiry.rs"]
+mod expiry;
 #[path = "conformance/language.rs"]
 mod language;
 #[path = "conformance/merge.rs"]
@@ -260,6 +262,7 @@ impl Runner {
             name if name.starts_with("async_") || name == "outcome" => self.queue(op),
             "put_seq" | "delete_seq" | "last_seq" | "durable_seq" | "compare" | "wait_durable" => self.numbered(op),
             "compare_and_swap" | "put_if_absent" | "fetch_add" | "update_append" | "update_delete" => self.atomic(op),
+            "put_ttl" | "put_if_absent_ttl" | "expire" | "persist" | "ttl" | "sweep" | "await_gone" => self.expiry(op),
             name if name.starts_with("merge") || name.starts_with("file_") => self.merge(op),
             _ => self.store(op),
         }

@@ -30,8 +30,10 @@ pub const BITCASK_MERGE_DROPPED_TOMBSTONES: usize = 6;
 pub const BITCASK_MERGE_BYTES_READ: usize = 7;
 /// Bytes written.
 pub const BITCASK_MERGE_BYTES_WRITTEN: usize = 8;
+/// Keys that had expired and were deleted before anything was merged.
+pub const BITCASK_MERGE_SWEPT_KEYS: usize = 9;
 /// How many figures of a merge's report this header knows. A later library may know more.
-pub const BITCASK_MERGE_COUNT: usize = 9;
+pub const BITCASK_MERGE_COUNT: usize = 10;
 
 /// For bitcask_merge_report_files: data files that were merged and are gone.
 pub const BITCASK_MERGE_REMOVED_FILES: i32 = 0;
@@ -97,6 +99,7 @@ impl From<MergeReport> for Done {
         figures[BITCASK_MERGE_DROPPED_TOMBSTONES] = report.dropped_tombstones;
         figures[BITCASK_MERGE_BYTES_READ] = report.bytes_read;
         figures[BITCASK_MERGE_BYTES_WRITTEN] = report.bytes_written;
+        figures[BITCASK_MERGE_SWEPT_KEYS] = report.swept_keys;
         let (skipped, reasons) =
             report.skipped_files.into_iter().map(|(id, why)| (id.0, c_string(why.into_bytes()))).unzip();
         Done { figures, removed: ids(&report.removed_files), created: ids(&report.created_files), skipped, reasons }

@@ -597,6 +597,61 @@ void folds() {
     CHECK_THROWS(bitcask::ClosedError, db.empty());
 }
 
+// Whether a key is left so long, give or take a minute: time goes on, and a transaction counts from its beginning.
+bool is_left(const std::optional<bitcask::Ttl>& ttl, std::chrono::milliseconds want) {
+    return ttl && ttl->left && *ttl->left - want < 1min && want - *ttl->left < 1min;
+}
+
+void expiry() {
+    Dir dir;
+    Store db(dir.path / "store");
+    db.put_with_ttl("a", "1", 1h);
+    CHECK(*db.get("a") == "1" && is_left(db.ttl("a"), 1h) && !db.ttl("none"));
+    CHECK(db.expire("a", 90min, bitcask::Write::sync) && is_left(db.ttl("a"), 90min) && !db.expire("none", 1h));
+    CHECK(db.persist("a") && !db.persist("a") && db.ttl("a") && !db.ttl("a")->expires());
+    // Any duration: parts of a millisecond count as one, none and what is over are deletes, what is too long is for ever.
+    db.put_with_ttl("b", "1", std::chrono::nanoseconds(1));
+    while (db.contains("b")) std::this_thread::yield();
+    CHECK(db.size() == 2 && db.sweep_expired() == 1 && db.size() == 1 && db.sweep_expired() == 0);
+    db.put("b", "2");
+    db.put_with_ttl("b", "3", 0s);
+    CHECK(!db.contains("b"));
+    db.put_with_ttl("b", "3", std::chrono::hours::max());
+    CHECK(*db.get("b") == "3" && *db.ttl("b")->left == std::chrono::milliseconds::max());
+    CHECK(db.expire("b", -1s) && !db.contains("b"));
+    CHECK(db.put_if_absent_with_ttl("lock", "me", 1h) && !db.put_if_absent_with_ttl("lock", "you", 2h) && is_left(db.ttl("lock"), 1h));
+    CHECK(db.put_with_ttl_async("c", "1", 1h).get() == db.last_seq() && is_left(db.ttl("c"), 1h));
+    std::promise<bool> told;
+    db.put_with_ttl_async("c", "2", 2h, [&](const bitcask::Result<std::uint64_t>& outcome) { told.set_value(outcome.has_value()); });
+    CHECK(told.get_future().get() && *db.get("c") == "2" && is_left(db.ttl("c"), 2h));
+
+    auto batch = db.batch();
+    batch.put_with_ttl("d", "1", 1h).put("e", "1");
+    CHECK(batch.expire("e", 2h) && batch.persist("c") && !batch.expire("none", 1h) && is_left(batch.ttl("e"), 2h) && !batch.ttl("none"));
+    batch.commit();
+    CHECK(is_left(db.ttl("d"), 1h) && is_left(db.ttl("e"), 2h) && !db.ttl("c")->expires());
+    auto transaction = db.transaction();
+    transaction.put_with_ttl("f", "1", 1h);
+    CHECK(transaction.expire("c", 1h) && transaction.persist("d") && is_left(transaction.ttl("f"), 1h));
+    transaction.commit();
+    CHECK(is_left(db.ttl("c"), 1h) && !db.ttl("d")->expires() && is_left(db.ttl("f"), 1h));
+    auto load = db.bulk_loader();
+    CHECK_THROWS(bitcask::InvalidArgumentError, load.put_with_ttl("g", "1", 0s));
+    load.put_with_ttl("g", "1", 1h).finish();
+    CHECK(is_left(db.ttl("g"), 1h));
+    db.close();
+    CHECK_THROWS(bitcask::ClosedError, db.ttl("a"));
+    CHECK_THROWS(bitcask::ClosedError, db.sweep_expired());
+    CHECK_THROWS(bitcask::ClosedError, db.put_with_ttl_async("c", "1", 1h).get());
+
+    Store by_age(dir.path / "store", Options().expiry(1h));
+    CHECK(is_left(by_age.ttl("a"), 1h));
+    by_age.close();
+    Store gone(dir.path / "store", Options().expiry(1us));
+    while (gone.contains("a")) std::this_thread::yield();
+    CHECK(gone.contains("c"));
+}
+
 // Overwrites every key once and deletes every fifth, in files of 8 KiB.
 Options eager() {
     return Options()
@@ -759,6 +814,7 @@ int main() {
     saving_the_index();
     refreshing();
     folds();
+    expiry();
     merges();
     merges_held_up_and_stopped();
     forked();

@@ -125,6 +125,9 @@ void features() {
     auto reader = Store::try_open(path, Options().read_only(true));
     CHECK(reader && reader->try_contains("l").value_or(false) && db.try_put("m", "1") && reader->try_refresh().value_or(false));
     CHECK(reader->try_contains("m").value_or(false) && !reader->try_refresh().value_or(true));
+    CHECK(db.try_put_with_ttl("x", "1", std::chrono::hours(1)) && db.try_ttl("x")->value().expires() && db.try_persist("x").value_or(false));
+    CHECK(db.try_expire("x", std::chrono::seconds(0)).value_or(false) && !db.try_ttl("x")->has_value() && db.try_sweep_expired().value_or(1) == 0);
+    CHECK(db.try_put_with_ttl_async("x", "2", std::chrono::hours(1)).get() && db.try_erase("x"));
     int asked = 0;
     CHECK(db.try_pause_merge() && db.try_resume_merge() && !db.try_needs_merge().value_or(true) && !db.try_merge_needed()->has_value());
     const auto merged = db.try_merge(bitcask::MergeOptions().everything().progress([&](const bitcask::MergeProgress&) { asked++; }));

@@ -1,6 +1,7 @@
 //! `bitcask.Batch`: writes that take effect together, as a context manager.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bitcask::{Error, Status, WriteOptions};
 use pyo3::prelude::*;
@@ -9,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 use crate::call::{detached_locked, locked};
 use crate::convert::{Count, Input, bytes};
 use crate::errors::{of_status, to_python};
+use crate::expiry::{Ttl, left};
 use crate::iter::{Range, Scan, Yields};
 use crate::later::Mailbox;
 use crate::no_pickle;
@@ -113,10 +115,34 @@ impl Batch {
 
 #[pymethods]
 impl Batch {
-    /// Add a put.
-    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
+    /// Add a put. With ttl, a timedelta or a number of seconds, the key counts as absent after that time from this call on.
+    #[pyo3(signature = (key, value, *, ttl=None))]
+    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, ttl: Option<Ttl>) -> PyResult<()> {
         let (key, value) = (&*key, &*value);
-        self.write(py, |batch| batch.put(key, value))
+        self.write(py, |batch| match ttl {
+            Some(Ttl(ttl)) => batch.put_with_ttl(key, value, ttl),
+            None => batch.put(key, value),
+        })
+    }
+
+    /// Put the value that a key has now once more, to expire after that time from this call on, and tell whether the key is
+    /// there. What others write until the commit is overwritten.
+    fn expire(&self, py: Python<'_>, key: Input<'_, '_>, ttl: Ttl) -> PyResult<bool> {
+        let key = &*key;
+        self.read(py, |batch| batch.expire(key, ttl.0))
+    }
+
+    /// Put the value that a key has now once more, without an expiry of its own, and tell whether it had one. As expire().
+    fn persist(&self, py: Python<'_>, key: Input<'_, '_>) -> PyResult<bool> {
+        let key = &*key;
+        self.read(py, |batch| batch.persist(key))
+    }
+
+    /// How long a key would be left if the batch were committed now. As Store.ttl().
+    fn ttl(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+        let input = key.extract::<Input<'_, '_>>()?;
+        let bytes = &*input;
+        left(key, self.read(py, |batch| batch.ttl(bytes))?)
     }
 
     /// Add a delete; the key need not exist.
@@ -265,7 +291,7 @@ impl Batch {
     }
 
     fn __setitem__(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
-        self.put(py, key, value)
+        self.put(py, key, value, None)
     }
 
     fn __delitem__(&self, py: Python<'_>, key: Input<'_, '_>) -> PyResult<()> {

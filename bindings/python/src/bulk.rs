@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use crate::call::{detached, detached_locked, drop_detached, locked};
 use crate::convert::Input;
 use crate::errors::of_status;
+use crate::expiry::Ttl;
 use crate::store::Store;
 use crate::{mapping, no_pickle};
 
@@ -115,14 +116,19 @@ impl Drop for BulkLoad {
 
 #[pymethods]
 impl BulkLoad {
-    /// Add a pair. Key and value are copied.
-    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
+    /// Add a pair. Key and value are copied. With ttl, a timedelta or a number of seconds, the key counts as absent after that
+    /// time from this call on.
+    #[pyo3(signature = (key, value, *, ttl=None))]
+    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, ttl: Option<Ttl>) -> PyResult<()> {
         let (key, value) = (&*key, &*value);
-        self.add(py, |loader| loader.put(key, value))
+        self.add(py, |loader| match ttl {
+            Some(Ttl(ttl)) => loader.put_with_ttl(key, value, ttl),
+            None => loader.put(key, value),
+        })
     }
 
     fn __setitem__(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
-        self.put(py, key, value)
+        self.put(py, key, value, None)
     }
 
     /// Add all pairs of a mapping, or of an iterable of pairs. The fastest way: many are handed over at a time.

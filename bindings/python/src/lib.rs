@@ -17,6 +17,7 @@ mod bulk;
 mod call;
 mod convert;
 mod errors;
+mod expiry;
 mod fork;
 mod iter;
 mod later;

@@ -106,6 +106,7 @@ fn report<'py>(py: Python<'py>, report: &MergeReport) -> PyResult<Bound<'py, PyA
         dropped_tombstones = report.dropped_tombstones,
         bytes_read = report.bytes_read,
         bytes_written = report.bytes_written,
+        swept_keys = report.swept_keys,
     );
     REPORT.import(py, MODULE, "MergeReport")?.call((), Some(&fields))
 }

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use crate::call::detached;
 use crate::convert::seconds;
 use crate::errors::of_status;
+use crate::expiry::Ttl;
 use crate::progress::{Progress, callable};
 use crate::store::Store;
 use crate::{merge, report};
@@ -42,6 +43,8 @@ const KINDS: &[(&str, IndexKind)] = &[
 /// checkpoint_bytes: bytes of log after which the index is saved, so that an opening after a crash reads little of it; 0
 ///     saves it at close alone. "btree" and "bptree" are saved, the others never.
 /// merge_policy: a MergePolicy that says when files are worth a merge, and which.
+/// expiry: a timedelta or a number of seconds after which records count as absent, by when they were written, unless they have
+///     an expiry of their own. Holds for this opening; nothing of it is stored.
 /// progress: is called with an OpenProgress when the opening begins, once in 8 MiB of data files, and when all was
 ///     read. If it returns False the opening is given up with CancelledError; if it raises, with that exception.
 /// durability: when a write is on stable storage. "none": in the page cache, survives the death of the
@@ -58,7 +61,7 @@ const KINDS: &[(&str, IndexKind)] = &[
     path, *, index="btree", io=None, durability="interval", sync_interval=0.1, sync_bytes=16_777_216,
     max_file_size=1_073_741_824, create=true, read_only=false, verify_checksums=true, on_damage="refuse",
     sort_budget=1_073_741_824, index_budget=67_108_864, checkpoint_bytes=67_108_864, merge_policy=None,
-    progress=None,
+    progress=None, expiry=None,
 ))]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn open(
@@ -79,6 +82,7 @@ pub(crate) fn open(
     checkpoint_bytes: u64,
     merge_policy: Option<Bound<'_, PyAny>>,
     progress: Option<Bound<'_, PyAny>>,
+    expiry: Option<Ttl>,
 ) -> PyResult<Store> {
     let path = directory(path)?;
     let mut options = Options::new()
@@ -111,6 +115,9 @@ pub(crate) fn open(
         .checkpoint_bytes(checkpoint_bytes);
     if let Some(policy) = merge_policy {
         options = options.merge(merge::policy(&policy)?);
+    }
+    if let Some(Ttl(age)) = expiry {
+        options = options.expiry(age);
     }
     let progress = progress.map(|callback| callable(callback).map(Progress::new)).transpose()?;
     if let Some(progress) = progress.clone() {

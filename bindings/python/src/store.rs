@@ -3,6 +3,7 @@
 //! Owns the core's handle. Short methods are here; those made of several operations are in `mapping`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bitcask::{Db, Error, SeqNo, WriteOptions};
 use pyo3::exceptions::PyKeyError;
@@ -14,6 +15,7 @@ use crate::batch::Batch;
 use crate::bulk::BulkLoad;
 use crate::call::detached;
 use crate::convert::{Count, Input, Maybe, bytes, seconds};
+use crate::expiry::{Ttl, how, left};
 use crate::iter::{Range, Scan, Yields};
 use crate::later::Mailbox;
 use crate::snapshot::Snapshot;
@@ -168,10 +170,18 @@ impl Store {
     }
 
     /// Store a value under a key, replacing any other, and return the commit's number. With sync, return when it is on
-    /// stable storage.
-    #[pyo3(signature = (key, value, *, sync=false))]
-    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, sync: bool) -> PyResult<u64> {
-        let (key, value, options) = (&*key, &*value, WriteOptions::new().sync(sync));
+    /// stable storage. With ttl, a timedelta or a number of seconds, the key counts as absent after that time; no time at
+    /// all is a delete.
+    #[pyo3(signature = (key, value, *, sync=false, ttl=None))]
+    fn put(
+        &self,
+        py: Python<'_>,
+        key: Input<'_, '_>,
+        value: Input<'_, '_>,
+        sync: bool,
+        ttl: Option<Ttl>,
+    ) -> PyResult<u64> {
+        let (key, value, options) = (&*key, &*value, how(sync, ttl));
         Ok(detached(py, || self.db.put_seq(key, value, options))?.seq.0)
     }
 
@@ -183,15 +193,16 @@ impl Store {
     }
 
     /// As put(), with all that is known of the write: its number, and whether the key was there before.
-    #[pyo3(signature = (key, value, *, sync=false))]
+    #[pyo3(signature = (key, value, *, sync=false, ttl=None))]
     fn put_seq<'py>(
         &self,
         py: Python<'py>,
         key: Input<'_, '_>,
         value: Input<'_, '_>,
         sync: bool,
+        ttl: Option<Ttl>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (key, value, options) = (&*key, &*value, WriteOptions::new().sync(sync));
+        let (key, value, options) = (&*key, &*value, how(sync, ttl));
         report::written(py, &detached(py, || self.db.put_seq(key, value, options))?)
     }
 
@@ -203,15 +214,16 @@ impl Store {
     }
 
     /// As put_seq(), for asyncio: an awaitable of what put_seq() returns. The write is made also if nobody awaits it.
-    #[pyo3(signature = (key, value, *, sync=false))]
+    #[pyo3(signature = (key, value, *, sync=false, ttl=None))]
     fn put_async<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
         sync: bool,
+        ttl: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static PUT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        PUT.import(slf.py(), "bitcask._aio", "put")?.call1((slf, key, value, sync))
+        PUT.import(slf.py(), "bitcask._aio", "put")?.call1((slf, key, value, sync, ttl))
     }
 
     /// As delete_seq(), for asyncio: an awaitable of what delete_seq() returns.
@@ -222,6 +234,7 @@ impl Store {
     }
 
     /// Queue a put whose outcome goes to a mailbox.
+    #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn _put_later(
         &self,
         py: Python<'_>,
@@ -230,8 +243,9 @@ impl Store {
         key: Input<'_, '_>,
         value: Input<'_, '_>,
         sync: bool,
+        ttl: Option<Ttl>,
     ) -> PyResult<()> {
-        let (key, value, options, slot) = (&*key, &*value, WriteOptions::new().sync(sync), mailbox.slot(ticket));
+        let (key, value, options, slot) = (&*key, &*value, how(sync, ttl), mailbox.slot(ticket));
         detached(py, || self.db.put_async(key, value, options, slot))
     }
 
@@ -246,6 +260,34 @@ impl Store {
     ) -> PyResult<()> {
         let (key, options, slot) = (&*key, WriteOptions::new().sync(sync), mailbox.slot(ticket));
         detached(py, || self.db.delete_async(key, options, slot))
+    }
+
+    /// Have a key expire after a timedelta or a number of seconds from now on, and tell whether it is there. No time at all
+    /// removes it.
+    #[pyo3(signature = (key, ttl, *, sync=false))]
+    fn expire(&self, py: Python<'_>, key: Input<'_, '_>, ttl: Ttl, sync: bool) -> PyResult<bool> {
+        let (key, options) = (&*key, WriteOptions::new().sync(sync));
+        detached(py, || self.db.expire_with(key, ttl.0, options))
+    }
+
+    /// Take away a key's own expiry, and tell whether it had one.
+    #[pyo3(signature = (key, *, sync=false))]
+    fn persist(&self, py: Python<'_>, key: Input<'_, '_>, sync: bool) -> PyResult<bool> {
+        let (key, options) = (&*key, WriteOptions::new().sync(sync));
+        detached(py, || self.db.persist_with(key, options))
+    }
+
+    /// How long a key is left, as a timedelta; None if it does not expire. KeyError if there is no such key. Reads no value.
+    fn ttl(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+        let input = key.extract::<Input<'_, '_>>()?;
+        let bytes = &*input;
+        left(key, detached(py, || self.db.ttl(bytes))?)
+    }
+
+    /// Delete what has expired by now, and return how many keys that were. Only len() and the disk need it; a merge begins
+    /// with it.
+    fn sweep_expired(&self, py: Python<'_>) -> PyResult<u64> {
+        detached(py, || self.db.sweep_expired())
     }
 
     /// Number of the last commit.
@@ -286,10 +328,18 @@ impl Store {
         detached(py, || self.db.compare_and_swap_with(key, expected, new, options))
     }
 
-    /// Store a value if the key is not there, and tell whether it was stored.
-    #[pyo3(signature = (key, value, *, sync=false))]
-    fn put_if_absent(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, sync: bool) -> PyResult<bool> {
-        let (key, value, options) = (&*key, &*value, WriteOptions::new().sync(sync));
+    /// Store a value if the key is not there, and tell whether it was stored. With a ttl as of put(): a lock that nobody keeps
+    /// for ever.
+    #[pyo3(signature = (key, value, *, sync=false, ttl=None))]
+    fn put_if_absent(
+        &self,
+        py: Python<'_>,
+        key: Input<'_, '_>,
+        value: Input<'_, '_>,
+        sync: bool,
+        ttl: Option<Ttl>,
+    ) -> PyResult<bool> {
+        let (key, value, options) = (&*key, &*value, how(sync, ttl));
         detached(py, || self.db.put_if_absent_with(key, value, options))
     }
 

@@ -1,6 +1,7 @@
 //! `bitcask.Transaction`: reads of one moment and writes on top of them, committed if nothing that was read has changed.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bitcask::{Error, Status, Value, WriteOptions};
 use pyo3::exceptions::PyKeyError;
@@ -10,6 +11,7 @@ use pyo3::types::PyBytes;
 use crate::call::{detached, detached_locked, drop_detached, locked};
 use crate::convert::{Count, Input, bytes};
 use crate::errors::{of_status, to_python};
+use crate::expiry::{Ttl, left};
 use crate::iter::{Range, Scan, Yields};
 use crate::no_pickle;
 use crate::savepoint::Savepoint;
@@ -192,7 +194,7 @@ impl Transaction {
     }
 
     fn __setitem__(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
-        self.put(py, key, value)
+        self.put(py, key, value, None)
     }
 
     fn __delitem__(&self, py: Python<'_>, key: Input<'_, '_>) -> PyResult<()> {
@@ -231,9 +233,32 @@ impl Transaction {
     }
 
     /// Add a put.
-    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (key, value, *, ttl=None))]
+    fn put(&self, py: Python<'_>, key: Input<'_, '_>, value: Input<'_, '_>, ttl: Option<Ttl>) -> PyResult<()> {
         let (key, value) = (&*key, &*value);
-        self.note(py, |txn| txn.put(key, value))
+        self.note(py, |txn| match ttl {
+            Some(Ttl(ttl)) => txn.put_with_ttl(key, value, ttl),
+            None => txn.put(key, value),
+        })
+    }
+
+    /// Read a key and put it once more, to expire after that time from this call on. Tells whether it is there.
+    fn expire(&self, py: Python<'_>, key: Input<'_, '_>, ttl: Ttl) -> PyResult<bool> {
+        let key = &*key;
+        self.read(py, |txn| txn.expire(key, ttl.0))
+    }
+
+    /// Read a key and take away its own expiry. Tells whether it had one.
+    fn persist(&self, py: Python<'_>, key: Input<'_, '_>) -> PyResult<bool> {
+        let key = &*key;
+        self.read(py, |txn| txn.persist(key))
+    }
+
+    /// How long a key is left, from the time on at which the transaction began. As Store.ttl().
+    fn ttl(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+        let input = key.extract::<Input<'_, '_>>()?;
+        let bytes = &*input;
+        left(key, self.read(py, |txn| txn.ttl(bytes))?)
     }
 
     /// Add a delete; the key need not exist, and is not read by this.

@@ -10,8 +10,10 @@ import dataclasses
 import functools
 import itertools
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,7 +101,7 @@ def parse(token: str) -> bytes:
 Result = str | int | bytes | list[Any]
 NUMBERS = {"len", "stat", "count", "filled", "flip", "batch_len"}
 NUMBERS |= {"value_size", "multi_filled", "count_range", "random_key"}
-NUMBERS |= {"batch_byte_len", "txn_len", "fetch_add", "file_stat"}
+NUMBERS |= {"batch_byte_len", "txn_len", "fetch_add", "file_stat", "sweep"}
 BYTES = {"get", "get_into", "held", "batch_get", "txn_get", "txn_get_for_update", "update_append", "update_delete"}
 RECORDS = {"iter", "iter_next", "batch_iter", "txn_iter"}
 PAIR = {"first", "last"}
@@ -260,6 +262,8 @@ class Runner:
                     given["verify_checksums"] = {"yes": True, "no": False}[value]
                 case "on_damage":
                     given["on_damage"] = value
+                case "expiry_ms":
+                    given["expiry"] = int(value) / 1000
                 case "progress":
                     given["progress"] = {"watch": watch, "cancel": lambda progress: False}[value]
                 case _ if option in POLICY:
@@ -830,6 +834,61 @@ class Runner:
     do_snapshot_get = do_snapshot_get_into = do_snapshot_value_size = do_snapshot_multi_get = do_snapshot
     do_snapshot_multi_filled = do_snapshot_first = do_snapshot_last = do_snapshot_count_range = do_snapshot
     do_snapshot_contains = do_snapshot_len = do_snapshot_iter = do_snapshot_count = do_snapshot_filled = do_snapshot
+
+    # Expiry.
+
+    def expiring(self, operation: Operation) -> Any:
+        match operation.name.partition("_")[0]:
+            case "batch":
+                return self.batch(operation)
+            case "txn":
+                return self.transaction(operation)
+            case "bulk":
+                return self.loads[operation.object or "l"]
+            case _:
+                return self.store(operation)
+
+    def do_put_ttl(self, operation: Operation) -> str:
+        """By a timedelta and by seconds, in turn."""
+        key, value = map(parse, operation.arguments[:2])
+        ttl = timedelta(milliseconds=int(operation.arguments[2]))
+        self.expiring(operation).put(self.lend(key), self.lend(value), ttl=ttl if len(key) % 2 else ttl.total_seconds())
+        self.after(None)
+        return "OK"
+
+    def do_put_if_absent_ttl(self, operation: Operation) -> str:
+        key, value = map(parse, operation.arguments[:2])
+        ttl = int(operation.arguments[2]) / 1000
+        return "yes" if self.after(self.store(operation).put_if_absent(self.lend(key), self.lend(value), ttl=ttl)) else "no"
+
+    def do_expire(self, operation: Operation) -> str:
+        ttl = timedelta(milliseconds=int(operation.arguments[1]))
+        key = self.lend(parse(operation.arguments[0]))
+        return "yes" if self.after(self.expiring(operation).expire(key, ttl)) else "no"
+
+    def do_persist(self, operation: Operation) -> str:
+        return "yes" if self.after(self.expiring(operation).persist(self.lend(parse(operation.arguments[0])))) else "no"
+
+    def do_ttl(self, operation: Operation) -> str:
+        given = timedelta(milliseconds=int(operation.arguments[1]))
+        left = self.after(self.expiring(operation).ttl(self.lend(parse(operation.arguments[0]))))
+        if left is None:
+            return "forever"
+        return "yes" if abs(left - given) < timedelta(minutes=10) else "no"
+
+    do_batch_put_ttl = do_txn_put_ttl = do_bulk_put_ttl = do_put_ttl
+    do_batch_expire = do_txn_expire = do_expire
+    do_batch_persist = do_txn_persist = do_persist
+    do_batch_ttl = do_txn_ttl = do_ttl
+
+    def do_sweep(self, operation: Operation) -> int:
+        return self.store(operation).sweep_expired()
+
+    def do_await_gone(self, operation: Operation) -> str:
+        key = parse(operation.arguments[0])
+        while key in self.store(operation):
+            time.sleep(0.001)
+        return "OK"
 
     # Merges.
 

@@ -23,8 +23,9 @@ impl Runner {
         let mut load = self.loads.remove(&name).ok_or("no such bulk load")?;
         let outcome = match (op.name.as_str(), load.as_mut()) {
             ("bulk_free", _) => return ok(Ok(())),
-            ("bulk_put" | "bulk_fill" | "bulk_finish", None) => Ok(Err(Error::BatchFinished)),
+            ("bulk_put" | "bulk_put_ttl" | "bulk_fill" | "bulk_finish", None) => Ok(Err(Error::BatchFinished)),
             ("bulk_put", Some(load)) => ok(self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| load.put(k, v))),
+            ("bulk_put_ttl", Some(load)) => self.bulk_put_ttl(op, load),
             ("bulk_fill", Some(load)) => {
                 let (count, prefix, len) = (op.number(0)?, op.bytes(1)?, op.number(2)?);
                 ok((0..count).try_for_each(|i| {

@@ -81,6 +81,7 @@ impl Runner {
                 ("verify", _) => options.verify_checksums(language::yes(value)?),
                 ("on_damage", "refuse") => options.on_damage(OnDamage::Refuse),
                 ("on_damage", "serve") => options.on_damage(OnDamage::Serve),
+                ("expiry_ms", n) => options.expiry(Duration::from_millis(language::number(n)?)),
                 ("progress", "watch") => {
                     let watch = Arc::new(Watch::default());
                     watched = Some(Arc::clone(&watch));

@@ -33,6 +33,7 @@ impl Runner {
             "txn_rollback_to" => ok(txn.rollback_to(self.savepoint(op)?)),
             "txn_release" => ok(txn.release(self.savepoint(op)?)),
             "txn_len" => Ok(Ok(number(txn.len() as u64))),
+            "txn_put_ttl" | "txn_expire" | "txn_persist" | "txn_ttl" => self.txn_expiry(op, &mut txn),
             "txn_rollback" => ok(txn.rollback()),
             "txn_seq" | "txn_commit" => {
                 let seq = match op.name.as_str() {

@@ -33,6 +33,7 @@ impl Runner {
             "batch_release" => ok(batch.release(self.savepoint(op)?)),
             "batch_commit" => ok(batch.commit()),
             "batch_commit_sync" => ok(batch.commit_with(WriteOptions::new().sync(true))),
+            "batch_put_ttl" | "batch_expire" | "batch_persist" | "batch_ttl" => self.batch_expiry(op, &mut batch),
             "batch_fill" => {
                 let (count, prefix, len) = (op.number(0)?, op.bytes(1)?, op.number(2)?);
                 ok((0..count).try_for_each(|i| {

@@ -86,6 +86,8 @@ void open_store(const char *name, char *const *chosen, size_t n)
             good = call(bitcask_options_set_durability(o, d, &error));
         } else if (strncmp(s, "max_file_size=", len) == 0) {
             good = call(bitcask_options_set_max_file_size(o, strtoull(v, NULL, 10), &error));
+        } else if (strncmp(s, "expiry_ms=", len) == 0) {
+            good = call(bitcask_options_set_expiry(o, strtoull(v, NULL, 10), &error));
         } else if (strncmp(s, "create=", len) == 0) good = call(bitcask_options_set_create_if_missing(o, on, &error));
         else if (strncmp(s, "read_only=", len) == 0) good = call(bitcask_options_set_read_only(o, on, &error));
         else if (strncmp(s, "verify=", len) == 0) good = call(bitcask_options_set_verify_checksums(o, on, &error));

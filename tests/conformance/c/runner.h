@@ -76,6 +76,7 @@ void run_snapshot(const char *op, const char *name);
 void run_txn(const char *op, const char *name);
 void run_numbered(const char *op, const char *name);
 bool set_policy(bitcask_options *o, const char *chosen, bool *good);
+bool run_expiry(const char *op, const object *o);
 void run_merge(const char *op, const char *name);
 void run_queue(const char *op, const char *name);
 void free_queued(void *queued);

@@ -62,7 +62,7 @@ void run_store(const char *op, const char *name)
     else if (is(op, "sync")) done(bitcask_sync(db, &error));
     else if (is(op, "stat")) stat_figure(db);
     else if (is(op, "fill")) fill(STORE, op, db);
-    else if (!run_read(op, o)) problem("unknown operation", op);
+    else if (!run_read(op, o) && !run_expiry(op, o)) problem("unknown operation", op);
 }
 
 /* BYTES, or `none`. */

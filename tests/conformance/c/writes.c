@@ -90,7 +90,7 @@ void run_batch(const char *op, const char *name)
     else if (is(op, "batch_free")) {
         free_object(o);
         word("OK");
-    } else problem("unknown operation", op);
+    } else if (!run_expiry(op + strlen("batch_"), o)) problem("unknown operation", op);
 }
 
 void run_bulk(const char *op, const char *name)
@@ -114,7 +114,7 @@ void run_bulk(const char *op, const char *name)
     else if (is(op, "bulk_free")) {
         free_object(o);
         word("OK");
-    } else problem("unknown operation", op);
+    } else if (!run_expiry(op + strlen("bulk_"), o)) problem("unknown operation", op);
 }
 
 void run_snapshot(const char *op, const char *name)
@@ -183,5 +183,5 @@ void run_txn(const char *op, const char *name)
     else if (is(op, "txn_free")) {
         free_object(o);
         word("OK");
-    } else problem("unknown operation", op);
+    } else if (!run_expiry(op + strlen("txn_"), o)) problem("unknown operation", op);
 }

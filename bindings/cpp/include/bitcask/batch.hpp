@@ -21,6 +21,10 @@ namespace detail {
 struct BatchCalls {
     using Handle = bitcask_batch;
     static constexpr auto put = bitcask_batch_put;
+    static constexpr auto put_ttl = bitcask_batch_put_ttl;
+    static constexpr auto expire = bitcask_batch_expire;
+    static constexpr auto persist = bitcask_batch_persist;
+    static constexpr auto ttl = bitcask_batch_ttl;
     static constexpr auto erase = bitcask_batch_delete;
     static constexpr auto erase_range = bitcask_batch_delete_range;
     static constexpr auto erase_prefix = bitcask_batch_delete_prefix;

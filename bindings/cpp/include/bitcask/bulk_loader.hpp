@@ -5,8 +5,10 @@
 
 #include "bytes.hpp"
 #include "config.hpp"
+#include "durations.hpp"
 #include "result.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -58,6 +60,16 @@ public:
         return detail::done(bitcask_bulk_put(bulk_.get(), key.data(), key.size(), value.data(), value.size(), &error), error);
     }
 
+    /// Adds a pair that counts as absent after so much time from this call on. As try_put; fails with invalid_argument for no time at all, after which the
+    /// load goes on without the pair.
+    template <class Rep, class Period>
+    Result<void> try_put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl) {
+        bitcask_error* error = nullptr;
+        return detail::done(bitcask_bulk_put_ttl(bulk_.get(), key.data(), key.size(), value.data(), value.size(),
+                                                 detail::milliseconds<std::uint64_t>(ttl), &error),
+                            error);
+    }
+
     /// Makes all pairs visible. The load can't be used again, whatever comes of it. Fails as try_put; then an atomic load did not happen.
     Result<void> try_finish() {
         bitcask_error* error = nullptr;
@@ -68,6 +80,11 @@ public:
     // Each as its namesake above.
     BulkLoader& put(Bytes key, Bytes value) {
         detail::unwrap(try_put(key, value));
+        return *this;
+    }
+    template <class Rep, class Period>
+    BulkLoader& put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl) {
+        detail::unwrap(try_put_with_ttl(key, value, ttl));
         return *this;
     }
     void finish() { detail::unwrap(try_finish()); }

@@ -162,6 +162,8 @@ struct MergeReport {
     /// Deletes that were copied, because something older may be left that they hide, and deletes that are gone.
     std::uint64_t copied_tombstones = 0, dropped_tombstones = 0;
     std::uint64_t bytes_read = 0, bytes_written = 0;
+    /// Keys that had expired and were deleted before anything was merged.
+    std::uint64_t swept_keys = 0;
 };
 
 /// Why a merge would be worth its while.
@@ -320,6 +322,7 @@ private:
         report.dropped_tombstones = figures[BITCASK_MERGE_DROPPED_TOMBSTONES];
         report.bytes_read = figures[BITCASK_MERGE_BYTES_READ];
         report.bytes_written = figures[BITCASK_MERGE_BYTES_WRITTEN];
+        report.swept_keys = figures[BITCASK_MERGE_SWEPT_KEYS];
         report.removed_files = list(made, BITCASK_MERGE_REMOVED_FILES);
         report.created_files = list(made, BITCASK_MERGE_CREATED_FILES);
         const auto skipped = list(made, BITCASK_MERGE_SKIPPED_FILES);

@@ -5,6 +5,7 @@
 
 #include "bytes.hpp"
 #include "config.hpp"
+#include "durations.hpp"
 #include "merge.hpp"
 #include "progress.hpp"
 
@@ -119,6 +120,12 @@ public:
     /// Whether every read verifies the record's checksum.
     Options& verify_checksums(bool yes) { return set(verify_checksums_, yes); }
     Options& on_damage(OnDamage policy) { return set(on_damage_, policy); }
+    /// Records count as absent so long after they were written, by the clock, unless they have an expiry of their own. Nothing of it is stored: it holds
+    /// for this opening, for all that the store has. No time at all, or a negative one, is none, the default.
+    template <class Rep, class Period>
+    Options& expiry(std::chrono::duration<Rep, Period> age) {
+        return set(expiry_, detail::milliseconds<std::uint64_t>(age));
+    }
     /// When data files are worth a merge, and which.
     Options& merge(const MergePolicy& policy) {
         merge_ = policy;
@@ -171,6 +178,7 @@ private:
         apply(read_only_, [&](bool v) { return bitcask_options_set_read_only(o, v, error); });
         apply(verify_checksums_, [&](bool v) { return bitcask_options_set_verify_checksums(o, v, error); });
         apply(on_damage_, [&](OnDamage v) { return bitcask_options_set_on_damage(o, static_cast<std::int32_t>(v), error); });
+        apply(expiry_, [&](std::uint64_t v) { return bitcask_options_set_expiry(o, v, error); });
         if (status == BITCASK_OK) status = merge_.apply(o, error);
         if (progress_ && status == BITCASK_OK) status = bitcask_options_set_progress(o, detail::tell_of_opening, &progress, error);
         return status;
@@ -178,7 +186,7 @@ private:
 
     std::optional<Index> index_;
     std::optional<IoKind> io_;
-    std::optional<std::uint64_t> sort_budget_, index_budget_, checkpoint_bytes_;
+    std::optional<std::uint64_t> sort_budget_, index_budget_, checkpoint_bytes_, expiry_;
     std::optional<Durability> durability_;
     std::optional<Interval> interval_;
     std::optional<std::uint64_t> max_file_size_;

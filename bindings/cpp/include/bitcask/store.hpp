@@ -6,6 +6,7 @@
 #include "batch.hpp"
 #include "bulk_loader.hpp"
 #include "config.hpp"
+#include "expiry.hpp"
 #include "key_changes.hpp"
 #include "merge.hpp"
 #include "options.hpp"
@@ -65,12 +66,13 @@ struct StoreCalls {
 } // namespace detail
 
 /// An open store. Any number of threads may use it at once. Can be moved and not copied; share it by reference or in a
-/// std::shared_ptr. Its reads are in Reads, its writes in StoreWrites and KeyChanges, what
+/// std::shared_ptr. Its reads are in Reads, its writes in StoreWrites, KeyChanges and Expiry, what
 /// concerns its files in Merges.
 ///
 /// Every call fails with `closed` on a closed, moved-from or default-made store, and with `forked` in a child process.
 /// Those that take a key fail with `key_empty` and `key_too_large`.
 class Store : public Reads<Store, detail::StoreCalls>, public StoreWrites<Store>, public KeyChanges<Store>,
+              public Expiry<Store>,
               public Merges<Store> {
 public:
     /// A closed store.

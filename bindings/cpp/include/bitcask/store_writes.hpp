@@ -6,14 +6,13 @@
 #include "async.hpp"
 #include "bytes.hpp"
 #include "config.hpp"
+#include "durations.hpp"
 #include "options.hpp"
 #include "result.hpp"
 
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <future>
-#include <limits>
 #include <utility>
 
 namespace bitcask {
@@ -115,7 +114,7 @@ public:
         bitcask_error* error = nullptr;
         bitcask_db* db = handle();
         bool durable = false;
-        const std::int32_t status = bitcask_wait_durable(db, seq, milliseconds(limit), &durable, &error);
+        const std::int32_t status = bitcask_wait_durable(db, seq, detail::milliseconds<std::int64_t>(limit), &durable, &error);
         return detail::made(durable, db, status, error);
     }
 
@@ -174,14 +173,6 @@ private:
         return [=](bitcask_write_callback callback, void* user_data, bitcask_error** error) {
             return bitcask_delete_async(db, key.data(), key.size(), static_cast<std::uint32_t>(how), callback, user_data, error);
         };
-    }
-
-    /// By way of a floating-point number, which no duration overflows.
-    template <class Rep, class Period>
-    static std::int64_t milliseconds(std::chrono::duration<Rep, Period> limit) {
-        const double count = std::ceil(std::chrono::duration<double, std::milli>(limit).count());
-        if (!(count > 0)) return 0;
-        return count < 9e18 ? static_cast<std::int64_t>(count) : std::numeric_limits<std::int64_t>::max();
     }
 };
 

@@ -21,6 +21,10 @@ namespace detail {
 struct TransactionCalls {
     using Handle = bitcask_txn;
     static constexpr auto put = bitcask_txn_put;
+    static constexpr auto put_ttl = bitcask_txn_put_ttl;
+    static constexpr auto expire = bitcask_txn_expire;
+    static constexpr auto persist = bitcask_txn_persist;
+    static constexpr auto ttl = bitcask_txn_ttl;
     static constexpr auto erase = bitcask_txn_delete;
     static constexpr auto erase_range = bitcask_txn_delete_range;
     static constexpr auto erase_prefix = bitcask_txn_delete_prefix;

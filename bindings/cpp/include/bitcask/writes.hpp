@@ -5,11 +5,14 @@
 
 #include "bytes.hpp"
 #include "config.hpp"
+#include "durations.hpp"
+#include "expiry.hpp"
 #include "iterator.hpp"
 #include "options.hpp"
 #include "result.hpp"
 #include "value.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,6 +37,40 @@ public:
     Result<void> try_put(Bytes key, Bytes value) {
         bitcask_error* error = nullptr;
         return detail::done(Calls::put(handle(), key.data(), key.size(), value.data(), value.size(), &error), error);
+    }
+
+    /// Adds a put of a key that counts as absent after so much time from this call on; no time at all is a delete. See Expiry.
+    template <class Rep, class Period>
+    Result<void> try_put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl) {
+        bitcask_error* error = nullptr;
+        return detail::done(
+            Calls::put_ttl(handle(), key.data(), key.size(), value.data(), value.size(), detail::milliseconds<std::uint64_t>(ttl), &error), error);
+    }
+
+    /// Puts the value that a key has now once more, to expire so much time from this call on, and tells whether the key is there. No time at all
+    /// deletes it. A transaction's commit rests on the key; of a batch, what others write until the commit is overwritten. Fails as try_get.
+    template <class Rep, class Period>
+    Result<bool> try_expire(Bytes key, std::chrono::duration<Rep, Period> ttl) {
+        bitcask_error* error = nullptr;
+        bool found = false;
+        const std::int32_t status = Calls::expire(handle(), key.data(), key.size(), detail::milliseconds<std::uint64_t>(ttl), &found, &error);
+        return detail::made(found, handle(), status, error);
+    }
+
+    /// Puts the value that a key has now once more, without an expiry of its own, and tells whether it had one. As try_expire.
+    Result<bool> try_persist(Bytes key) {
+        bitcask_error* error = nullptr;
+        bool had = false;
+        const std::int32_t status = Calls::persist(handle(), key.data(), key.size(), &had, &error);
+        return detail::made(had, handle(), status, error);
+    }
+
+    /// How long a key is left with these writes made; nothing if there is no such key. A transaction counts from the time on at which it began.
+    Result<std::optional<Ttl>> try_ttl(Bytes key) const {
+        bitcask_error* error = nullptr;
+        std::uint64_t left = 0;
+        const std::int32_t status = Calls::ttl(handle(), key.data(), key.size(), &left, &error);
+        return detail::ttl_of(left, handle(), status, error);
     }
 
     /// Adds a delete; the key need not exist.
@@ -105,6 +142,16 @@ public:
 #if BITCASK_HAS_EXCEPTIONS
     // Each as its namesake above.
     Of& put(Bytes key, Bytes value) { return self(try_put(key, value)); }
+    template <class Rep, class Period>
+    Of& put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl) {
+        return self(try_put_with_ttl(key, value, ttl));
+    }
+    template <class Rep, class Period>
+    bool expire(Bytes key, std::chrono::duration<Rep, Period> ttl) {
+        return detail::unwrap(try_expire(key, ttl));
+    }
+    bool persist(Bytes key) { return detail::unwrap(try_persist(key)); }
+    std::optional<Ttl> ttl(Bytes key) const { return detail::unwrap(try_ttl(key)); }
     Of& erase(Bytes key) { return self(try_erase(key)); }
     Of& erase_range(Bytes start, std::optional<Bytes> end = std::nullopt) { return self(try_erase_range(start, end)); }
     Of& erase_prefix(Bytes bytes) { return self(try_erase_prefix(bytes)); }

@@ -50,6 +50,7 @@ inline Items Runner::open(const Op& op, const Tokens& chosen) {
         } else if (key == "interval_ms") every = n;
         else if (key == "interval_bytes") limit = n;
         else if (key == "max_file_size") options.max_file_size(n);
+        else if (key == "expiry_ms") options.expiry(std::chrono::milliseconds(n));
         else if (key == "create") options.create_if_missing(yes);
         else if (key == "read_only") options.read_only(yes);
         else if (key == "verify") options.verify_checksums(yes);

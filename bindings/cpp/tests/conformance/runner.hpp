@@ -174,6 +174,10 @@ private:
     Items file_stat(const Op& op, const bitcask::Store& db);
     Items file_recount(const bitcask::Store& db);
     std::optional<Items> run_merge(const Op& op, bitcask::Store& db);
+    // expiry.hpp
+    template <class Of>
+    std::optional<Items> expiry(const Op& op, const Text& name, Of& of);
+    std::optional<Items> store_expiry(const Op& op, bitcask::Store& db);
     // numbers.hpp
     Items compare(const Op& op);
     Items wait_durable(const Op& op, bitcask::Store& db);

@@ -2,6 +2,7 @@
 #ifndef CONFORMANCE_WRITES_HPP
 #define CONFORMANCE_WRITES_HPP
 
+#include "expiry.hpp"
 #include "merge.hpp"
 #include "reads.hpp"
 #include "runner.hpp"
@@ -56,6 +57,7 @@ inline Items Runner::run_store(const Op& op, Open& open_store) {
     if (name == "fill") return fill(op, [&](bitcask::Bytes k, bitcask::Bytes v) { return CALL(db, put(k, v)); });
     if (auto items = read(op, name, db)) return *items;
     if (auto items = run_merge(op, db)) return *items;
+    if (auto items = store_expiry(op, db)) return *items;
     return change_key(op, db);
 }
 
@@ -146,6 +148,7 @@ Items Runner::write(const Op& op, const Text& name, Of& of) {
         if (savepoint == savepoints_.end()) return problem("no such savepoint");
         return name == "release" ? done(CALL(of, release(savepoint->second))) : done(CALL(of, rollback_to(savepoint->second)));
     }
+    if (auto items = expiry(op, name, of)) return *items;
     if (name == "iter") return read_all(op, false, of);
     if (name == "len") return number(CALL(of, size()));
     if (name == "commit") return keep(op, CALL(of, commit(how(op))));
@@ -223,6 +226,10 @@ inline Items Runner::run_bulk(const Op& op) {
     if (op.name == "bulk_put") {
         const auto key = lend(op.argument(0)), value = lend(op.argument(1));
         return done(overwrite(CALL(load, put(key, value))));
+    }
+    if (op.name == "bulk_put_ttl") {
+        const auto key = lend(op.argument(0)), value = lend(op.argument(1));
+        return done(overwrite(CALL(load, put_with_ttl(key, value, std::chrono::milliseconds(op.number(2))))));
     }
     if (op.name == "bulk_fill") return fill(op, [&](bitcask::Bytes k, bitcask::Bytes v) { return CALL(load, put(k, v)); });
     if (op.name == "bulk_finish") return done(CALL(load, finish()));

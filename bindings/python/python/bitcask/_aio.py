@@ -18,6 +18,8 @@ from bitcask._bitcask import _Mailbox
 from bitcask._report import Written
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from typing_extensions import Buffer
 
     from bitcask._bitcask import Batch, Store
@@ -71,8 +73,8 @@ def _later(queue: Callable[[_Mailbox, int], None], number_only: bool) -> asyncio
     return delivery.expect(loop, queue, number_only)
 
 
-def put(store: Store, key: Buffer, value: Buffer, sync: bool) -> asyncio.Future[Written]:
-    return _later(lambda mailbox, ticket: store._put_later(mailbox, ticket, key, value, sync), False)
+def put(store: Store, key: Buffer, value: Buffer, sync: bool, ttl: timedelta | float | None) -> asyncio.Future[Written]:
+    return _later(lambda mailbox, ticket: store._put_later(mailbox, ticket, key, value, sync, ttl), False)
 
 
 def delete(store: Store, key: Buffer, sync: bool) -> asyncio.Future[Written]:

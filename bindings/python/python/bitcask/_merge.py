@@ -114,6 +114,8 @@ class MergeReport:
     """Bytes read."""
     bytes_written: int
     """Bytes written."""
+    swept_keys: int
+    """Keys that had expired and were deleted before anything was merged."""
 
 
 # Shown, and pickled, by the names under which users have them.
