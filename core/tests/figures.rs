@@ -136,6 +136,60 @@ fn accounts_beside_an_index_that_are_not_its_own_are_passed_over() {
     }
 }
 
+/// A hint that turns out to be damaged when much of it was told: its file is told once more, from records that the index is beyond.
+#[test]
+fn what_is_told_twice_is_counted_once() {
+    let options = Options::new().durability(Durability::None).index(IndexKind::Hash).checkpoint_bytes(0);
+    let disk = SimVfs::new(3);
+    let db = open(disk.clone(), &options).expect("it opens");
+    let fillers = |keys: std::ops::Range<u64>| {
+        keys.for_each(|n| db.put(&n.to_le_bytes(), b"").expect("it writes"));
+    };
+    // Two lengths of one size class: of a key that was of another class before, and of one that is of another class behind it.
+    db.put(b"first small", b"").expect("it writes");
+    fillers(0..3000);
+    db.put(b"first large", &[1; 60]).expect("it writes");
+    db.put(b"first large", b"").expect("it writes");
+    db.put(b"first small", &[1; 64]).expect("it writes");
+    fillers(3000..12_000);
+    db.close().expect("it closes");
+    disk.uproot(&at("index.checkpoint"));
+    let is_hint = |path: &std::path::Path| path.extension().is_some_and(|e| e == "hint");
+    let (path, mut hint) = disk.files().into_iter().find(|(path, _)| is_hint(path)).expect("a hint");
+    let last = hint.len() - 20;
+    hint[last] ^= 1;
+    disk.uproot(&path);
+    disk.plant(&path, &hint);
+    let db = open(disk, &options).expect("it opens");
+    assert_eq!(db.open_report().unusable_hints.len(), 1);
+    check_accounts(&db);
+}
+
+/// Without accounts nothing is known of the files, also where no key is left: their deletes go on hiding what is older.
+#[test]
+fn no_accounts_are_not_those_of_empty_files() {
+    let options = quiet().index(IndexKind::BPTree).max_file_size(64 << 10);
+    let disk = SimVfs::new(3);
+    let db = open(disk.clone(), &options).expect("it opens");
+    db.put(b"gone", b"value").expect("it writes");
+    db.merge(&MergeOptions::new().everything(true)).expect("it merges");
+    db.delete(b"gone").expect("it writes");
+    db.close().expect("it closes");
+    disk.uproot(&at("index.accounts"));
+    let db = open(disk.clone(), &options).expect("it opens");
+    assert!(db.open_report().index_from.is_some(), "the index itself is used");
+    db.put(b"other", b"value").expect("it writes");
+    check_accounts(&db);
+    let files = db.file_stats().expect("figures");
+    let of_the_delete = files.iter().find(|file| file.is_active).expect("a file").id;
+    db.merge(&MergeOptions::new().files(&[of_the_delete])).expect("it merges");
+    check_accounts(&db);
+    db.close().expect("it closes");
+    let db = open(disk, &options.index(IndexKind::Hash)).expect("it opens");
+    assert_eq!(db.get(b"gone").expect("it reads"), None);
+    check_accounts(&db);
+}
+
 #[test]
 fn loads_and_what_readers_catch_up_with_are_counted() {
     for (kind, io) in KINDS.iter().flat_map(|&kind| IO_KINDS.map(|io| (kind, io))) {

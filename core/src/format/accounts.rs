@@ -186,10 +186,17 @@ fn class(r: &mut Reader<'_>) -> Option<SavedClass> {
         && (1..=bytes).contains(&records)
         && shortest > 0
         && longest <= bytes
+        && can_be(records, bytes, shortest, longest)
         && live <= records
         && dead <= records - live
-        && dead_bytes <= bytes;
+        && can_be(dead, dead_bytes, shortest, longest);
     is_sound.then_some(SavedClass { class, records, bytes, shortest, longest, live, dead, dead_bytes })
+}
+
+/// Whether so many records can have so many bytes.
+fn can_be(records: u64, bytes: u64, shortest: u64, longest: u64) -> bool {
+    let (records, bytes) = (u128::from(records), u128::from(bytes));
+    (records * u128::from(shortest)..=records * u128::from(longest)).contains(&bytes)
 }
 
 #[cfg(test)]
@@ -271,7 +278,17 @@ mod tests {
         assert!(refused(|account| account.classes[0].live = 10));
         assert!(refused(|account| account.classes[0].dead = 6));
         assert!(refused(|account| account.classes[0].dead_bytes = 701));
+        assert!(refused(|account| account.classes[0].dead = 0));
         assert!(refused(|account| account.classes[0].records = 0));
+        assert!(refused(|account| account.classes[0].records = 11));
+        assert!(refused(|account| account.classes[0].bytes = 811));
+        let many = SavedClass { class: 4, records: 1 << 34, bytes: 1 << 34, ..SavedClass::default() };
+        let of_length = |len| SavedAccount {
+            classes: vec![SavedClass { shortest: len, longest: len, ..many }],
+            ..accounts().remove(1)
+        };
+        assert!(decode(&bytes_of(&[of_length(1)])).is_some());
+        assert_eq!(decode(&bytes_of(&[of_length(1 << 34)])), None, "their product is beyond all numbers");
         assert!(refused(|account| account.classes[1].bytes = u64::MAX));
         assert!(!refused(|_| {}));
     }

@@ -59,7 +59,8 @@ impl Class {
     /// One that was alive, or was thought to become so, is dead. Whether its length is known.
     fn died(&mut self) -> bool {
         let is_known = self.shortest == self.longest;
-        if is_known {
+        // One that is told twice was among them before.
+        if is_known && self.dead < self.dead_records() {
             self.dead += 1;
             self.dead_bytes += self.shortest;
         }
@@ -442,6 +443,14 @@ impl Ledger {
         self.listed -= account.listed.len();
         let puts = account.puts.iter().map(|class| Class { live: class.live, ..Class::default() }).collect();
         *account = Account { puts, is_lost: true, ..Account::default() };
+    }
+
+    /// All of a file's records were told once more. Which of them had died meanwhile, and how long these are, nobody knows.
+    pub(crate) fn counted_anew(&mut self, file: FileId) {
+        let Some(account) = self.accounts.get_mut(&file) else { return };
+        self.listed -= std::mem::take(&mut account.listed).len();
+        account.puts.iter_mut().for_each(|class| (class.dead, class.dead_bytes) = (0, 0));
+        account.is_lost = true;
     }
 }
 

@@ -78,8 +78,13 @@ impl Store {
 
     /// The figures as the accounts have them: bytes of living and dead records may be estimates, and nothing has expired.
     pub(crate) fn rough_stats(&self) -> Result<Vec<FileStats>> {
-        let ledger = self.ledger()?;
-        Ok(self.figures(self.files.load().all(), &ledger, &HashMap::new()))
+        let files = self.files.load();
+        let figures = |ledger: &Ledger| self.figures(files.all(), ledger, &HashMap::new());
+        // Without a copy, for this is asked often and the lists may be long.
+        match self.accounts.look(figures) {
+            Some(figures) => Ok(figures),
+            None => Ok(figures(&self.ledger()?)),
+        }
     }
 
     /// Counts what is in the files, from their hints as far as they go, and what of it the index names.

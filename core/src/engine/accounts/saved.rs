@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::format::accounts::{SavedAccount, SavedClass, decode, encode};
+use crate::format::header::FileKind;
 use crate::log::DataFile;
 use crate::types::FileId;
 
@@ -19,12 +20,16 @@ impl Ledger {
         bytes
     }
 
-    /// From bytes, if they fit the data files and the number of keys.
+    /// From bytes, if they fit the data files and the number of keys. No bytes are no accounts, and not those of files without records: merges
+    /// go by what they say of deletes.
     pub(crate) fn decode(bytes: &[u8], files: &[Arc<DataFile>], keys: u64) -> Option<Ledger> {
+        if bytes.is_empty() {
+            return None;
+        }
         let mut ledger = Ledger::default();
         let mut live = 0;
         for saved in decode(bytes)? {
-            let file = files.iter().find(|file| file.id().0 == saved.file)?;
+            let file = &files[files.binary_search_by_key(&saved.file, |file| file.id().0).ok()?];
             let account = Account::from_saved(&saved);
             let totals = account.totals();
             if totals.live_bytes + totals.dead_bytes + totals.tombstone_bytes > file.end() {
@@ -33,7 +38,9 @@ impl Ledger {
             live += totals.live_records;
             ledger.put_in(file.id(), account);
         }
-        (live == keys).then_some(ledger)
+        // A merged file has records.
+        let is_whole = files.iter().all(|file| file.header().kind == FileKind::Log || ledger.get(file.id()).is_some());
+        (live == keys && is_whole).then_some(ledger)
     }
 }
 
@@ -47,8 +54,8 @@ impl Account {
             shortest: class.shortest,
             longest: class.longest,
             live: class.live.min(class.records),
-            dead: class.dead.min(class.dead_records()),
-            dead_bytes: class.dead_bytes.min(class.bytes),
+            dead: if class.dead <= class.dead_records() { class.dead } else { 0 },
+            dead_bytes: if class.dead <= class.dead_records() { class.dead_bytes } else { 0 },
         });
         SavedAccount {
             file: file.0,

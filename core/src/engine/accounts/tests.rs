@@ -114,3 +114,14 @@ fn packets_count_as_their_records_would() {
     }
     assert_eq!(one.listed, 1);
 }
+
+/// The log is read again from behind a hint that does not go as far as the index, and leads to what the index has already.
+#[test]
+fn a_record_that_is_told_again_is_not_dead() {
+    let (mut ledger, locations) = ledger_of(&[100, 100]);
+    locations.iter().for_each(|&location| ledger.moved(Some(location), Some(location)));
+    let account = ledger.get(FileId(1)).unwrap();
+    assert!(account.puts.iter().all(|class| (class.dead, class.dead_bytes) == (0, 0)), "{account:?}");
+    ledger.moved(Some(locations[0]), None);
+    assert_eq!(ledger.get(FileId(1)).unwrap().totals().dead_bytes, 100);
+}

@@ -200,13 +200,16 @@ impl Store {
         pace.look()?;
         let outputs = self.publish_outputs(finished)?;
         let ids: BTreeSet<_> = sources.iter().map(|source| source.file.id()).collect();
-        // The table first: who counts anew in between counts them too, and else would not.
-        self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
-        self.accounts.with(|ledger| {
-            for (file, account) in &outputs {
-                ledger.put_in(file.id(), account.clone());
-            }
-        });
+        // Under the log's lock: neither is an index saved in between, with files that it has no accounts of, nor is anything counted anew.
+        self.with_log(|_| {
+            self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
+            self.accounts.with(|ledger| {
+                for (file, account) in &outputs {
+                    ledger.put_in(file.id(), account.clone());
+                }
+            });
+            Ok(())
+        })?;
         for (file, _) in &outputs {
             report.created_files.push(file.id());
             report.created_bytes += file.end();

@@ -105,6 +105,8 @@ impl Store {
                 // What is damaged may be older than all that can be read.
                 _ if self.is_damaged(file) => SeqNo::ZERO,
                 Some(Some((min, _))) => bound.min(min),
+                // It has records; should it have no account all the same, then they may be older.
+                _ if file.header().kind == FileKind::Merged => SeqNo::ZERO,
                 // Without records, or begun since: what is in it is newer than all that is merged.
                 Some(None) | None => bound,
             };

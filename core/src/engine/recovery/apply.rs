@@ -39,6 +39,8 @@ pub(super) struct Applier<'a> {
     ledger: Option<Ledger>,
     /// What lies before this in its file is counted already.
     counted_to: Option<LogPosition>,
+    /// Files whose records were told more than once.
+    counted_anew: Vec<FileId>,
     /// The index puts changes off and does not tell what they change.
     is_put_off: bool,
     /// The greatest number of a change.
@@ -71,6 +73,7 @@ impl<'a> Applier<'a> {
             records: Vec::new(),
             ledger: ledger.filter(|_| live.is_none()),
             counted_to,
+            counted_anew: Vec::new(),
             is_put_off: false,
             applied: SeqNo::ZERO,
             merged,
@@ -106,7 +109,10 @@ impl<'a> Applier<'a> {
     }
 
     /// What was counted.
-    pub(super) fn into_ledger(self) -> Option<Ledger> {
+    pub(super) fn into_ledger(mut self) -> Option<Ledger> {
+        if let Some(ledger) = &mut self.ledger {
+            self.counted_anew.iter().for_each(|&file| ledger.counted_anew(file));
+        }
         self.ledger
     }
 
@@ -114,6 +120,7 @@ impl<'a> Applier<'a> {
     pub(super) fn count_anew(&mut self, file: FileId) {
         if let Some(ledger) = &mut self.ledger {
             ledger.count_anew(file);
+            self.counted_anew.push(file);
         }
         if let Some(live) = self.live {
             live.counts_anew();
