@@ -437,7 +437,7 @@ typedef int32_t (*bitcask_progress_fn)(void *user_data,
                                        uint64_t bytes_total,
                                        uint64_t records);
 
-// Is told how far a merge is: of bytes_total bytes of data files that are merged. bytes_read and bytes_written are what it read and wrote
+// Is told how far a merge is: of bytes_total bytes of data files that are merged, 0 while it sweeps what has expired and does not know yet. bytes_read and bytes_written are what it read and wrote
 // so far; files are read more than once, to be checked, and for what is alive in them, and copies are read back. Returns 0 to go on,
 // anything else to stop the merge, which then gives BITCASK_CANCELLED. It must not throw or jump out.
 typedef int32_t (*bitcask_merge_progress_fn)(void *user_data,

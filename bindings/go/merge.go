@@ -13,7 +13,7 @@ import (
 
 // MergeProgress is how far a merge is. Files are read more than once: to be checked, and for what is alive in them; and copies are read back.
 type MergeProgress struct {
-	BytesTotal   uint64 // bytes of the data files that are merged
+	BytesTotal   uint64 // bytes of the data files that are merged; 0 while it sweeps what has expired and does not know yet
 	BytesRead    uint64
 	BytesWritten uint64
 }

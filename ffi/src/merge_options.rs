@@ -122,7 +122,7 @@ pub unsafe extern "C" fn bitcask_merge_options_set_bytes_per_second(
     unsafe { set(options, error, |options| Ok(options.bytes_per_second(bytes))) }
 }
 
-/// Is told how far a merge is: of bytes_total bytes of data files that are merged. bytes_read and bytes_written are what it read and wrote
+/// Is told how far a merge is: of bytes_total bytes of data files that are merged, 0 while it sweeps what has expired and does not know yet. bytes_read and bytes_written are what it read and wrote
 /// so far; files are read more than once, to be checked, and for what is alive in them, and copies are read back. Returns 0 to go on,
 /// anything else to stop the merge, which then gives BITCASK_CANCELLED. It must not throw or jump out.
 pub type bitcask_merge_progress_fn =

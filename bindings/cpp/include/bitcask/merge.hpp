@@ -72,7 +72,7 @@ private:
 
 /// How far a merge is.
 struct MergeProgress {
-    /// Bytes of the data files that are merged.
+    /// Bytes of the data files that are merged; 0 while it sweeps what has expired and does not know yet.
     std::uint64_t bytes_total = 0;
     /// Bytes that were read. Files are read more than once: to be checked, and for what is alive in them; and copies are read back.
     std::uint64_t bytes_read = 0;
