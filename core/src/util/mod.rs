@@ -4,4 +4,5 @@ pub(crate) mod lock;
 pub(crate) mod page;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
+pub(crate) mod sip;
 mod system;

@@ -53,6 +53,7 @@ use super::image::Imaged;
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
 use crate::error::{Error, Result};
 use crate::types::Location;
+use crate::util::sip::Sip;
 
 mod directory;
 mod edit;
@@ -60,7 +61,6 @@ mod imaged;
 mod plain;
 mod saved;
 mod segment;
-mod sip;
 mod slab;
 mod snapshot;
 mod sound;
@@ -76,7 +76,6 @@ mod stress;
 #[cfg(test)]
 mod tests;
 
-use sip::Sip;
 use table::Table;
 
 /// Keys of one call that are hashed before the first of them is looked up or changed.

@@ -6,10 +6,10 @@
 //! them; here it is half the instructions. The tests hold the two against each other.
 
 /// The state that a secret key begins with.
-pub(super) struct Sip([u64; 4]);
+pub(crate) struct Sip([u64; 4]);
 
 impl Sip {
-    pub(super) fn new(key: [u8; 16]) -> Sip {
+    pub(crate) fn new(key: [u8; 16]) -> Sip {
         let number = u128::from_le_bytes(key);
         let (k0, k1) = (number as u64, (number >> 64) as u64);
         Sip([
@@ -22,7 +22,7 @@ impl Sip {
 
     /// The 128 bits for a string of bytes.
     #[inline]
-    pub(super) fn hash(&self, bytes: &[u8]) -> u128 {
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u128 {
         let mut v = self.0;
         let (words, rest) = bytes.as_chunks::<8>();
         for &word in words {
