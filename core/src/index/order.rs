@@ -2,9 +2,12 @@
 //! are in the processor's cache then.
 
 use super::Change;
+use crate::util::prefetch::{prefetch, prefetch_all};
 
 /// With fewer changes than this sorting gains nothing.
 const WORTH_SORTING: usize = 64;
+/// So many changes before its turn a key is asked for.
+const AHEAD: usize = 4;
 
 /// Positions of the changes in the order of their keys, changes of the same key in the order of the call. `None` if they are in that order
 /// already, or too few to care.
@@ -32,7 +35,14 @@ pub(crate) fn for_each<'c, 'k>(
     match order {
         None => changes.iter_mut().for_each(make),
         Some(order) => {
-            for &i in order {
+            for (at, &i) in order.iter().enumerate() {
+                // A change and its key lie anywhere: both are asked for before their turn, the key when the change is there.
+                if let Some(change) = order.get(at + 2 * AHEAD).and_then(|&i| changes.get(i as usize)) {
+                    prefetch(change);
+                }
+                if let Some(change) = order.get(at + AHEAD).and_then(|&i| changes.get(i as usize)) {
+                    prefetch_all(change.key);
+                }
                 if let Some(change) = changes.get_mut(i as usize) {
                     make(change);
                 }
