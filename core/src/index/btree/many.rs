@@ -9,7 +9,7 @@ use crate::types::Location;
 use crate::util::prefetch::prefetch;
 
 /// Keys of a group. Each asks for some ten lines at once; more of them only wait in the processor's queue.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 
 impl State {
     /// Looks up each key.
@@ -22,7 +22,19 @@ impl State {
         }
     }
 
-    fn get_group(&self, root: View<'_>, keys: &[&[u8]], out: &mut [Option<Location>]) {
+    /// Asks for all that lookups of these keys read.
+    pub(super) fn warm(&self, keys: &[&[u8]]) {
+        for keys in keys.chunks(GROUP) {
+            if let Some(root) = self.root() {
+                let leaves = self.leaves(root, keys);
+                let _ = lows(&leaves, keys);
+            }
+        }
+    }
+
+    /// The leaves where keys are, asked for.
+    #[inline]
+    fn leaves<'a>(&'a self, root: View<'a>, keys: &[&[u8]]) -> [Option<View<'a>>; GROUP] {
         let mut views = [Some(root); GROUP];
         let mut pages = [root.page; GROUP];
         for _ in 0..root.page.level() {
@@ -36,15 +48,12 @@ impl State {
                 *view = view.and_then(|parent| parent.pass_to(page));
             }
         }
-        let mut lows = [0; GROUP];
-        for ((view, low), key) in views.iter().zip(&mut lows).zip(keys) {
-            if let Some(View { page, .. }) = view
-                && let Ok(suffix) = page.strip_prefix(key)
-            {
-                *low = page.lower_bound(suffix);
-                prefetch(page.place(page.slot(*low).0));
-            }
-        }
+        views
+    }
+
+    fn get_group(&self, root: View<'_>, keys: &[&[u8]], out: &mut [Option<Location>]) {
+        let views = self.leaves(root, keys);
+        let lows = lows(&views, keys);
         for (((view, low), key), out) in views.iter().zip(lows).zip(keys).zip(out) {
             let found = view.and_then(|leaf| {
                 let pos = match leaf.page.strip_prefix(key) {
@@ -57,4 +66,19 @@ impl State {
             *out = found.unwrap_or_else(|| self.get(key)).map(Location::from_bits);
         }
     }
+}
+
+/// Where in its leaf each key may be; what is there is asked for.
+#[inline]
+fn lows(leaves: &[Option<View<'_>>; GROUP], keys: &[&[u8]]) -> [usize; GROUP] {
+    let mut lows = [0; GROUP];
+    for ((leaf, low), key) in leaves.iter().zip(&mut lows).zip(keys) {
+        if let Some(View { page, .. }) = leaf
+            && let Ok(suffix) = page.strip_prefix(key)
+        {
+            *low = page.lower_bound(suffix);
+            prefetch(page.place(page.slot(*low).0));
+        }
+    }
+    lows
 }

@@ -67,6 +67,7 @@ use crate::types::Location;
 use crate::util::lock::{Mutex, MutexGuard};
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use edit::{Editor, NeedsRebuild, PAGES_PER_CHANGE, Writer, is_long};
+use many::GROUP;
 use search::State;
 use std::fmt;
 use std::sync::PoisonError;
@@ -74,6 +75,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Changes between two attempts to give back memory that readers may be looking at.
 const PATIENCE: u32 = 64;
+/// Keys from which on a tree is far larger than the processor's caches.
+const LARGE: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
+/// Keys that a leaf has, about.
+const KEYS_A_LEAF: u64 = 100;
 
 /// See the module.
 pub struct BTree {
@@ -118,13 +123,24 @@ impl BTree {
         let mut state = self.write();
         writer.budget.refill();
         let order = order::by_key(changes);
-        order::for_each(changes, order.as_deref(), |change| {
-            if !writer.arena.is_ready(PAGES_PER_CHANGE) {
-                writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
+        let at = |i: usize| order.as_ref().map_or(i, |order| order[i] as usize);
+        // Each has a leaf of its own to wait for, most likely, and few of them are near.
+        let is_sparse = writer.len >= LARGE && changes.len() as u64 <= writer.len / KEYS_A_LEAF;
+        for first in (0..changes.len()).step_by(GROUP) {
+            let group = first..changes.len().min(first + GROUP);
+            if is_sparse && group.len() > 1 {
+                let mut keys = [&[][..]; GROUP];
+                keys.iter_mut().zip(group.clone()).for_each(|(key, i)| *key = changes[at(i)].key);
+                state.warm(&keys[..group.len()]);
             }
-            let made = make(Editor::exclusive(&mut state, writer), change);
-            debug_assert!(made.is_ok(), "nothing is forbidden");
-        });
+            for i in group {
+                if !writer.arena.is_ready(PAGES_PER_CHANGE) {
+                    writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
+                }
+                let made = make(Editor::exclusive(&mut state, writer), &mut changes[at(i)]);
+                debug_assert!(made.is_ok(), "nothing is forbidden");
+            }
+        }
         writer.arena.give_back(&mut state.pages);
         // Inside the lock: who sees the number sees the keys.
         self.len.store(writer.len, Ordering::Release);
