@@ -26,6 +26,18 @@ pub(crate) fn by_key(changes: &[Change<'_>]) -> Option<Vec<u32>> {
     Some(order.into_iter().map(|(_, i)| i).collect())
 }
 
+/// Asks for what comes after the `at`-th in the order: a change and its key lie anywhere, and the key is asked for when the change is there.
+#[inline]
+pub(crate) fn ask_ahead(changes: &[Change<'_>], order: &[u32], at: usize) {
+    let change = |at: usize| order.get(at).and_then(|&i| changes.get(i as usize));
+    if let Some(change) = change(at + 2 * AHEAD) {
+        prefetch(change);
+    }
+    if let Some(change) = change(at + AHEAD) {
+        prefetch_all(change.key);
+    }
+}
+
 /// Calls `make` for each change in an order that [`by_key`] gave.
 pub(crate) fn for_each<'c, 'k>(
     changes: &'c mut [Change<'k>],
@@ -36,13 +48,7 @@ pub(crate) fn for_each<'c, 'k>(
         None => changes.iter_mut().for_each(make),
         Some(order) => {
             for (at, &i) in order.iter().enumerate() {
-                // A change and its key lie anywhere: both are asked for before their turn, the key when the change is there.
-                if let Some(change) = order.get(at + 2 * AHEAD).and_then(|&i| changes.get(i as usize)) {
-                    prefetch(change);
-                }
-                if let Some(change) = order.get(at + AHEAD).and_then(|&i| changes.get(i as usize)) {
-                    prefetch_all(change.key);
-                }
+                ask_ahead(changes, order, at);
                 if let Some(change) = changes.get_mut(i as usize) {
                     make(change);
                 }

@@ -134,6 +134,9 @@ impl BTree {
                 state.warm(&keys[..group.len()]);
             }
             for i in group {
+                if let Some(order) = &order {
+                    order::ask_ahead(changes, order, i);
+                }
                 if !writer.arena.is_ready(PAGES_PER_CHANGE) {
                     writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
                 }
