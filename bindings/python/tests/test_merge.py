@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,15 @@ def test_opening_tells_its_progress(path: Path, index: Index) -> None:
     assert all(before.bytes_done <= after.bytes_done for before, after in zip(told, told[1:], strict=False))
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Python's own handler, whatever the tests were started by: shells have what they run in the background ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_opening_stopped_by_its_callback(path: Path) -> None:
     bitcask.open(path).close()
 

@@ -128,7 +128,8 @@ impl Expiry {
 
 /// Whole milliseconds, not less than the duration.
 pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let parts = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+    duration.as_secs().saturating_mul(1000).saturating_add(parts)
 }
 
 /// The time that is so much after another. Beyond what numbers hold it is the last one: never.

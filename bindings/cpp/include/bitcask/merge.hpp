@@ -220,7 +220,7 @@ public:
         MergeOptions::Call progress(options.progress_);
         std::int32_t status = options.native(native, progress, &error);
         if (status == BITCASK_OK) status = bitcask_merge(db, native.get(), &made, &error);
-        const Freed report(made);
+        const Freed<bitcask_merge_report> report(made);
         if (status == BITCASK_OK) return read(made);
         Failure failure = detail::take_failure(db, status, error);
         progress.rethrow();
@@ -233,7 +233,7 @@ public:
         bitcask_db* db = handle();
         bitcask_merge_need* made = nullptr;
         const std::int32_t status = bitcask_merge_needed(db, &made, &error);
-        const Freed freed(made);
+        const Freed<bitcask_merge_need> freed(made);
         if (status == BITCASK_NOT_FOUND) return std::optional<MergeNeed>();
         if (status != BITCASK_OK) return detail::Unexpected(detail::take_failure(db, status, error));
         MergeNeed need;
@@ -302,9 +302,7 @@ private:
     };
     /// Frees a report of the C interface, also if a copy of what it tells throws.
     template <class Told>
-    struct Freed : std::unique_ptr<Told, Free> {
-        explicit Freed(Told* told) noexcept : std::unique_ptr<Told, Free>(told) {}
-    };
+    using Freed = std::unique_ptr<Told, Free>;
 
     bitcask_db* handle() const noexcept { return static_cast<const Of*>(this)->handle(); }
 
@@ -346,7 +344,7 @@ private:
         bitcask_files* made = nullptr;
         std::size_t count = 0;
         const std::int32_t status = call(db, &made, &count, &error);
-        const Freed freed(made);
+        const Freed<bitcask_files> freed(made);
         if (status != BITCASK_OK) return detail::Unexpected(detail::take_failure(db, status, error));
         std::vector<FileStats> all(count);
         for (std::size_t i = 0; i < count; i++) {
