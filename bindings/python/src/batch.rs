@@ -30,7 +30,7 @@ pub(crate) struct Batch {
 }
 
 enum State {
-    Open(bitcask::Batch),
+    Open(Box<bitcask::Batch>),
     Committed,
     Discarded,
 }
@@ -46,7 +46,7 @@ impl State {
 
 impl Batch {
     pub(crate) fn new(store: Bound<'_, Store>, sync: bool) -> Batch {
-        let state = Mutex::new(State::Open(store.get().db.batch()));
+        let state = Mutex::new(State::Open(Box::new(store.get().db.batch())));
         Batch { store: store.unbind(), sync, state }
     }
 
