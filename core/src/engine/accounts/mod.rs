@@ -124,6 +124,35 @@ impl Expiring {
     }
 }
 
+/// The smallest and the largest of some numbers. No `Option` of two: compilers compare what is not there before they ask whether it is, which
+/// does no harm and which valgrind takes for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seqs {
+    min: SeqNo,
+    max: SeqNo,
+}
+
+impl Default for Seqs {
+    fn default() -> Seqs {
+        Seqs { min: SeqNo(u64::MAX), max: SeqNo::ZERO }
+    }
+}
+
+impl Seqs {
+    fn of(seqs: Option<(SeqNo, SeqNo)>) -> Seqs {
+        seqs.map_or_else(Seqs::default, |(min, max)| Seqs { min, max })
+    }
+
+    fn saw(&mut self, seq: SeqNo) {
+        self.min = self.min.min(seq);
+        self.max = self.max.max(seq);
+    }
+
+    fn get(self) -> Option<(SeqNo, SeqNo)> {
+        (self.min <= self.max).then_some((self.min, self.max))
+    }
+}
+
 /// The account of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
@@ -131,8 +160,7 @@ pub(crate) struct Account {
     puts: Vec<Class>,
     tombstones: u64,
     tombstone_bytes: u64,
-    /// Smallest and largest number; `None` without records.
-    seqs: Option<(SeqNo, SeqNo)>,
+    seqs: Seqs,
     expiring: Expiring,
     /// Dead records whose length is to be read.
     listed: Vec<Location>,
@@ -201,8 +229,7 @@ impl Account {
     }
 
     fn saw(&mut self, seq: SeqNo) {
-        let (min, max) = self.seqs.unwrap_or((seq, seq));
-        self.seqs = Some((min.min(seq), max.max(seq)));
+        self.seqs.saw(seq);
     }
 
     /// Records that were counted elsewhere.
@@ -218,7 +245,7 @@ impl Account {
         }
         self.tombstones += counted.tombstones;
         self.tombstone_bytes += counted.tombstone_bytes;
-        if let Some((min, max)) = counted.seqs {
+        if let Some((min, max)) = counted.seqs() {
             self.saw(min);
             self.saw(max);
         }
@@ -266,7 +293,7 @@ impl Account {
 
     /// Smallest and largest sequence number; `None` without records.
     pub(crate) fn seqs(&self) -> Option<(SeqNo, SeqNo)> {
-        self.seqs
+        self.seqs.get()
     }
 
     /// Exact if [`Account::is_exact`].
@@ -425,7 +452,7 @@ impl Ledger {
     /// The accounts of files whose ids have become higher by so much, and whose records have got this number.
     pub(crate) fn into_renumbered(self, shift: u32, seq: SeqNo) -> impl Iterator<Item = (FileId, Account)> {
         self.accounts.into_iter().map(move |(id, account)| {
-            let seqs = account.seqs.map(|_| (seq, seq));
+            let seqs = Seqs::of(account.seqs().map(|_| (seq, seq)));
             (FileId(id.0 + shift), Account { seqs, ..account })
         })
     }

@@ -8,7 +8,7 @@ use crate::format::header::FileKind;
 use crate::log::DataFile;
 use crate::types::FileId;
 
-use super::{Account, Class, Expiring, Ledger};
+use super::{Account, Class, Expiring, Ledger, Seqs};
 
 impl Ledger {
     /// To bytes.
@@ -61,7 +61,7 @@ impl Account {
             file: file.0,
             tombstones: self.tombstones,
             tombstone_bytes: self.tombstone_bytes,
-            seqs: self.seqs,
+            seqs: self.seqs(),
             expiring: (self.expiring.records, self.expiring.bytes),
             expiries: (self.expiring.first, self.expiring.last),
             classes: classes.collect(),
@@ -72,7 +72,7 @@ impl Account {
         let mut account = Account {
             tombstones: saved.tombstones,
             tombstone_bytes: saved.tombstone_bytes,
-            seqs: saved.seqs,
+            seqs: Seqs::of(saved.seqs),
             expiring: Expiring {
                 records: saved.expiring.0,
                 bytes: saved.expiring.1,
