@@ -87,11 +87,7 @@ impl Store {
         let Some((value, (expiry, end))) = self.record_at(location, key, when, Vec::new(), of)? else {
             return Ok(None);
         };
-        let now = || match when {
-            When::Now => self.vfs.now(),
-            When::At(time) => time,
-        };
-        let ttl = if end.is_some() { Ttl::until(end, now()) } else { Ttl::NoExpiry };
+        let ttl = if end.is_some() { Ttl::until(end, self.time(when)) } else { Ttl::NoExpiry };
         Ok(Some(Found { value, expiry, ttl }))
     }
 
@@ -112,22 +108,23 @@ impl Store {
         self.found_own(new, self.vfs.now())
     }
 
-    /// Adds a put to writes that are to be committed. What is put for no time at all is deleted.
+    /// The expiry of a value that is put: by its ttl, `otherwise` without one. `None` if it is to be there for no time at all: then the key is
+    /// deleted.
+    pub(super) fn expiry_of(&self, ttl: Option<Duration>, otherwise: Option<Timestamp>) -> Option<Option<Timestamp>> {
+        ttl.map_or(Some(otherwise), |ttl| self.deadline(ttl).map(Some))
+    }
+
+    /// Adds a put to writes that are to be committed.
     pub(crate) fn put_in(&self, pending: &mut Pending, key: &[u8], value: &[u8], ttl: Option<Duration>) {
-        match ttl.map(|ttl| self.deadline(ttl)) {
-            Some(None) => pending.delete(key),
+        match self.expiry_of(ttl, None) {
             Some(expiry) => pending.put(key, value, expiry),
-            None => pending.put(key, value, None),
+            None => pending.delete(key),
         }
     }
 
-    /// What becomes of a key that gets a value: deleted, if that is to be there for no time at all.
+    /// What becomes of a key that gets a value.
     pub(crate) fn decide_put(&self, value: Vec<u8>, ttl: Option<Duration>, otherwise: Option<Timestamp>) -> Decision {
-        match ttl.map(|ttl| self.deadline(ttl)) {
-            Some(None) => Decision::Delete,
-            Some(expiry) => Decision::Put(value, expiry),
-            None => Decision::Put(value, otherwise),
-        }
+        self.expiry_of(ttl, otherwise).map_or(Decision::Delete, |expiry| Decision::Put(value, expiry))
     }
 
     /// Has a key expire in so much time; whether it is there.

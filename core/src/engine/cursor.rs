@@ -404,7 +404,7 @@ impl Cursor {
             self.page.clear();
             return Err(error);
         }
-        let last = self.page.len().checked_sub(1).and_then(|i| self.page.get(i)).map(|(key, _)| key);
+        let last = self.page.last().map(|(key, _)| key);
         let ended = self.page.len() < self.page_size || last.is_some_and(|key| !within(key, far, reverse));
         self.changed.clear();
         if self.store.history.keeps_any() {

@@ -159,7 +159,7 @@ impl Store {
                 }
                 each(key);
             }
-            match page.len().checked_sub(1).and_then(|i| page.get(i)) {
+            match page.last() {
                 Some((key, _)) if page.len() == PAGE => last = Some(key.to_vec()),
                 _ => return Ok(()),
             }

@@ -247,12 +247,14 @@ impl Store {
     /// Whether what ends then, if ever, has ended. The clock is asked only where it matters.
     #[inline]
     fn is_over(&self, end: Option<Timestamp>, when: When) -> bool {
-        end.is_some_and(|end| {
-            end <= match when {
-                When::Now => self.vfs.now(),
-                When::At(time) => time,
-            }
-        })
+        end.is_some_and(|end| end <= self.time(when))
+    }
+
+    pub(super) fn time(&self, when: When) -> Timestamp {
+        match when {
+            When::Now => self.vfs.now(),
+            When::At(time) => time,
+        }
     }
 }
 

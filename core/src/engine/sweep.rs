@@ -77,7 +77,7 @@ impl Sweep<'_> {
             places.clear();
             places.extend((0..page.len()).filter_map(|i| page.get(i)).map(|(_, location)| location));
             self.piece(&places, |i| page.get(i).map(|(key, _)| key), tell)?;
-            match page.len().checked_sub(1).and_then(|i| page.get(i)) {
+            match page.last() {
                 Some((key, _)) if page.len() == PAGE => {
                     last.clear();
                     last.extend_from_slice(key);

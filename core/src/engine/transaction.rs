@@ -18,7 +18,7 @@ use crate::types::SeqNo;
 use super::atomic::Found;
 use super::cursor::CursorOptions;
 use super::overlay::Overlay;
-use super::pending::Pending;
+use super::pending::{New, Pending};
 use super::plan::Check;
 use super::reads::SharedReads;
 use super::snapshot::Snapshot;
@@ -48,12 +48,7 @@ impl Transaction {
     /// A key's value: its own write, or what the snapshot has, which the commit then rests on. With `rest` on that in either case.
     pub(crate) fn get(&self, key: &[u8], rest: bool) -> Result<Option<Value>> {
         let at = self.at()?;
-        self.store.check_usable()?;
-        let own = self.pending.get(key);
-        if rest || own.is_none() {
-            self.reads.lock().add_key(key);
-        }
-        match own {
+        match self.read(key, rest)? {
             Some(new) => Ok(new.filter(|new| new.is_alive(at.now())).map(|new| owned(new.value))),
             None => at.get(key),
         }
@@ -62,15 +57,20 @@ impl Transaction {
     /// The same with what is known of its expiry.
     pub(crate) fn find(&self, key: &[u8], rest: bool) -> Result<Option<Found>> {
         let at = self.at()?;
+        match self.read(key, rest)? {
+            Some(new) => Ok(new.and_then(|new| self.store.found_own(new, at.now()))),
+            None => at.find(key),
+        }
+    }
+
+    /// Its own write of a key, if there is one; notes what the commit rests on.
+    fn read(&self, key: &[u8], rest: bool) -> Result<Option<Option<New<'_>>>> {
         self.store.check_usable()?;
         let own = self.pending.get(key);
         if rest || own.is_none() {
             self.reads.lock().add_key(key);
         }
-        match own {
-            Some(new) => Ok(new.and_then(|new| self.store.found_own(new, at.now()))),
-            None => at.find(key),
-        }
+        Ok(own)
     }
 
     /// Puts a value for a time that begins now.
@@ -81,13 +81,9 @@ impl Transaction {
     /// Whether a key is there. As [`Transaction::get`].
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
         let at = self.at()?;
-        self.store.check_usable()?;
-        match self.pending.get(key) {
+        match self.read(key, false)? {
             Some(new) => Ok(new.is_some_and(|new| new.is_alive(at.now()))),
-            None => {
-                self.reads.lock().add_key(key);
-                at.contains(key)
-            }
+            None => at.contains(key),
         }
     }
 

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::expiry::after;
 use super::pending::Pending;
 use super::plan::{Check, Plan};
 use super::store::Store;
@@ -98,10 +97,7 @@ impl Store {
 
     /// What is put for no time at all is deleted.
     pub(super) fn put_job(&self, key: &[u8], value: &[u8], sync: bool, ttl: Option<Duration>) -> Result<Job> {
-        if ttl == Some(Duration::ZERO) {
-            return self.delete_job(key, sync);
-        }
-        let expiry = ttl.map(|ttl| after(self.vfs.now(), ttl));
+        let Some(expiry) = self.expiry_of(ttl, None) else { return self.delete_job(key, sync) };
         Ok(self.job(Encoded::single_until(key, Some(value), expiry).ok_or_else(too_large)?, sync))
     }
 

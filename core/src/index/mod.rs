@@ -165,6 +165,12 @@ impl KeyPage {
         let start = if i == 0 { 0 } else { self.entries[i - 1].0 };
         Some((&self.bytes[start..end], location))
     }
+
+    /// The last entry.
+    #[must_use]
+    pub fn last(&self) -> Option<(&[u8], Location)> {
+        self.get(self.len().checked_sub(1)?)
+    }
 }
 
 /// A number below `n`, by 64 random bits; 0 for `n` = 0. Some come `n` / 2^64 more often than others, which nobody can tell.

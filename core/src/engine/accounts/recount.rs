@@ -41,13 +41,10 @@ impl Store {
                     Item::End { .. } => break,
                 };
                 let len = header.record_len();
-                if header.kind.is_delete() {
-                    account.delete(len, header.seq);
-                }
+                account.record(file.id(), offset, &header);
                 let Some(location) = Location::new(file.id(), offset, len).filter(|_| header.kind.is_put()) else {
                     continue;
                 };
-                account.put(location, len, header.seq, header.expiry);
                 if live.binary_search(&offset).is_err() {
                     account.resolve(location, len);
                     continue;

@@ -220,8 +220,8 @@ impl Pending {
             let key = at(&self.memory, slot.key).into();
             match slot.fate {
                 Fate::Put(value, expiry) => {
-                    let is_alive = expiry.is_none_or(|expiry| now < expiry);
-                    Some((key, is_alive.then(|| at(&self.memory, value).into())))
+                    let new = New { value: at(&self.memory, value), expiry };
+                    Some((key, new.is_alive(now).then(|| new.value.into())))
                 }
                 Fate::Delete => Some((key, None)),
                 Fate::Untouched => None,

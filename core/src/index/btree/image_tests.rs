@@ -292,7 +292,7 @@ fn use_it(tree: &BTree, keys: u64) -> bool {
             fine &= tree.scan(start, direction, 3, &mut page).is_ok();
             steps += 1;
             assert!(steps <= 4 * keys, "a scan without end");
-            match page.len().checked_sub(1).and_then(|i| page.get(i)) {
+            match page.last() {
                 Some((key, _)) => last = key.to_vec(),
                 None => break,
             }

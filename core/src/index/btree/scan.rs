@@ -35,7 +35,7 @@ impl State {
                 stretch = (stretch.min(MAX_COUNT) / 2).max(1);
             }
             last.clear();
-            last.extend_from_slice(out.len().checked_sub(1).and_then(|i| out.get(i)).map_or(&[], |(key, _)| key));
+            last.extend_from_slice(out.last().map_or(&[], |(key, _)| key));
         }
     }
 
