@@ -84,6 +84,17 @@ impl<T> Out<T> {
     }
 }
 
+/// Writes a value where the caller wants it, if anywhere.
+///
+/// # Safety
+/// As [`Out::new`].
+pub(crate) unsafe fn set_unless_null<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not NULL, and the promise above.
+        unsafe { place.write(value) }
+    }
+}
+
 /// Two buffers that the engine takes as a shared and an exclusive one must not overlap.
 pub(crate) fn check_apart(input: &[u8], output: &[u8], names: &str) -> Result<(), Failure> {
     let (a, b) = (input.as_ptr_range(), output.as_ptr_range());

@@ -2,7 +2,7 @@
 
 use engine::Status;
 
-use crate::args::{Out, bytes, write_options};
+use crate::args::{Out, bytes, set_unless_null, write_options};
 use crate::error::bitcask_error;
 use crate::guard::guard;
 use crate::handles::enter_here;
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn bitcask_fetch_add(
         guard(error, || {
             let (key, options) = (bytes(key, key_len, "key")?, write_options(flags)?);
             let found = enter_here(db)?.db.fetch_add_with(key, delta, options)?;
-            Out::new(before, "before").into_iter().for_each(|before| before.set(found));
+            set_unless_null(before, found);
             Ok(Status::Ok)
         })
     }

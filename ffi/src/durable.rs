@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::{SeqNo, Status};
 
-use crate::args::{Out, bytes, write_options};
+use crate::args::{Out, bytes, set_unless_null, write_options};
 use crate::batch::bitcask_batch;
 use crate::child::with;
 use crate::error::bitcask_error;
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn bitcask_delete_seq(
         guard(error, || {
             let (place, key) = (Out::new(seq, "seq")?, bytes(key, key_len, "key")?);
             let written = enter_here(db)?.db.delete_seq(key, write_options(flags)?)?;
-            Out::new(existed, "existed").into_iter().for_each(|existed| existed.set(written.existed));
+            set_unless_null(existed, written.existed);
             place.set(written.seq.0);
             Ok(Status::Ok)
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::{Error, Status, Ttl};
 
-use crate::args::{Out, bytes, write_options};
+use crate::args::{Out, bytes, set_unless_null, write_options};
 use crate::batch::bitcask_batch;
 use crate::bulk::bitcask_bulk;
 use crate::child::with;
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn bitcask_expire(
         guard(error, || {
             let (key, options) = (bytes(key, key_len, "key")?, write_options(flags)?);
             let is_there = enter_here(db)?.db.expire_with(key, Duration::from_millis(ttl_ms), options)?;
-            Out::new(found, "found").into_iter().for_each(|found| found.set(is_there));
+            set_unless_null(found, is_there);
             Ok(Status::Ok)
         })
     }
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn bitcask_persist(
         guard(error, || {
             let (key, options) = (bytes(key, key_len, "key")?, write_options(flags)?);
             let had_one = enter_here(db)?.db.persist_with(key, options)?;
-            Out::new(had, "had").into_iter().for_each(|had| had.set(had_one));
+            set_unless_null(had, had_one);
             Ok(Status::Ok)
         })
     }
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn bitcask_sweep_expired(
     unsafe {
         guard(error, || {
             let swept = enter_here(db)?.db.sweep_expired()?;
-            Out::new(keys, "keys").into_iter().for_each(|keys| keys.set(swept));
+            set_unless_null(keys, swept);
             Ok(Status::Ok)
         })
     }
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn bitcask_batch_expire(
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
             let is_there = with(batch, |batch| Ok(batch.expire(key, Duration::from_millis(ttl_ms))?))?;
-            Out::new(found, "found").into_iter().for_each(|found| found.set(is_there));
+            set_unless_null(found, is_there);
             Ok(Status::Ok)
         })
     }
@@ -293,7 +293,7 @@ pub unsafe extern "C" fn bitcask_batch_persist(
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
             let had_one = with(batch, |batch| Ok(batch.persist(key)?))?;
-            Out::new(had, "had").into_iter().for_each(|had| had.set(had_one));
+            set_unless_null(had, had_one);
             Ok(Status::Ok)
         })
     }
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn bitcask_txn_expire(
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
             let is_there = with(txn, |txn| Ok(txn.expire(key, Duration::from_millis(ttl_ms))?))?;
-            Out::new(found, "found").into_iter().for_each(|found| found.set(is_there));
+            set_unless_null(found, is_there);
             Ok(Status::Ok)
         })
     }
@@ -382,7 +382,7 @@ pub unsafe extern "C" fn bitcask_txn_persist(
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
             let had_one = with(txn, |txn| Ok(txn.persist(key)?))?;
-            Out::new(had, "had").into_iter().for_each(|had| had.set(had_one));
+            set_unless_null(had, had_one);
             Ok(Status::Ok)
         })
     }

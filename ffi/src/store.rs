@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use engine::{Db, Status};
 
-use crate::args::{Out, buffer, bytes, check_apart, copied, found, os_path, write_options};
+use crate::args::{Out, buffer, bytes, check_apart, copied, found, os_path, set_unless_null, write_options};
 use crate::error::bitcask_error;
 use crate::fork;
 use crate::guard::{guard, quiet_panics};
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn bitcask_delete(
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
             let was_there = enter_here(db)?.db.delete_with(key, write_options(flags)?)?;
-            Out::new(existed, "existed").into_iter().for_each(|existed| existed.set(was_there));
+            set_unless_null(existed, was_there);
             Ok(Status::Ok)
         })
     }

@@ -2,7 +2,7 @@
 
 use engine::{Savepoint, Status, Transaction};
 
-use crate::args::{Out, bytes, found, half_open, write_options};
+use crate::args::{Out, bytes, found, half_open, set_unless_null, write_options};
 use crate::child::{Child, with, with_child};
 use crate::error::bitcask_error;
 use crate::guard::guard;
@@ -332,7 +332,7 @@ pub unsafe extern "C" fn bitcask_txn_commit(
         guard(error, || {
             let options = write_options(flags)?;
             let number = with(txn, |txn| Ok(txn.commit_with(options)?))?;
-            Out::new(seq, "seq").into_iter().for_each(|seq| seq.set(number.0));
+            set_unless_null(seq, number.0);
             Ok(Status::Ok)
         })
     }
