@@ -23,6 +23,8 @@ pub(crate) mod order;
 pub mod saved;
 pub mod skiplist;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 
 /// Pages that have a checksum together in an image.
 pub const PIECE_PAGES: usize = arena::CHUNK_PAGES;

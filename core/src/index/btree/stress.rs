@@ -1,15 +1,8 @@
 //! Readers beside a writer. A location carries a check of its key, so that a torn or foreign one shows.
 
 use super::*;
+use crate::index::testing::mix;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-
-/// splitmix64
-fn mix(n: u64) -> u64 {
-    let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// The `round`th location of a key: both halves depend on the key and on each other.
 fn location(key: &[u8], round: u64) -> Location {

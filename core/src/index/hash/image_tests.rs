@@ -3,38 +3,13 @@
 
 use super::*;
 use crate::index::PIECE_PAGES;
-use crate::index::image::{ImageHead, Imaged, SavedImage};
-use crate::index::saved::{PageSource, piece_sum};
-use crate::util::page::{PAGE_SIZE, PageRun};
+use crate::index::image::Imaged;
+use crate::index::testing::{Image, InMemory, mix, saved};
+use crate::util::page::PAGE_SIZE;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 type Model = BTreeMap<Vec<u8>, Location>;
-
-#[derive(Debug)]
-struct InMemory(Vec<u8>);
-
-impl PageSource for InMemory {
-    fn fetch(&self, first: u32, count: usize) -> Result<PageRun> {
-        let run = PageRun::zeroed(count);
-        for (page, bytes) in run.iter().zip(self.0.as_chunks::<PAGE_SIZE>().0.iter().skip(first as usize)) {
-            page.copy_from_bytes(bytes);
-        }
-        Ok(run)
-    }
-
-    fn damaged(&self, what: &str) -> Error {
-        Error::Unsupported { what: what.into() }
-    }
-}
-
-/// An image as bytes.
-#[derive(Clone)]
-struct Image {
-    head: ImageHead,
-    pages: Vec<u8>,
-    tail: Vec<u8>,
-}
 
 /// Takes an image; `between` is called before each part of it is read.
 fn image(index: &HashIndex, mut between: impl FnMut()) -> Image {
@@ -52,26 +27,8 @@ fn image(index: &HashIndex, mut between: impl FnMut()) -> Image {
     Image { head, pages, tail }
 }
 
-fn saved(image: Image) -> SavedImage {
-    let sum = |(i, piece): (usize, &[u8])| {
-        let mut sum = piece_sum(5, i as u32);
-        sum.update(piece);
-        sum.finalize()
-    };
-    let sums = image.pages.chunks(PIECE_PAGES * PAGE_SIZE).enumerate().map(sum).collect();
-    SavedImage { head: image.head, nonce: 5, sums, source: Box::new(InMemory(image.pages)), tail: image.tail }
-}
-
 fn resume(image: Image) -> HashIndex {
     HashIndex::resume(saved(image)).expect("it is an image")
-}
-
-/// splitmix64
-fn mix(n: u64) -> u64 {
-    let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 fn key(n: u64) -> Vec<u8> {
