@@ -8,7 +8,8 @@ use crate::format::header::FileKind;
 use crate::log::DataFile;
 use crate::types::FileId;
 
-use super::{Account, Class, Expiring, Ledger, Seqs};
+use super::sums::{Class, Expiring, Seqs};
+use super::{Account, Ledger};
 
 impl Ledger {
     /// To bytes.

@@ -1,3 +1,4 @@
+use super::account::MAX_LISTED;
 use super::*;
 
 fn at(file: u32, offset: u64, len: u64) -> Location {
