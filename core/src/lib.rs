@@ -48,8 +48,8 @@ pub use error::{Error, Result, Status};
 pub use index::IndexKind;
 pub use options::{Options, WriteOptions};
 pub use stats::{
-    Damage, FileStats, MergeNeed, MergeProgress, MergeReport, OpenPhase, OpenProgress, OpenReport, Refreshed, Stats,
-    TornTail,
+    BackgroundMerge, Damage, FileStats, MergeNeed, MergeProgress, MergeReport, OpenPhase, OpenProgress, OpenReport,
+    Refreshed, Stats, TornTail,
 };
 pub use types::{
     Durability, FileId, IoKind, Location, MAX_KEY_LEN, MAX_VALUE_LEN, OnDamage, SeqNo, Timestamp, Ttl, Written,

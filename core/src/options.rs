@@ -28,6 +28,7 @@ pub struct Options {
     pub(crate) checkpoint_bytes: u64,
     pub(crate) merge: MergePolicy,
     pub(crate) expiry: Option<Duration>,
+    pub(crate) background_merge: bool,
     pub(crate) progress: Option<Arc<ProgressCallback>>,
 }
 
@@ -50,6 +51,7 @@ impl fmt::Debug for Options {
             .field("checkpoint_bytes", &self.checkpoint_bytes)
             .field("merge", &self.merge)
             .field("expiry", &self.expiry)
+            .field("background_merge", &self.background_merge)
             .field("on_progress", &self.progress.is_some())
             .finish()
     }
@@ -71,6 +73,7 @@ impl Default for Options {
             checkpoint_bytes: Options::DEFAULT_CHECKPOINT_BYTES,
             merge: MergePolicy::default(),
             expiry: None,
+            background_merge: false,
             progress: None,
         }
     }
@@ -183,7 +186,7 @@ impl Options {
         self
     }
 
-    /// When files are worth a merge, and which.
+    /// When files are worth a merge, and which; and when and how fast merges run in the background.
     #[must_use]
     pub fn merge(mut self, policy: MergePolicy) -> Options {
         self.merge = policy;
@@ -203,6 +206,18 @@ impl Options {
     #[must_use]
     pub fn no_expiry(mut self) -> Options {
         self.expiry = None;
+        self
+    }
+
+    /// Whether a thread of the store merges by itself what is worth it by [`Options::merge`] (default no), if the store is opened for writing.
+    /// Without, space is given back by [`Db::merge`](crate::Db::merge) alone.
+    ///
+    /// The thread is started when there is a second data file, and sleeps until files come or records die. No read and no write fails
+    /// because of it: what its last merge came to is told by [`Db::last_background_merge`](crate::Db::last_background_merge). After a merge that
+    /// failed it waits for a second, and longer each time.
+    #[must_use]
+    pub fn background_merge(mut self, yes: bool) -> Options {
+        self.background_merge = yes;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::error::Result;
 use crate::types::{FileId, SeqNo, Timestamp};
 
 /// The store in figures, at one moment.
@@ -30,6 +31,12 @@ pub struct Stats {
     pub damaged_places: u64,
     /// Bytes in them.
     pub damaged_bytes: u64,
+    /// Merges in the background that were completed since the opening.
+    pub background_merges: u64,
+    /// Those that failed; [`Db::last_background_merge`](crate::Db::last_background_merge) says why the last did.
+    pub background_merge_failures: u64,
+    /// Whether one runs.
+    pub is_merging_in_background: bool,
 }
 
 /// A data file in figures, at one moment, exact but for damage of the file.
@@ -195,6 +202,16 @@ pub struct MergeProgress {
     pub bytes_read: u64,
     /// Bytes that were written.
     pub bytes_written: u64,
+}
+
+/// What a merge in the background came to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BackgroundMerge {
+    /// When it ended.
+    pub ended: Timestamp,
+    /// What it did, or why it failed. Of a merge that failed all is as it was, but for files that were done already.
+    pub outcome: Result<MergeReport>,
 }
 
 /// What a merge did.

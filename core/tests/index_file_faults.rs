@@ -15,7 +15,12 @@ use common::{DIR, Rng, dump};
 
 fn options(kind: IndexKind) -> Options {
     // The smallest cache, and files so small that the large batch below makes a checkpoint due.
-    Options::new().index(kind).index_budget(1 << 20).durability(Durability::None).max_file_size(1 << 20)
+    Options::new()
+        .index(kind)
+        .index_budget(1 << 20)
+        .durability(Durability::None)
+        .max_file_size(1 << 20)
+        .background_merge(false)
 }
 
 fn open(vfs: impl Vfs + 'static, kind: IndexKind) -> Db {

@@ -137,7 +137,7 @@ fn stopping_ends_the_threads() {
     for stop in 0..3 {
         let vfs = Threads { inner: disk.copy(), threads: 4, seed: stop, reads: Arc::default() };
         let calls = AtomicU64::new(0);
-        let options = Options::new().max_file_size(200_000).on_progress(move |_| {
+        let options = Options::new().max_file_size(200_000).background_merge(false).on_progress(move |_| {
             if calls.fetch_add(1, Ordering::Relaxed) < stop.min(1) {
                 ControlFlow::Continue(())
             } else {

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::engine::{Answer, Cursor, Found, KeyRange, Mark, Overlay, Pending, Store, Value, range};
+use crate::engine::{Answer, Cursor, Found, KeyRange, Mark, Overlay, Pending, Share, Store, Value, range};
 use crate::error::{Error, Result};
 use crate::options::WriteOptions;
 use crate::types::Written;
@@ -16,7 +16,7 @@ use super::{Iter, IterOptions, check_key, check_value};
 /// discards it. For one thread at a time.
 #[derive(Debug)]
 pub struct Batch {
-    pub(super) store: Arc<Store>,
+    pub(super) store: Share,
     pub(super) pending: Pending,
     finished: bool,
 }
@@ -53,8 +53,8 @@ pub(super) fn prefixed(prefix: &[u8]) -> Option<KeyRange> {
 }
 
 impl Batch {
-    pub(super) fn new(store: Arc<Store>) -> Batch {
-        Batch { store, pending: Pending::default(), finished: false }
+    pub(super) fn new(store: &Arc<Store>) -> Batch {
+        Batch { store: Share::of(store), pending: Pending::default(), finished: false }
     }
 
     /// Adds a put. Key and value are copied.

@@ -29,7 +29,7 @@ use crate::engine::MergeOptions;
 use crate::engine::{self, Handle, State};
 use crate::error::{Error, Result};
 use crate::options::{Options, WriteOptions};
-use crate::stats::{FileStats, MergeNeed, MergeReport, OpenReport, Refreshed, Stats};
+use crate::stats::{BackgroundMerge, FileStats, MergeNeed, MergeReport, OpenReport, Refreshed, Stats};
 use crate::types::{MAX_KEY_LEN, MAX_VALUE_LEN};
 use crate::vfs::{OsVfs, Vfs};
 
@@ -72,6 +72,7 @@ impl Db {
             checkpoint_bytes: options.checkpoint_bytes,
             merge: options.merge,
             expiry: options.expiry,
+            background_merge: options.background_merge,
         };
         Ok(Db { handle: Handle::open(path.as_ref(), config, vfs, options.progress.clone())? })
     }
@@ -230,7 +231,7 @@ impl Db {
     /// An empty batch: writes that take effect together or not at all.
     #[must_use]
     pub fn batch(&self) -> Batch {
-        Batch::new(Arc::clone(&self.store()))
+        Batch::new(&self.store())
     }
 
     /// Begins to load many pairs at once: in the memory of their keys only, whatever their values take, and faster than a batch.
@@ -348,7 +349,15 @@ impl Db {
         self.store().merge_needed()
     }
 
-    /// Makes merges wait where they are, those that come later too.
+    /// What the last merge in the background came to ([`Options::background_merge`]); `None` before the first. How many there were is in [`Stats`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`].
+    pub fn last_background_merge(&self) -> Result<Option<BackgroundMerge>> {
+        self.store().last_background_merge()
+    }
+
+    /// Makes merges wait where they are, those that come later too, and those in the background.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].
@@ -356,7 +365,7 @@ impl Db {
         self.store().pause_merge(true)
     }
 
-    /// Lets merges go on.
+    /// Lets merges go on. One in the background that failed is tried again at once.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`].

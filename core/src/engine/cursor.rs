@@ -20,6 +20,7 @@ use super::files::Table;
 use super::page::EntryPage;
 use super::range::{Changes, as_slice, merge, nearer, range, within};
 use super::read::When;
+use super::share::Share;
 use super::store::Store;
 use super::unordered::{self, Moment, SortedKeys};
 
@@ -52,7 +53,7 @@ impl CursorOptions {
 /// A position in one moment of the store.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    store: Arc<Store>,
+    store: Share,
     seq: SeqNo,
     now: Timestamp,
     low: Bound<Vec<u8>>,
@@ -106,7 +107,7 @@ impl Cursor {
     pub(super) fn over(store: &Arc<Store>, seq: SeqNo, now: Timestamp, options: CursorOptions) -> Result<Cursor> {
         let (low, high) = range(&options.prefix, options.start, options.end);
         let mut cursor = Cursor {
-            store: Arc::clone(store),
+            store: Share::of(store),
             seq,
             now,
             low,

@@ -17,12 +17,13 @@ use super::pending::{Own, Pending};
 use super::range::range;
 use super::ranges::{KeyRange, KeyRanges, behind};
 use super::reads::SharedReads;
+use super::share::Share;
 use super::store::Store;
 
 /// A position in it.
 #[derive(Debug)]
 pub(crate) struct Overlay {
-    store: Arc<Store>,
+    store: Share,
     cursor: Cursor,
     /// The store's next record that is not hidden, and whether there are no more.
     stored: Option<(Vec<u8>, Value)>,
@@ -66,7 +67,7 @@ impl Overlay {
         }
         let track = reads.zip(all).map(|(reads, range)| Track { reads, rest: Some(range.clone()), range });
         Ok(Overlay {
-            store: Arc::clone(store),
+            store: Share::of(store),
             cursor,
             stored: None,
             ended: false,

@@ -16,6 +16,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::recovery::Callback;
 use super::refresh::CaughtUp;
+use super::share::Share;
 use super::store::{Config, Hooks, Store};
 
 /// So often a reader begins anew when the writer takes back what it has just read.
@@ -24,7 +25,7 @@ const MAX_TRIES: usize = 100;
 /// An open store. Clones are the same one.
 #[derive(Clone, Debug)]
 pub(crate) enum Handle {
-    Writer(Arc<Store>),
+    Writer(Share),
     Reader(Arc<Reader>),
 }
 
@@ -65,7 +66,7 @@ impl Handle {
     ) -> Result<Handle> {
         let hooks = Hooks { progress, ..Hooks::default() };
         if !config.read_only {
-            return Ok(Handle::Writer(Store::open(path, config, vfs, &hooks)?));
+            return Ok(Handle::Writer(Share::of(&Store::open(path, config, vfs, &hooks)?)));
         }
         let store = settle(|| Store::open(path, config, Arc::clone(&vfs), &hooks))?;
         Ok(Handle::Reader(Arc::new(Reader {
@@ -79,7 +80,7 @@ impl Handle {
     #[inline]
     pub(crate) fn store(&self) -> State<'_> {
         match self {
-            Handle::Writer(store) => State::Fixed(store),
+            Handle::Writer(store) => State::Fixed(store.store()),
             Handle::Reader(reader) => State::Present(reader.present.load()),
         }
     }

@@ -16,13 +16,14 @@ use super::cursor::{Cursor, CursorOptions};
 use super::page::ValuePage;
 use super::range::range;
 use super::read::When;
+use super::share::Share;
 use super::store::Store;
 use super::unordered::{self, Moment};
 
 /// A moment. Thread-safe.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    store: Arc<Store>,
+    store: Share,
     seq: SeqNo,
     keys: u64,
     now: Timestamp,
@@ -35,7 +36,7 @@ impl Snapshot {
         let _gate = store.gate.read();
         let seq = store.visible();
         store.history.register(seq);
-        Ok(Snapshot { store: Arc::clone(store), seq, keys: store.index.len(), now })
+        Ok(Snapshot { store: Share::of(store), seq, keys: store.index.len(), now })
     }
 
     /// The last commit that it shows.

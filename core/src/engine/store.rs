@@ -42,6 +42,7 @@ use super::merge::{MergePolicy, Merging};
 use super::queue::{CommitQueue, Limits};
 use super::recovery::{self, Callback, Progress, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
 use super::refresh::Tail;
+use super::share::Shares;
 use super::write::{Job, Outcome};
 
 /// A group of commits has at most so many, and after the first at most so many bytes.
@@ -68,6 +69,7 @@ pub(crate) struct Config {
     pub(crate) checkpoint_bytes: u64,
     pub(crate) merge: MergePolicy,
     pub(crate) expiry: Option<Duration>,
+    pub(crate) background_merge: bool,
 }
 
 /// What an opening is given beyond the configuration.
@@ -105,6 +107,8 @@ pub(crate) struct Store {
     pub(super) visible: AtomicU64,
     /// How far in the log a reader is.
     pub(super) tail: Option<Mutex<Tail>>,
+    /// Who uses it.
+    pub(super) shares: Shares,
     /// Shared by all states that a reader loads.
     closed: Arc<AtomicBool>,
     generation: u64,
@@ -186,6 +190,7 @@ impl Store {
             history: History::default(),
             visible: AtomicU64::new(if config.read_only { applied.0 } else { report.last_seq.0 }),
             tail,
+            shares: Shares::default(),
             closed: Arc::clone(&hooks.closed),
             interval: Mutex::new(None),
             pressure: OnceLock::new(),
@@ -223,6 +228,9 @@ impl Store {
         }
         if !config.read_only {
             store.look_at_index_beside();
+            if store.config.background_merge {
+                store.merging.background.attach(&store);
+            }
         }
         Ok(store)
     }
@@ -267,7 +275,7 @@ impl Store {
     pub(crate) fn stats(&self) -> Result<Stats> {
         self.check_usable()?;
         let (files, mapped_files, data_bytes) = self.files.load().totals();
-        Ok(Stats {
+        let mut stats = Stats {
             keys: self.index.len(),
             files,
             mapped_files,
@@ -277,7 +285,10 @@ impl Store {
             last_seq: self.visible().0,
             damaged_places: self.report.damage.len() as u64,
             damaged_bytes: self.report.damage.iter().map(|damage| damage.len).sum(),
-        })
+            ..Stats::default()
+        };
+        self.merging.background.tell(&mut stats);
+        Ok(stats)
     }
 
     /// The random numbers that keys are sampled with.
@@ -312,10 +323,18 @@ impl Store {
         self.shut_down()
     }
 
+    /// The last share is given up. In a forked child the thread is the parent's.
+    pub(super) fn stop_background(&self) {
+        if !self.is_foreign() {
+            self.merging.background.stop();
+        }
+    }
+
     /// Waits for the writer under way, answers who waits for an answer, syncs, and lets go of the lock whatever happens.
     fn shut_down(&self) -> Result<()> {
         // A merge that runs sees that the store is closed, and so does one that begins later: its turn is not kept, for a
         // callback that `committer` is to wait for may want it.
+        self.merging.background.stop();
         drop(self.merging.begin());
         if let Some(interval) = self.interval.lock().take() {
             interval.stop();
@@ -343,6 +362,7 @@ impl Drop for Store {
                 interval.forget();
             }
             self.committer.forget();
+            self.merging.background.forget();
             self.saving.forget();
             // Its hint's temporary file is the parent's too.
             std::mem::forget(self.log.take());

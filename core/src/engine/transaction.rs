@@ -21,13 +21,14 @@ use super::overlay::Overlay;
 use super::pending::{New, Pending};
 use super::plan::Check;
 use super::reads::SharedReads;
+use super::share::Share;
 use super::snapshot::Snapshot;
 use super::store::Store;
 
 /// A transaction. For one thread at a time.
 #[derive(Debug)]
 pub(crate) struct Transaction {
-    store: Arc<Store>,
+    store: Share,
     /// `None` when it is over.
     at: Option<Snapshot>,
     pub(crate) pending: Pending,
@@ -37,7 +38,7 @@ pub(crate) struct Transaction {
 impl Transaction {
     pub(crate) fn new(store: &Arc<Store>) -> Result<Transaction> {
         let at = Some(Snapshot::new(store)?);
-        Ok(Transaction { store: Arc::clone(store), at, pending: Pending::default(), reads: SharedReads::default() })
+        Ok(Transaction { store: Share::of(store), at, pending: Pending::default(), reads: SharedReads::default() })
     }
 
     /// What it reads: the store at this moment.

@@ -171,6 +171,7 @@ impl Store {
         let is_due = self.is_checkpoint_due(bytes, !files.is_empty());
         if !files.is_empty() {
             self.files.add(files);
+            self.merging.background.wake();
         }
         // Before an index in a file of its own is saved here and now.
         let sync = (is_due && self.index.is_persistent()) || jobs.iter().any(|job| job.sync);
@@ -283,6 +284,8 @@ impl Store {
                     }
                     ledger.moved(change.old, change.new);
                 }
+                let died = changes.iter().filter_map(|change| change.old).map(Location::len_bound).sum();
+                self.merging.background.killed(died);
             });
         }
         changes.clear();

@@ -36,7 +36,7 @@ pub(crate) fn at(name: &str) -> std::path::PathBuf {
 
 /// Options for looking at a store and for tests that count operations: nothing runs in the background.
 pub(crate) fn quiet() -> Options {
-    Options::new().durability(Durability::None).max_file_size(4096).checkpoint_bytes(0)
+    Options::new().durability(Durability::None).max_file_size(4096).checkpoint_bytes(0).background_merge(false)
 }
 
 /// Opens the store on a disk.

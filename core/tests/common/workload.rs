@@ -49,7 +49,11 @@ pub(crate) struct Workload {
 
 impl Workload {
     pub(crate) fn options(&self, durability: Durability) -> Options {
-        Options::new().durability(durability).max_file_size(self.max_file_size).checkpoint_bytes(0)
+        Options::new()
+            .durability(durability)
+            .max_file_size(self.max_file_size)
+            .checkpoint_bytes(0)
+            .background_merge(false)
     }
 
     /// Options for each way in which the store is written, and whether every write is synced. Kinds of index in memory write nothing; the

@@ -164,7 +164,13 @@ pub(crate) fn options(kind: IndexKind, io: IoKind) -> impl Strategy<Value = Opti
     let durability = prop::sample::select(vec![Durability::None, Durability::Always, hour]);
     let size = prop::sample::select(vec![4096, 20_000, 1 << 30]);
     (durability, size, any::<bool>()).prop_map(move |(durability, size, verify)| {
-        Options::new().index(kind).io(io).durability(durability).max_file_size(size).verify_checksums(verify)
+        Options::new()
+            .index(kind)
+            .io(io)
+            .durability(durability)
+            .max_file_size(size)
+            .verify_checksums(verify)
+            .background_merge(false)
     })
 }
 

@@ -23,6 +23,7 @@ use crate::index::Change;
 use crate::log::{Encoded, Load, LogWriter, NewFiles};
 use crate::types::{FileId, SeqNo, Timestamp};
 
+use super::share::Share;
 use super::store::Store;
 use super::write::too_large;
 use entries::Entries;
@@ -35,7 +36,7 @@ const PIECE: u64 = 1 << 20;
 /// A load under way. For one thread at a time.
 #[derive(Debug)]
 pub(crate) struct Bulk {
-    store: Arc<Store>,
+    store: Share,
     is_atomic: bool,
     sync: bool,
     state: State,
@@ -52,7 +53,7 @@ enum State {
 impl Bulk {
     pub(crate) fn new(store: &Arc<Store>, is_atomic: bool, sync: bool) -> Result<Bulk> {
         store.check_writable()?;
-        Ok(Bulk { store: Arc::clone(store), is_atomic, sync, state: State::Batch(Encoded::batch(0, 0)) })
+        Ok(Bulk { store: Share::of(store), is_atomic, sync, state: State::Batch(Encoded::batch(0, 0)) })
     }
 
     /// Adds a pair. After an error there is nothing but that error.
@@ -184,6 +185,7 @@ impl Store {
         self.files.add(files);
         let times = (load.first_expiry(), load.written_at());
         self.publish_load(seq, first, times, entries).map_err(|error| log.stop(error))?;
+        self.merging.background.wake();
         if is_due {
             self.keep_index(log);
         }

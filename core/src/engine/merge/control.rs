@@ -48,11 +48,28 @@ pub(super) struct Pace<'a> {
     pub(super) progress: MergeProgress,
     /// Bytes since the last look.
     unseen: u64,
+    /// It is the background's, and whether it gives way.
+    background: Option<bool>,
 }
 
 impl<'a> Pace<'a> {
-    pub(super) fn new(store: &'a Store, options: &'a MergeOptions, progress: MergeProgress) -> Pace<'a> {
-        Pace { store, options, progress, unseen: 0 }
+    pub(super) fn new(store: &'a Store, options: &'a MergeOptions) -> Pace<'a> {
+        Pace { store, options, progress: MergeProgress::default(), unseen: 0, background: None }
+    }
+
+    /// The pace of a merge that nobody waits for.
+    pub(super) fn in_background(store: &'a Store, options: &'a MergeOptions) -> Pace<'a> {
+        Pace { background: Some(true), ..Pace::new(store, options) }
+    }
+
+    /// Whether a merge in the background ends from here on when another is to have its turn.
+    pub(super) fn gives_way(&mut self, yes: bool) {
+        self.background = self.background.map(|_| yes);
+    }
+
+    fn check(&self) -> Result<()> {
+        self.store.check_usable()?;
+        self.background.map_or(Ok(()), |gives_way| self.store.check_background(gives_way))
     }
 
     /// So many bytes were read.
@@ -87,7 +104,7 @@ impl<'a> Pace<'a> {
             std::thread::sleep(now);
             owed -= now;
             if owed.is_zero() {
-                self.store.check_usable()?;
+                self.check()?;
             } else {
                 self.ask()?;
             }
@@ -101,13 +118,13 @@ impl<'a> Pace<'a> {
 
     /// Tells of the progress, and fails if the merge is to stop. While it waits too, so that a merge that is slow or paused can be stopped.
     fn ask(&self) -> Result<()> {
-        self.store.check_usable()?;
+        self.check()?;
         if let Some(callback) = &self.options.progress
             && let ControlFlow::Break(()) = callback(&self.progress)
         {
             return Err(Error::Cancelled);
         }
         // A process that was forked in the callback goes no step further.
-        self.store.check_usable()
+        self.check()
     }
 }

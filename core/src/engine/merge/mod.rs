@@ -13,6 +13,7 @@
 //! Locking: `running` outside of all locks of the store. The log's lock and the gate are taken for moments, never across a sync or for more than
 //! a few entries.
 
+mod background;
 mod control;
 mod copy;
 mod install;
@@ -21,6 +22,7 @@ mod settings;
 mod sources;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 
@@ -33,6 +35,7 @@ use crate::types::{FileId, IoKind};
 
 use super::accounts::{Account, Ledger, Totals};
 use super::store::Store;
+use background::Background;
 use control::{Pace, Pause};
 use copy::Copier;
 pub use settings::{MergeOptions, MergePolicy};
@@ -44,11 +47,14 @@ pub(crate) struct Merging {
     running: Mutex<()>,
     /// The thread that holds it.
     runner: Mutex<Option<ThreadId>>,
+    /// Merges by hand that wait for it.
+    awaited: AtomicUsize,
     pub(super) pause: Pause,
     /// Files in which a merge found damage.
     damaged: Mutex<BTreeSet<FileId>>,
     /// Why no merge may run any more until the store is reopened: the directory may have files that it doesn't know of.
     stopped: OnceLock<Error>,
+    pub(super) background: Background,
 }
 
 /// As long as it lives no merge begins.
@@ -68,7 +74,9 @@ impl Merging {
     /// Waits for the merge that runs. A merge's own progress callback would wait for itself.
     pub(super) fn begin(&self) -> Result<Running<'_>> {
         self.check_thread()?;
+        self.awaited.fetch_add(1, Ordering::Relaxed);
         let running = self.running.lock();
+        self.awaited.fetch_sub(1, Ordering::Relaxed);
         *self.runner.lock() = Some(std::thread::current().id());
         Ok(Running { merging: self, _running: running })
     }
@@ -76,6 +84,18 @@ impl Merging {
     /// No merge takes a file that has damage, and it may hold what deletes hide.
     pub(super) fn note_damage(&self, file: FileId) {
         self.damaged.lock().insert(file);
+    }
+
+    /// The same, unless one runs or is waited for.
+    fn try_begin(&self) -> Option<Running<'_>> {
+        let running = self.running.try_lock().filter(|_| !self.is_awaited())?;
+        *self.runner.lock() = Some(std::thread::current().id());
+        Some(Running { merging: self, _running: running })
+    }
+
+    /// Whether somebody waits for the merge that runs.
+    fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed) > 0
     }
 
     /// Fails in the progress callback of a merge.
@@ -89,6 +109,15 @@ impl Merging {
     }
 }
 
+/// Wakes the thread that merges in the background when this goes.
+struct Wakes<'a>(&'a Background);
+
+impl Drop for Wakes<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
 impl Store {
     /// Runs a merge; waits for one that runs.
     pub(crate) fn merge(&self, options: &MergeOptions) -> Result<MergeReport> {
@@ -96,13 +125,19 @@ impl Store {
         if self.config.read_only {
             return Err(Error::ReadOnly);
         }
+        // When it is over.
+        let _wakes = Wakes(&self.merging.background);
         let _running = self.merging.begin()?;
+        self.run_merge(options, &mut Pace::new(self, options))
+    }
+
+    /// REQUIRES: [`Merging::begin`].
+    fn run_merge(&self, options: &MergeOptions, pace: &mut Pace<'_>) -> Result<MergeReport> {
         self.check_mergeable()?;
         // What has expired is dead from here on, to the policy too.
-        let mut pace = Pace::new(self, options, MergeProgress::default());
+        pace.progress = MergeProgress::default();
         pace.look()?;
         let swept_keys = self.sweep(&mut |bytes| pace.read(bytes))?;
-        let progress = pace.progress;
         let groups = match &options.files {
             Some(files) => {
                 self.check_ids(files)?;
@@ -126,10 +161,10 @@ impl Store {
         };
         let mut report = MergeReport { swept_keys, ..MergeReport::default() };
         let total = groups.iter().map(|group| self.bytes_of(group)).sum();
-        let mut pace = Pace::new(self, options, MergeProgress { bytes_total: total, ..progress });
+        pace.progress.bytes_total = total;
         pace.look()?;
         for group in groups {
-            self.merge_group(&group, &mut pace, &mut report)?;
+            self.merge_group(&group, pace, &mut report)?;
         }
         report.bytes_read = pace.progress.bytes_read;
         report.bytes_written = pace.progress.bytes_written;
@@ -139,6 +174,9 @@ impl Store {
     pub(crate) fn pause_merge(&self, paused: bool) -> Result<()> {
         self.check_usable()?;
         self.merging.pause.set(paused);
+        if !paused {
+            self.merging.background.retry();
+        }
         Ok(())
     }
 
@@ -198,6 +236,7 @@ impl Store {
         copier.copy_live(pace, report)?;
         let finished = copier.finish()?;
         pace.look()?;
+        pace.gives_way(false);
         let outputs = self.publish_outputs(finished)?;
         let ids: BTreeSet<_> = sources.iter().map(|source| source.file.id()).collect();
         // Under the log's lock: neither is an index saved in between, with files that it has no accounts of, nor is anything counted anew.
@@ -221,6 +260,7 @@ impl Store {
         self.check_unnamed(&sources)?;
         self.remove_sources(&sources, pace, report)?;
         report.dropped_records += dead;
+        pace.gives_way(true);
         self.keep_index_after_merge()
     }
 

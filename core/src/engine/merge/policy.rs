@@ -31,16 +31,32 @@ fn share(part: u64, whole: u64) -> u64 {
     (part.saturating_mul(100)).checked_div(whole).unwrap_or(0)
 }
 
-/// Smallest number in the other files.
-fn oldest_elsewhere(files: &[FileStats], id: FileId) -> SeqNo {
-    let others = files.iter().filter(|file| file.id != id && file.max_seq > SeqNo::ZERO);
-    others.map(|file| file.min_seq).min().unwrap_or(SeqNo(u64::MAX))
+/// The smallest numbers of all files and of all but one, by which each knows the smallest in the others.
+struct Oldest([(SeqNo, FileId); 2]);
+
+impl Oldest {
+    fn of(files: &[FileStats]) -> Oldest {
+        let mut oldest = [(SeqNo(u64::MAX), FileId(0)); 2];
+        for file in files.iter().filter(|file| file.max_seq > SeqNo::ZERO) {
+            if file.min_seq < oldest[0].0 {
+                oldest = [(file.min_seq, file.id), oldest[0]];
+            } else if file.min_seq < oldest[1].0 {
+                oldest[1] = (file.min_seq, file.id);
+            }
+        }
+        Oldest(oldest)
+    }
+
+    fn beside(&self, id: FileId) -> SeqNo {
+        if self.0[0].1 == id { self.0[1].0 } else { self.0[0].0 }
+    }
 }
 
 /// What to merge of these files, which may all be merged but for those that say otherwise.
 pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64) -> Option<Plan> {
     let usable = |file: &&FileStats| !file.is_active && !file.is_damaged;
-    let dead_of = |file: &FileStats| dead(file, oldest_elsewhere(files, file.id));
+    let oldest = Oldest::of(files);
+    let dead_of = |file: &FileStats| dead(file, oldest.beside(file.id));
     let trigger = files.iter().filter(usable).find_map(|file| {
         let (dead, content) = (dead_of(file), content(file));
         if dead > 0 && share(dead, content) >= u64::from(policy.frag_merge_trigger) {

@@ -18,6 +18,7 @@ pub struct MergePolicy {
     pub(crate) dead_bytes_threshold: u64,
     pub(crate) small_file_threshold: u64,
     pub(crate) window: Option<(u8, u8)>,
+    pub(crate) bytes_per_second: u64,
 }
 
 impl Default for MergePolicy {
@@ -29,6 +30,7 @@ impl Default for MergePolicy {
             dead_bytes_threshold: 128 << 20,
             small_file_threshold: 10 << 20,
             window: None,
+            bytes_per_second: 0,
         }
     }
 }
@@ -75,11 +77,20 @@ impl MergePolicy {
         self
     }
 
-    /// The hours of the day (UTC) between which a merge is needed: from the first, 0 to 23, until the second begins; over midnight if the second is
-    /// the smaller one. `None`, the default, is always.
+    /// The hours of the day (UTC) between which merges run in the background: from the first, 0 to 23, until the second begins; over midnight if the
+    /// second is the smaller one. `None`, the default, is always. A merge under way at the end of the window gives up what it has not completed. Merges by
+    /// hand run at any time.
     #[must_use]
     pub fn window(mut self, hours: Option<(u8, u8)>) -> MergePolicy {
         self.window = hours;
+        self
+    }
+
+    /// Merges in the background read and write at most so many bytes a second together; 0, the default, is without limit. Of merges by hand
+    /// [`MergeOptions::bytes_per_second`] says it.
+    #[must_use]
+    pub fn bytes_per_second(mut self, bytes: u64) -> MergePolicy {
+        self.bytes_per_second = bytes;
         self
     }
 

@@ -1,0 +1,328 @@
+//! The thread that merges by itself.
+//!
+//! It is woken: by a new data file, by bytes that died, by the end of a merge by hand or of a pause. Then it looks whether a merge is worth its while
+//! ([`Store::merge_needed`]), and runs it. It waits for a time only where there
+//! is something to do: until the window opens, and after merges that failed or gave next to nothing back, longer and longer. It is started by
+//! what first wakes it; a store of one data file has no such thread.
+//!
+//! 1. Reads and writes know nothing of it: what goes wrong is told by [`Store::last_background_merge`] and nowhere else.
+//! 2. It gives way. A merge under way ends, without a trace, when a merge by hand waits or the window closes, but not between the publishing of outputs
+//!    and the removal of sources; and anywhere when the store is closed or its last share is given up.
+//! 3. It keeps the store's memory alive only while it works, and the store open never (`engine/share.rs`).
+//!
+//! Locking: its own lock is taken for moments, under any other, and nothing is taken under it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::stats::{BackgroundMerge, MergeReport, Stats};
+use crate::util::lock::{Condvar, Mutex};
+
+use super::super::store::Store;
+use super::control::Pace;
+use super::{MergeOptions, MergePolicy, policy};
+
+/// The first wait after a merge that failed; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// Longest time between two looks at the clock outside of the window: somebody may set it.
+const CLOCK: Duration = Duration::from_secs(60);
+/// A store that was opened with something to merge is left alone for so long; a new data file ends it.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// What a store has of it.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    /// Whose it is. Not set where nothing is merged in the background.
+    store: OnceLock<Weak<Store>>,
+    shared: Arc<Shared>,
+    /// Bytes that died since somebody looked, and how many are worth a look.
+    killed: AtomicU64,
+    enough: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// As in the state, to be read without its lock.
+    stop: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stop: bool,
+    woken: bool,
+    /// Whatever failed before is tried again at once.
+    retry: bool,
+    thread: Option<JoinHandle<()>>,
+    is_merging: bool,
+    merges: u64,
+    failures: u64,
+    last: Option<BackgroundMerge>,
+}
+
+/// What is to be done after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Nothing before somebody wakes.
+    Sleep,
+    /// Look again then.
+    Within(Duration),
+    /// A merge failed, or was of little use: wait for so long, whoever wakes. How long is said by who waits.
+    BackOff(Duration),
+    Over,
+}
+
+impl Background {
+    /// From here on it can be woken.
+    pub(in crate::engine) fn attach(&self, store: &Arc<Store>) {
+        let (policy, file) = (&store.config.merge, store.config.max_file_size);
+        let by_share = file.saturating_mul(u64::from(policy.frag_merge_trigger)) / 100;
+        self.enough.store((policy.dead_bytes_merge_trigger.min(by_share) / 4).max(1), Ordering::Relaxed);
+        let _ = self.store.set(Arc::downgrade(store));
+        if store.files.load().all().len() > 1 {
+            self.start(SETTLE);
+        }
+    }
+
+    /// There may be something to do.
+    pub(in crate::engine) fn wake(&self) {
+        self.notify(false);
+    }
+
+    /// The same, also after failures.
+    pub(super) fn retry(&self) {
+        self.notify(true);
+    }
+
+    fn notify(&self, retry: bool) {
+        if self.store.get().is_none() {
+            return;
+        }
+        self.killed.store(0, Ordering::Relaxed);
+        let mut state = self.shared.state.lock();
+        state.woken = true;
+        state.retry |= retry;
+        if state.thread.is_some() {
+            self.shared.changed.notify_one();
+        } else {
+            drop(state);
+            self.start(Duration::ZERO);
+        }
+    }
+
+    /// So many bytes of records died.
+    pub(in crate::engine) fn killed(&self, bytes: u64) {
+        let enough = self.enough.load(Ordering::Relaxed);
+        if enough > 0 && self.killed.fetch_add(bytes, Ordering::Relaxed) + bytes >= enough {
+            self.wake();
+        }
+    }
+
+    /// Starts the thread, unless there is one or it is over.
+    fn start(&self, wait: Duration) {
+        let Some(store) = self.store.get() else { return };
+        let mut state = self.shared.state.lock();
+        if state.stop || state.thread.is_some() {
+            return;
+        }
+        let (store, shared) = (Weak::clone(store), Arc::clone(&self.shared));
+        match std::thread::Builder::new().name("bitcask-merge".into()).spawn(move || run(&store, &shared, wait)) {
+            Ok(thread) => state.thread = Some(thread),
+            // The next who wakes tries again.
+            Err(e) => {
+                drop(state);
+                let what = format!("the thread that merges did not start: {e}");
+                if let Some(store) = self.store.get().and_then(Weak::upgrade) {
+                    store.note(&self.shared, Err(Error::Unsupported { what }));
+                }
+            }
+        }
+    }
+
+    /// Stops the thread and waits for it. A merge under way ends at its next step.
+    pub(in crate::engine) fn stop(&self) {
+        let thread = {
+            let mut state = self.shared.state.lock();
+            state.stop = true;
+            self.shared.stop.store(true, Ordering::Release);
+            self.shared.changed.notify_all();
+            state.thread.take()
+        };
+        if let Some(thread) = thread {
+            // It catches what panics.
+            let _ = thread.join();
+        }
+    }
+
+    /// Lets go of a thread that a fork left behind in the parent.
+    pub(in crate::engine) fn forget(&self) {
+        std::mem::forget(Arc::clone(&self.shared));
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.shared.stop.load(Ordering::Acquire)
+    }
+
+    /// Adds what there is to tell.
+    pub(in crate::engine) fn tell(&self, stats: &mut Stats) {
+        let state = self.shared.state.lock();
+        stats.background_merges = state.merges;
+        stats.background_merge_failures = state.failures;
+        stats.is_merging_in_background = state.is_merging;
+    }
+}
+
+impl Shared {
+    /// Waits as long as `next` says, or until somebody wakes. `false` when it is over.
+    fn wait(&self, next: Next) -> bool {
+        let mut state = self.state.lock();
+        let sleeps = |state: &mut State| !state.stop && !state.retry && !state.woken;
+        match next {
+            Next::Over => return false,
+            Next::BackOff(time) => {
+                state = self.changed.wait_timeout_while(state, time, |state| !state.stop && !state.retry);
+            }
+            Next::Within(time) => state = self.changed.wait_timeout_while(state, time, sleeps),
+            Next::Sleep => {
+                while sleeps(&mut state) {
+                    state = self.changed.wait(state);
+                }
+            }
+        }
+        (state.woken, state.retry) = (false, false);
+        !state.stop
+    }
+}
+
+fn run(store: &Weak<Store>, shared: &Shared, wait: Duration) {
+    let (mut next, mut wait_after_failure) = (Next::Within(wait), FIRST_WAIT);
+    while shared.wait(next) {
+        let Some(store) = store.upgrade() else { return };
+        // A panic would be a bug. It is told, and ends the thread and nothing else.
+        next = catch_unwind(AssertUnwindSafe(|| store.merge_in_background(shared))).unwrap_or_else(|_| {
+            store.note(shared, Err(Error::Internal { what: "a merge in the background panicked".into() }));
+            Next::Over
+        });
+        next = match next {
+            Next::BackOff(_) => {
+                let wait = wait_after_failure;
+                wait_after_failure = (wait * 2).min(LONGEST_WAIT);
+                Next::BackOff(wait)
+            }
+            next => {
+                wait_after_failure = FIRST_WAIT;
+                next
+            }
+        };
+    }
+}
+
+/// Whether a merge was worth its while.
+fn gave_back(report: &MergeReport) -> bool {
+    report.created_bytes < report.removed_bytes / 10 * 9
+}
+
+impl Store {
+    /// What the last merge in the background came to.
+    pub(crate) fn last_background_merge(&self) -> Result<Option<BackgroundMerge>> {
+        self.check_usable()?;
+        Ok(self.merging.background.shared.state.lock().last.clone())
+    }
+
+    fn note(&self, shared: &Shared, outcome: Result<MergeReport>) {
+        let ended = self.vfs.now();
+        let mut state = shared.state.lock();
+        state.is_merging = false;
+        match &outcome {
+            Ok(_) => state.merges += 1,
+            Err(_) => state.failures += 1,
+        }
+        state.last = Some(BackgroundMerge { ended, outcome });
+    }
+
+    /// Merges if it is worth its while now.
+    fn merge_in_background(&self, shared: &Shared) -> Next {
+        // Whoever ends a pause, or a merge by hand, wakes.
+        if self.merging.pause.is_set() || self.files.load().all().len() < 2 {
+            return Next::Sleep;
+        }
+        let Some(_running) = self.merging.try_begin() else { return Next::Sleep };
+        let options = MergeOptions::new().bytes_per_second(self.config.merge.bytes_per_second);
+        let mut pace = Pace::in_background(self, &options);
+        match self.merge_needed() {
+            Ok(Some(need)) if need.is_in_window => {}
+            Ok(Some(_)) => return Next::Within(until_window(&self.config.merge, self.vfs.now().0)),
+            Ok(None) => return Next::Sleep,
+            Err(error) => return self.failed(shared, error),
+        }
+        shared.state.lock().is_merging = true;
+        match self.run_merge(&options, &mut pace) {
+            Ok(report) => {
+                let was_of_use = gave_back(&report);
+                self.note(shared, Ok(report));
+                // More may have died meanwhile.
+                if was_of_use { Next::Within(Duration::ZERO) } else { Next::BackOff(FIRST_WAIT) }
+            }
+            Err(error) => self.failed(shared, error),
+        }
+    }
+
+    fn failed(&self, shared: &Shared, error: Error) -> Next {
+        match error {
+            Error::Closed | Error::Forked => {
+                shared.state.lock().is_merging = false;
+                Next::Over
+            }
+            // It gave way: to a merge by hand, which wakes when it ends, or because the window closed.
+            Error::Cancelled => {
+                shared.state.lock().is_merging = false;
+                Next::Within(until_window(&self.config.merge, self.vfs.now().0))
+            }
+            error => {
+                self.note(shared, Err(error));
+                Next::BackOff(FIRST_WAIT)
+            }
+        }
+    }
+
+    /// Whether a merge in the background is to go on. `gives_way`: not if somebody else is to have its turn.
+    pub(super) fn check_background(&self, gives_way: bool) -> Result<()> {
+        if self.merging.background.is_stopping() {
+            return Err(Error::Closed);
+        }
+        if gives_way && (self.merging.is_awaited() || !policy::is_in_window(&self.config.merge, self.vfs.now())) {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    }
+}
+
+/// How long to wait until a merge may be worth another look because of the window alone.
+fn until_window(policy: &MergePolicy, now: u64) -> Duration {
+    const HOUR: u64 = 3_600_000;
+    let Some((from, _)) = policy.window else { return CLOCK };
+    let (opens, day) = (u64::from(from) * HOUR, 24 * HOUR);
+    Duration::from_millis((opens + day - now % day) % day).clamp(Duration::from_millis(1), CLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_looked_at_when_the_window_opens_and_once_a_minute() {
+        let policy = MergePolicy::new().window(Some((22, 4)));
+        let at = |hour: u64, second: u64| until_window(&policy, 86_400_000 * 7 + hour * 3_600_000 + second * 1000);
+        assert_eq!(at(21, 3590), Duration::from_secs(10));
+        assert_eq!(at(21, 3500), Duration::from_secs(60));
+        assert_eq!(at(5, 0), Duration::from_secs(60));
+        assert_eq!(at(22, 0), Duration::from_millis(1));
+    }
+}
