@@ -295,33 +295,38 @@
 // Its length in bytes without reserved space: records, commits of batches, marks, headers and damage.
 #define BITCASK_FILE_BYTES 5
 
-// Puts that are the newest of their key. Numbers of records are exact.
+// Puts that are the newest of their key. What has expired counts until it is swept.
 #define BITCASK_FILE_LIVE_RECORDS 6
 
-// Bytes of these with their headers. Of records whose lengths fall into one size class (they differ by less than half) each counts as long
-// as they are on average.
+// Bytes of these with their headers.
 #define BITCASK_FILE_LIVE_BYTES 7
 
 // Puts that are not.
 #define BITCASK_FILE_DEAD_RECORDS 8
 
-// Bytes of these. Together with the live bytes exact.
+// Bytes of these.
 #define BITCASK_FILE_DEAD_BYTES 9
 
-// Deletes, whether or not something older is left that they hide.
-#define BITCASK_FILE_TOMBSTONES 10
+// Of the live ones those that have expired, by the clock that decides expiry. No sweep has deleted them yet.
+#define BITCASK_FILE_EXPIRED_RECORDS 10
 
 // Bytes of these.
-#define BITCASK_FILE_TOMBSTONE_BYTES 11
+#define BITCASK_FILE_EXPIRED_BYTES 11
+
+// Deletes, whether or not something older is left that they hide.
+#define BITCASK_FILE_TOMBSTONES 12
+
+// Bytes of these.
+#define BITCASK_FILE_TOMBSTONE_BYTES 13
 
 // Smallest sequence number of its puts and deletes; 0 without any.
-#define BITCASK_FILE_MIN_SEQ 12
+#define BITCASK_FILE_MIN_SEQ 14
 
 // Largest sequence number of these.
-#define BITCASK_FILE_MAX_SEQ 13
+#define BITCASK_FILE_MAX_SEQ 15
 
 // How many figures of a data file this header knows. A later library may know more.
-#define BITCASK_FILE_COUNT 14
+#define BITCASK_FILE_COUNT 16
 
 // Writes that take effect together or not at all. Owned by the caller, who frees it with bitcask_batch_free. For one
 // thread at a time.
@@ -337,7 +342,7 @@ typedef struct bitcask_db bitcask_db;
 // bitcask_error_free. It never changes, so threads may share it.
 typedef struct bitcask_error bitcask_error;
 
-// Data files in figures, at one moment. Owned by the caller, who frees it with bitcask_files_free; it outlives the store. It never changes,
+// Data files in figures, at one moment, exact but for damage of the file. Owned by the caller, who frees it with bitcask_files_free; it outlives the store. It never changes,
 // so threads may share it.
 typedef struct bitcask_files bitcask_files;
 
@@ -1844,8 +1849,9 @@ const char *bitcask_merge_need_reason(const struct bitcask_merge_need *need);
 void bitcask_merge_need_free(struct bitcask_merge_need *need);
 
 // Figures of each data file as it is now, by ascending number: *files is owned by the caller, who asks it with bitcask_files_figures and frees
-// it with bitcask_files_free; *count is the number of files. The first call after an opening, and after a bulk load or a refresh, counts
-// what is there from hints and index, while writers wait; from then on the figures are kept.
+// it with bitcask_files_free; *count is the number of files. They are kept while the store is written; what is not, lengths of overwritten
+// records and what has expired, is read from hints and data files by this call, beside writers. Only where the index had to be made anew
+// does the next call count all files, while writers wait.
 //
 // Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO.
 int32_t bitcask_file_stats(struct bitcask_db *db,

@@ -321,6 +321,8 @@ func cFileStats(db dbRef, recount bool) ([]FileStats, outcome) {
 			LiveBytes:      uint64(f[C.BITCASK_FILE_LIVE_BYTES]),
 			DeadRecords:    uint64(f[C.BITCASK_FILE_DEAD_RECORDS]),
 			DeadBytes:      uint64(f[C.BITCASK_FILE_DEAD_BYTES]),
+			ExpiredRecords: uint64(f[C.BITCASK_FILE_EXPIRED_RECORDS]),
+			ExpiredBytes:   uint64(f[C.BITCASK_FILE_EXPIRED_BYTES]),
 			Tombstones:     uint64(f[C.BITCASK_FILE_TOMBSTONES]),
 			TombstoneBytes: uint64(f[C.BITCASK_FILE_TOMBSTONE_BYTES]),
 			MinSeq:         uint64(f[C.BITCASK_FILE_MIN_SEQ]),

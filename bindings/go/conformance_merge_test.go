@@ -108,12 +108,13 @@ func fileStat(_ *confRunner, s *confStore, op *confOp) ([]string, error) {
 		return 0
 	}
 	figure := map[string]func(f bitcask.FileStats) uint64{
-		"merged":       func(f bitcask.FileStats) uint64 { return one(f.Merged) },
-		"active":       func(f bitcask.FileStats) uint64 { return one(f.Active) },
-		"damaged":      func(f bitcask.FileStats) uint64 { return one(f.Damaged) },
-		"live_records": func(f bitcask.FileStats) uint64 { return f.LiveRecords },
-		"dead_records": func(f bitcask.FileStats) uint64 { return f.DeadRecords },
-		"tombstones":   func(f bitcask.FileStats) uint64 { return f.Tombstones },
+		"merged":          func(f bitcask.FileStats) uint64 { return one(f.Merged) },
+		"active":          func(f bitcask.FileStats) uint64 { return one(f.Active) },
+		"damaged":         func(f bitcask.FileStats) uint64 { return one(f.Damaged) },
+		"live_records":    func(f bitcask.FileStats) uint64 { return f.LiveRecords },
+		"dead_records":    func(f bitcask.FileStats) uint64 { return f.DeadRecords },
+		"expired_records": func(f bitcask.FileStats) uint64 { return f.ExpiredRecords },
+		"tombstones":      func(f bitcask.FileStats) uint64 { return f.Tombstones },
 	}[op.args[0]]
 	if figure == nil {
 		return nil, errors.New("unknown figure")

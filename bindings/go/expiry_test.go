@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,6 +100,15 @@ func TestExpiry(t *testing.T) {
 		wantMissing(t, db, "old")
 		if got := pairs(t, db.All()); got != "lock=mine" {
 			t.Errorf("left is %s", got)
+		}
+		files, err := db.FileStats()
+		must(t, err)
+		if f := files[0]; f.ExpiredRecords != 1 || f.ExpiredBytes < 4 || f.ExpiredBytes >= f.LiveBytes {
+			t.Errorf("%+v", f)
+		}
+		counted, err := db.Recount()
+		if must(t, err); !slices.Equal(files, counted) {
+			t.Errorf("%+v, counted anew %+v", files, counted)
 		}
 		swept, err := db.SweepExpired()
 		must(t, err)

@@ -49,7 +49,7 @@ type MergeNeed struct {
 	InWindow         bool     // the hour is one at which merges should run, see WithMergeWindow
 }
 
-// FileStats is a data file in figures, at one moment. Numbers of records are exact.
+// FileStats is a data file in figures, at one moment, exact but for damage of the file.
 type FileStats struct {
 	ID             uint32
 	Merged         bool // it was written by a merge, and not as part of the log
@@ -57,10 +57,12 @@ type FileStats struct {
 	Damaged        bool // opening found damage in it; no merge takes it then
 	Created        time.Time
 	Bytes          uint64 // its length without reserved space
-	LiveRecords    uint64 // puts that are the newest of their key
-	LiveBytes      uint64 // bytes of these; where records differ in length, about
+	LiveRecords    uint64 // puts that are the newest of their key; what has expired counts until it is swept
+	LiveBytes      uint64 // bytes of these with their headers
 	DeadRecords    uint64 // puts that are not
-	DeadBytes      uint64 // bytes of these; together with LiveBytes exact
+	DeadBytes      uint64 // bytes of these
+	ExpiredRecords uint64 // of the live ones those that have expired and were not swept yet
+	ExpiredBytes   uint64 // bytes of these
 	Tombstones     uint64 // deletes
 	TombstoneBytes uint64 // bytes of these
 	MinSeq         uint64 // smallest sequence number of its puts and deletes; 0 without any
@@ -180,8 +182,9 @@ func (db *DB) PauseMerge() error { return db.simple("pause merge", cPauseMerge) 
 // ResumeMerge lets merges go on. Its error is [ErrClosed].
 func (db *DB) ResumeMerge() error { return db.simple("resume merge", cResumeMerge) }
 
-// FileStats gives figures of each data file as it is now, by ascending number. The first call after an opening, and after a bulk load or a refresh,
-// counts what is there from hints and index, while writers wait; from then on the figures are kept. Its errors are [ErrClosed] and [ErrIO].
+// FileStats gives figures of each data file as it is now, by ascending number. They are kept while the store is written; what is not, lengths of
+// overwritten records and what has expired, is read from hints and data files by this call, beside writers. Only where the index had to be made anew
+// does the next call count all files, while writers wait. Its errors are [ErrClosed] and [ErrIO].
 func (db *DB) FileStats() ([]FileStats, error) { return db.fileStats("file stats", false) }
 
 // Recount is [DB.FileStats] counted anew: it reads every record of every file, while writers wait. For checking.

@@ -63,7 +63,7 @@ pub struct FileStats {
     pub dead_records: u64,
     /// Bytes of these.
     pub dead_bytes: u64,
-    /// Of the live ones those that have expired, by the clock that decides expiry.
+    /// Of the live ones those that have expired, by the clock that decides expiry. No sweep has deleted them yet.
     pub expired_records: u64,
     /// Bytes of these.
     pub expired_bytes: u64,

@@ -21,27 +21,30 @@ pub const BITCASK_FILE_DAMAGED: usize = 3;
 pub const BITCASK_FILE_CREATED_MS: usize = 4;
 /// Its length in bytes without reserved space: records, commits of batches, marks, headers and damage.
 pub const BITCASK_FILE_BYTES: usize = 5;
-/// Puts that are the newest of their key. Numbers of records are exact.
+/// Puts that are the newest of their key. What has expired counts until it is swept.
 pub const BITCASK_FILE_LIVE_RECORDS: usize = 6;
-/// Bytes of these with their headers. Of records whose lengths fall into one size class (they differ by less than half) each counts as long
-/// as they are on average.
+/// Bytes of these with their headers.
 pub const BITCASK_FILE_LIVE_BYTES: usize = 7;
 /// Puts that are not.
 pub const BITCASK_FILE_DEAD_RECORDS: usize = 8;
-/// Bytes of these. Together with the live bytes exact.
-pub const BITCASK_FILE_DEAD_BYTES: usize = 9;
-/// Deletes, whether or not something older is left that they hide.
-pub const BITCASK_FILE_TOMBSTONES: usize = 10;
 /// Bytes of these.
-pub const BITCASK_FILE_TOMBSTONE_BYTES: usize = 11;
+pub const BITCASK_FILE_DEAD_BYTES: usize = 9;
+/// Of the live ones those that have expired, by the clock that decides expiry. No sweep has deleted them yet.
+pub const BITCASK_FILE_EXPIRED_RECORDS: usize = 10;
+/// Bytes of these.
+pub const BITCASK_FILE_EXPIRED_BYTES: usize = 11;
+/// Deletes, whether or not something older is left that they hide.
+pub const BITCASK_FILE_TOMBSTONES: usize = 12;
+/// Bytes of these.
+pub const BITCASK_FILE_TOMBSTONE_BYTES: usize = 13;
 /// Smallest sequence number of its puts and deletes; 0 without any.
-pub const BITCASK_FILE_MIN_SEQ: usize = 12;
+pub const BITCASK_FILE_MIN_SEQ: usize = 14;
 /// Largest sequence number of these.
-pub const BITCASK_FILE_MAX_SEQ: usize = 13;
+pub const BITCASK_FILE_MAX_SEQ: usize = 15;
 /// How many figures of a data file this header knows. A later library may know more.
-pub const BITCASK_FILE_COUNT: usize = 14;
+pub const BITCASK_FILE_COUNT: usize = 16;
 
-/// Data files in figures, at one moment. Owned by the caller, who frees it with bitcask_files_free; it outlives the store. It never changes,
+/// Data files in figures, at one moment, exact but for damage of the file. Owned by the caller, who frees it with bitcask_files_free; it outlives the store. It never changes,
 /// so threads may share it.
 #[derive(Debug)]
 pub struct bitcask_files {
@@ -62,6 +65,8 @@ fn figures_of(file: &FileStats) -> [u64; BITCASK_FILE_COUNT] {
     figures[BITCASK_FILE_LIVE_BYTES] = file.live_bytes;
     figures[BITCASK_FILE_DEAD_RECORDS] = file.dead_records;
     figures[BITCASK_FILE_DEAD_BYTES] = file.dead_bytes;
+    figures[BITCASK_FILE_EXPIRED_RECORDS] = file.expired_records;
+    figures[BITCASK_FILE_EXPIRED_BYTES] = file.expired_bytes;
     figures[BITCASK_FILE_TOMBSTONES] = file.tombstones;
     figures[BITCASK_FILE_TOMBSTONE_BYTES] = file.tombstone_bytes;
     figures[BITCASK_FILE_MIN_SEQ] = file.min_seq.0;
@@ -70,8 +75,9 @@ fn figures_of(file: &FileStats) -> [u64; BITCASK_FILE_COUNT] {
 }
 
 /// Figures of each data file as it is now, by ascending number: *files is owned by the caller, who asks it with bitcask_files_figures and frees
-/// it with bitcask_files_free; *count is the number of files. The first call after an opening, and after a bulk load or a refresh, counts
-/// what is there from hints and index, while writers wait; from then on the figures are kept.
+/// it with bitcask_files_free; *count is the number of files. They are kept while the store is written; what is not, lengths of overwritten
+/// records and what has expired, is read from hints and data files by this call, beside writers. Only where the index had to be made anew
+/// does the next call count all files, while writers wait.
 ///
 /// Errors: BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO.
 #[unsafe(no_mangle)]

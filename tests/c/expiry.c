@@ -13,9 +13,20 @@ static int about_an_hour(uint64_t left) {
     return left > HOUR / 2 && left <= HOUR;
 }
 
+/* The figures of the store's one file. */
+static void figures_of(bitcask_db *db, uint64_t figures[BITCASK_FILE_COUNT]) {
+    bitcask_files *files = NULL;
+    size_t count = 0, known = 0;
+    OK(bitcask_file_stats(db, &files, &count, &error));
+    CHECK(count == 1);
+    STATUS(bitcask_files_figures(files, 0, figures, BITCASK_FILE_COUNT, &known), BITCASK_OK);
+    CHECK(known == BITCASK_FILE_COUNT);
+    bitcask_files_free(files);
+}
+
 static void single_keys(void) {
     bitcask_db *db = open_store("single");
-    uint64_t left = 7, number = 0;
+    uint64_t left = 7, number = 0, figures[BITCASK_FILE_COUNT];
     bool flag = false;
     OUTCOME(bitcask_ttl(db, S("a"), &left, &error), BITCASK_NOT_FOUND);
     CHECK(left == 7);
@@ -65,8 +76,13 @@ static void single_keys(void) {
     CHECK(number == 4);
     OK(bitcask_count(db, NULL, &number, &error));
     CHECK(number == 3);
+    figures_of(db, figures);
+    CHECK(figures[BITCASK_FILE_EXPIRED_RECORDS] == 1 && figures[BITCASK_FILE_EXPIRED_BYTES] > 6);
+    CHECK(figures[BITCASK_FILE_EXPIRED_BYTES] < figures[BITCASK_FILE_LIVE_BYTES] && figures[BITCASK_FILE_LIVE_RECORDS] == 4);
     OK(bitcask_sweep_expired(db, &number, &error));
     CHECK(number == 1);
+    figures_of(db, figures);
+    CHECK(figures[BITCASK_FILE_EXPIRED_RECORDS] == 0 && figures[BITCASK_FILE_EXPIRED_BYTES] == 0);
     OK(bitcask_sweep_expired(db, NULL, &error));
     OK(bitcask_len(db, &number, &error));
     CHECK(number == 3);

@@ -612,7 +612,10 @@ void expiry() {
     // Any duration: parts of a millisecond count as one, none and what is over are deletes, what is too long is for ever.
     db.put_with_ttl("b", "1", std::chrono::nanoseconds(1));
     while (db.contains("b")) std::this_thread::yield();
-    CHECK(db.size() == 2 && db.sweep_expired() == 1 && db.size() == 1 && db.sweep_expired() == 0);
+    const auto expired = db.file_stats();
+    CHECK(expired.size() == 1 && expired[0].expired_records == 1 && expired[0].expired_bytes > 2 && expired[0].expired_bytes < expired[0].live_bytes);
+    CHECK(db.recount()[0].expired_bytes == expired[0].expired_bytes);
+    CHECK(db.size() == 2 && db.sweep_expired() == 1 && db.file_stats()[0].expired_records == 0 && db.size() == 1 && db.sweep_expired() == 0);
     db.put("b", "2");
     db.put_with_ttl("b", "3", 0s);
     CHECK(!db.contains("b"));

@@ -75,6 +75,8 @@ pub(crate) fn file_stats<'py>(py: Python<'py>, files: &[FileStats]) -> PyResult<
             live_bytes = file.live_bytes,
             dead_records = file.dead_records,
             dead_bytes = file.dead_bytes,
+            expired_records = file.expired_records,
+            expired_bytes = file.expired_bytes,
             tombstones = file.tombstones,
             tombstone_bytes = file.tombstone_bytes,
             min_seq = file.min_seq.0,

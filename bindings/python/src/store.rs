@@ -574,7 +574,8 @@ impl Store {
 
     /// Figures of each data file as it is now, by ascending number.
     ///
-    /// The first call after an opening, a bulk load or a refresh counts, while writers wait; then they are kept.
+    /// They are kept; lengths of overwritten records, and what has expired, are read from the files by this call, beside
+    /// writers. Only where the index had to be made anew does the next call count all files, while writers wait.
     fn file_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         merge::file_stats(py, &detached(py, || self.db.file_stats())?)
     }

@@ -37,7 +37,9 @@ def test_times_to_live(store: bitcask.Store) -> None:
     store.put(b"b", b"2", ttl=timedelta(microseconds=1))
     await_gone(store, b"b")
     assert store.get(b"b") is None and dict(store) == {b"a": b"2", b"lock": b""}
-    assert store.sweep_expired() == 1 and len(store) == 2
+    (figures,) = store.file_stats()
+    assert figures.expired_records == 1 and 1 < figures.expired_bytes < figures.live_bytes and store.recount() == [figures]
+    assert store.sweep_expired() == 1 and len(store) == 2 and store.file_stats()[0].expired_records == 0
     store.put(b"a", b"", ttl=0)
     assert b"a" not in store and store.expire(b"lock", timedelta()) and len(store) == 0
     store.put(b"a", b"", ttl=1e15)

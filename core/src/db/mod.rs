@@ -310,8 +310,9 @@ impl Db {
         self.store().stats()
     }
 
-    /// Figures of each data file as it is now, by ascending number. The first call after an opening, and after a bulk load or a refresh,
-    /// counts what is there from hints and index, while writers wait; from then on the figures are kept.
+    /// Figures of each data file as it is now, by ascending number. They are kept while the store is written; what is not, lengths of overwritten
+    /// records and what has expired, is read from hints and data files by this call, beside writers. Only where the index had to be made
+    /// anew does the next call count all files, while writers wait.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Forked`], [`Error::Io`].

@@ -80,6 +80,7 @@ fn figure(file: &FileStats, name: &str) -> Result<u64, String> {
         "damaged" => file.is_damaged.into(),
         "live_records" => file.live_records,
         "dead_records" => file.dead_records,
+        "expired_records" => file.expired_records,
         "tombstones" => file.tombstones,
         other => return Err(format!("unknown figure {other}")),
     })

@@ -88,6 +88,7 @@ static void file_stat(bitcask_db *db)
                    {"damaged", BITCASK_FILE_DAMAGED},
                    {"live_records", BITCASK_FILE_LIVE_RECORDS},
                    {"dead_records", BITCASK_FILE_DEAD_RECORDS},
+                   {"expired_records", BITCASK_FILE_EXPIRED_RECORDS},
                    {"tombstones", BITCASK_FILE_TOMBSTONES}};
     enum { N_FIGURES = sizeof figures / sizeof *figures };
     size_t i = 0, count = 0, known = 0;

@@ -178,7 +178,7 @@ struct MergeNeed {
     bool in_window = true;
 };
 
-/// A data file in figures, at one moment. Numbers of records are exact.
+/// A data file in figures, at one moment, exact but for damage of the file.
 struct FileStats {
     std::uint32_t id = 0;
     /// It was written by a merge, and not as part of the log.
@@ -190,10 +190,12 @@ struct FileStats {
     std::chrono::system_clock::time_point created;
     /// Its length without reserved space.
     std::uint64_t bytes = 0;
-    /// Puts that are the newest of their key, and bytes of these (where records differ in length, about).
+    /// Puts that are the newest of their key, and bytes of these with their headers. What has expired counts until it is swept.
     std::uint64_t live_records = 0, live_bytes = 0;
-    /// Puts that are not, and bytes of these; together with live_bytes exact.
+    /// Puts that are not, and bytes of these.
     std::uint64_t dead_records = 0, dead_bytes = 0;
+    /// Of the live ones those that have expired, by the clock that decides expiry, and bytes of these. No sweep has deleted them yet.
+    std::uint64_t expired_records = 0, expired_bytes = 0;
     /// Deletes, and bytes of these.
     std::uint64_t tombstones = 0, tombstone_bytes = 0;
     /// Smallest and largest sequence number of its puts and deletes; 0 without any.
@@ -272,8 +274,9 @@ public:
         return detail::done(db, bitcask_resume_merge(db, &error), error);
     }
 
-    /// Figures of each data file as it is now, by ascending number. The first call after an opening, and after a bulk load or a refresh, counts
-    /// what is there from hints and index, while writers wait; from then on the figures are kept. Fails with io.
+    /// Figures of each data file as it is now, by ascending number. They are kept while the store is written; what is not, lengths of
+    /// overwritten records and what has expired, is read from hints and data files by this call, beside writers. Only where the index had
+    /// to be made anew does the next call count all files, while writers wait. Fails with io.
     Result<std::vector<FileStats>> try_file_stats() const { return files(bitcask_file_stats); }
 
     /// try_file_stats() counted anew: reads every record of every file, while writers wait. For checking.
@@ -362,6 +365,8 @@ private:
             file.live_bytes = figures[BITCASK_FILE_LIVE_BYTES];
             file.dead_records = figures[BITCASK_FILE_DEAD_RECORDS];
             file.dead_bytes = figures[BITCASK_FILE_DEAD_BYTES];
+            file.expired_records = figures[BITCASK_FILE_EXPIRED_RECORDS];
+            file.expired_bytes = figures[BITCASK_FILE_EXPIRED_BYTES];
             file.tombstones = figures[BITCASK_FILE_TOMBSTONES];
             file.tombstone_bytes = figures[BITCASK_FILE_TOMBSTONE_BYTES];
             file.min_seq = figures[BITCASK_FILE_MIN_SEQ];

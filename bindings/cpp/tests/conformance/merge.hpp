@@ -43,13 +43,15 @@ inline Items Runner::merge(const Op& op, bitcask::Store& db) {
 inline Items Runner::file_stat(const Op& op, const bitcask::Store& db) {
     const auto files = CALL(db, file_stats());
     if (!files) return failed(files.error());
-    std::map<Text, std::uint64_t> sums = {{"merged", 0}, {"active", 0}, {"damaged", 0}, {"live_records", 0}, {"dead_records", 0}, {"tombstones", 0}};
+    std::map<Text, std::uint64_t> sums = {{"merged", 0}, {"active", 0}, {"damaged", 0}, {"live_records", 0}, {"dead_records", 0},
+                                          {"expired_records", 0}, {"tombstones", 0}};
     for (const bitcask::FileStats& file : *files) {
         sums["merged"] += file.merged;
         sums["active"] += file.active;
         sums["damaged"] += file.damaged;
         sums["live_records"] += file.live_records;
         sums["dead_records"] += file.dead_records;
+        sums["expired_records"] += file.expired_records;
         sums["tombstones"] += file.tombstones;
     }
     const auto figure = sums.find(op.argument(0));
@@ -63,7 +65,7 @@ inline Items Runner::file_recount(const bitcask::Store& db) {
     if (!kept) return failed(kept.error());
     const auto figures = [](const bitcask::FileStats& f) {
         return std::make_tuple(f.id, f.merged, f.active, f.damaged, f.created, f.bytes, f.live_records, f.live_bytes, f.dead_records, f.dead_bytes,
-                               f.tombstones, f.tombstone_bytes, f.min_seq, f.max_seq);
+                               f.expired_records, f.expired_bytes, f.tombstones, f.tombstone_bytes, f.min_seq, f.max_seq);
     };
     const bool same = std::equal(counted->begin(), counted->end(), kept->begin(), kept->end(),
                                  [&](const auto& a, const auto& b) { return figures(a) == figures(b); });

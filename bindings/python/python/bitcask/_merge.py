@@ -28,7 +28,7 @@ class MergePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStats:
-    """A data file in figures, at one moment. Numbers of records are exact."""
+    """A data file in figures, at one moment, exact but for damage of the file."""
 
     id: int
     """Its number."""
@@ -43,13 +43,17 @@ class FileStats:
     bytes: int
     """Its length without reserved space."""
     live_records: int
-    """Puts that are the newest of their key."""
+    """Puts that are the newest of their key. What has expired counts until it is swept."""
     live_bytes: int
-    """Bytes of these; where records differ in length, about."""
+    """Bytes of these with their headers."""
     dead_records: int
     """Puts that are not."""
     dead_bytes: int
-    """Bytes of these. Together with live_bytes exact."""
+    """Bytes of these."""
+    expired_records: int
+    """Of the live ones those that have expired, by the clock that decides expiry. No sweep has deleted them yet."""
+    expired_bytes: int
+    """Bytes of these."""
     tombstones: int
     """Deletes."""
     tombstone_bytes: int
