@@ -9,7 +9,8 @@ use std::ops::Bound;
 use std::path::Path;
 
 use bitcask::{
-    Batch, BulkLoader, BulkOptions, Db, Durability, EntryPage, IndexKind, Iter, IterOptions, MergeOptions, Options, WriteOptions,
+    Batch, BulkLoader, BulkOptions, Db, Durability, EntryPage, IndexKind, Iter, IterOptions, MergeOptions, Options,
+    WriteOptions,
 };
 
 use super::{End, Engine, Reader, Writer};
@@ -52,6 +53,8 @@ impl Engine for Bitcask {
     fn write<R>(&self, sync: bool, work: impl FnOnce(&mut BitcaskWriter<'_>) -> Result<R>) -> Result<R> {
         let mut writer = BitcaskWriter { db: &self.db, batch: self.db.batch(), bulk: None, ends: None };
         let result = work(&mut writer)?;
+        // What iterators show would have to be kept for them over the commit.
+        writer.ends = None;
         writer.batch.commit_with(WriteOptions::new().sync(sync))?;
         Ok(result)
     }
@@ -103,9 +106,31 @@ pub(super) struct BitcaskWriter<'a> {
 /// Iterators from both ends, for pops. They show the store as it was before the batch, so pops go on where the last left
 /// off, and end where the two meet.
 struct Ends {
-    first: Iter,
-    last: Iter,
+    first: Pages,
+    last: Pages,
     left: u64,
+}
+
+/// An iterator and the page that it is at.
+struct Pages {
+    iter: Iter,
+    page: EntryPage,
+    at: usize,
+}
+
+impl Pages {
+    fn new(iter: Iter) -> Pages {
+        Pages { iter, page: EntryPage::new(), at: 0 }
+    }
+
+    fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        if self.at == self.page.len() {
+            self.iter.next_page(&mut self.page, PAGE.0, PAGE.1)?;
+            self.at = 0;
+        }
+        self.at += 1;
+        Ok(self.page.get(self.at - 1))
+    }
 }
 
 impl BitcaskWriter<'_> {
@@ -159,18 +184,18 @@ impl Writer for BitcaskWriter<'_> {
                 if !self.batch.is_empty() {
                     return Err("a pop behind other writes of the same batch".into());
                 }
-                let first = self.db.iter(&IterOptions::new())?;
-                let last = self.db.iter(&IterOptions::new().reverse(true))?;
+                let first = Pages::new(self.db.iter(&IterOptions::new())?);
+                let last = Pages::new(self.db.iter(&IterOptions::new().reverse(true))?);
                 none.insert(Ends { first, last, left: self.db.len()? })
             }
         };
         if ends.left == 0 {
             return Ok(None);
         }
-        let iter = if end == End::First { &mut ends.first } else { &mut ends.last };
-        let Some((key, value)) = iter.next().transpose()? else { return Ok(None) };
+        let pages = if end == End::First { &mut ends.first } else { &mut ends.last };
+        let Some((key, value)) = pages.next()? else { return Ok(None) };
         ends.left -= 1;
-        self.batch.delete(&key)?;
+        self.batch.delete(key)?;
         Ok(Some(value.len()))
     }
 

@@ -10,6 +10,8 @@ use crate::results::Unit;
 
 /// A store that needs more seconds a pop than this for the first hundredth is not asked for the rest; the sample counts.
 const PATIENCE: f64 = 200e-6;
+/// Nor is one for more of that hundredth than it has done in so many seconds.
+const LIMIT: f64 = 10.0;
 
 impl Run {
     pub(super) fn removals(&mut self, engine: &impl Engine) -> Result<()> {
@@ -69,7 +71,8 @@ impl Run {
                     }
                     popped += 1;
                     let seconds = start.elapsed().as_secs_f64();
-                    if popped == sample && seconds > PATIENCE * sample as f64 {
+                    if (popped == sample && seconds > PATIENCE * sample as f64) || (popped < sample && seconds > LIMIT)
+                    {
                         too_slow = Some(seconds);
                         break;
                     }

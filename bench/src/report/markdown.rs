@@ -158,18 +158,22 @@ impl Notes {
     }
 }
 
-/// Every row in which a peer beats one of ours.
+/// Every row in which a peer beats some of ours.
 fn losses(text: &mut String, comparison: &Comparison) {
     let mut found = Vec::new();
     for row in &comparison.rows {
-        for subject in comparison.subjects.iter().filter(|subject| subject.ours) {
-            let peer = row.best(|id| comparison.subject(id).is_some_and(|subject| !subject.ours));
-            if let (Some(ratio), Some((peer, _))) = (ratios::of(comparison, row, &subject.id), peer)
-                && ratio < 1.0
-            {
-                let peer = comparison.subject(peer).map_or(peer, |subject| &subject.name);
-                found.push(format!("- {}: {peer} beats {} ({})", row.row, subject.name, text::ratio(ratio)));
-            }
+        let Some((peer, _)) = row.best(|id| comparison.subject(id).is_some_and(|subject| !subject.ours)) else {
+            continue;
+        };
+        let ours = comparison.subjects.iter().filter(|subject| subject.ours);
+        let beaten: Vec<_> = ours
+            .filter_map(|subject| Some((subject, ratios::of(comparison, row, &subject.id)?)))
+            .filter(|(_, ratio)| *ratio < 1.0)
+            .map(|(subject, ratio)| format!("{} ({})", subject.name, text::ratio(ratio)))
+            .collect();
+        if !beaten.is_empty() {
+            let peer = comparison.subject(peer).map_or(peer, |subject| &subject.name);
+            found.push(format!("- {}: {peer} beats {}", row.row, beaten.join(", ")));
         }
     }
     if found.is_empty() {
