@@ -50,7 +50,7 @@ func mergeOps() map[string]storeOp {
 			if err := errors.Join(err, err2); err != nil {
 				return outcome(err)
 			}
-			if !slices.Equal(counted, kept) {
+			if !slices.EqualFunc(counted, kept, sameFigures) {
 				return []string{"different"}, nil
 			}
 			return []string{"same"}, nil
@@ -94,6 +94,12 @@ func merge(_ *confRunner, s *confStore, op *confOp) ([]string, error) {
 	op.opts = nil
 	report, err := s.db.Merge(context.Background(), opts...)
 	return outcome(err, yesNo(len(report.RemovedFiles) > 0))
+}
+
+// sameFigures compares all but the length: a sync in the background may have marked the log meanwhile.
+func sameFigures(a, b bitcask.FileStats) bool {
+	a.Bytes, b.Bytes = 0, 0
+	return a == b
 }
 
 func fileStat(_ *confRunner, s *confStore, op *confOp) ([]string, error) {
