@@ -30,7 +30,8 @@ use crate::types::{FileId, Location, SeqNo, Timestamp};
 use crate::util::lock::{Mutex, MutexGuard};
 
 pub(crate) use account::{Account, Totals};
-use sums::{Class, Seqs};
+use sums::Class;
+pub(crate) use sums::Seqs;
 
 /// Dead records of all files whose length is to be read.
 const MAX_LISTED_IN_ALL: usize = 1 << 20;

@@ -110,9 +110,9 @@ impl Expiring {
 /// The smallest and the largest of some numbers. No `Option` of two: compilers compare what is not there before they ask whether it is, which
 /// does no harm and which valgrind takes for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seqs {
-    pub(super) min: SeqNo,
-    pub(super) max: SeqNo,
+pub(crate) struct Seqs {
+    pub(crate) min: SeqNo,
+    pub(crate) max: SeqNo,
 }
 
 impl Default for Seqs {
@@ -126,7 +126,7 @@ impl Seqs {
         seqs.map_or_else(Seqs::default, |(min, max)| Seqs { min, max })
     }
 
-    pub(super) fn saw(&mut self, seq: SeqNo) {
+    pub(crate) fn saw(&mut self, seq: SeqNo) {
         self.min = self.min.min(seq);
         self.max = self.max.max(seq);
     }

@@ -200,7 +200,7 @@ impl<'a> Copier<'a> {
     pub(super) fn copy_deletes(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
         let mut run = Deletes::default();
         for source in self.sources {
-            if source.tombstones == 0 || source.max_seq < source.hides_nothing_below {
+            if source.tombstones == 0 || source.seqs.max < source.hides_nothing_below {
                 report.dropped_tombstones += source.tombstones;
                 continue;
             }

@@ -33,7 +33,7 @@ use crate::log::{NewFiles, OutputConfig};
 use crate::stats::{MergeNeed, MergeProgress, MergeReport};
 use crate::types::{FileId, IoKind};
 
-use super::accounts::{Account, Ledger, Totals};
+use super::accounts::{Account, Ledger, Seqs, Totals};
 use super::store::Store;
 use background::Background;
 use control::{Pace, Pause};
@@ -213,18 +213,7 @@ impl Store {
 
     fn merge_group(&self, wanted: &BTreeSet<FileId>, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
         self.check_mergeable()?;
-        let (mut sources, mut skipped) = self.sources(wanted)?;
-        let mut whole = Vec::with_capacity(sources.len());
-        for source in sources.drain(..) {
-            pace.look()?;
-            if self.is_whole(&source.file, pace)? {
-                whole.push(source);
-            } else {
-                self.merging.damaged.lock().insert(source.file.id());
-                skipped.push((source.file.id(), "it has bytes that no record accounts for".to_owned()));
-            }
-        }
-        sources = whole;
+        let (mut sources, mut skipped) = self.sources(wanted, pace)?;
         report.skipped_files.append(&mut skipped);
         if sources.is_empty() {
             return Ok(());

@@ -16,54 +16,66 @@ use crate::types::{FileId, SeqNo};
 
 use super::super::store::Store;
 use super::control::Pace;
-use super::{Account, Ledger};
+use super::{Account, Seqs};
+
+/// Why files with damage are left alone.
+const DAMAGED: &str = "it has bytes that no record accounts for";
 
 /// Files that are not merged, and why.
 pub(super) type Skipped = Vec<(FileId, String)>;
 
-/// A file that is merged.
+/// A file that is merged, and what was read in it: of what decides over its deletes nothing is taken from its account, which may have been kept beside
+/// an index, and be wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub(super) file: Arc<DataFile>,
-    pub(super) min_seq: SeqNo,
-    pub(super) max_seq: SeqNo,
+    /// Smallest and largest number of its puts and deletes.
+    pub(super) seqs: Seqs,
     pub(super) tombstones: u64,
     /// A delete of this file with a number below this one hides nothing that could be left when the file is gone.
     pub(super) hides_nothing_below: SeqNo,
 }
 
+/// What a reading of a file from end to end has found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    seqs: Seqs,
+    tombstones: u64,
+}
+
 impl Store {
-    /// The sources among these files, in the order in which they are to go, and why others are none.
-    pub(super) fn sources(&self, wanted: &BTreeSet<FileId>) -> Result<(Vec<Source>, Skipped)> {
-        let Some(log) = &self.log else { return Err(Error::ReadOnly) };
-        // All of one moment between two commits: an account of a file that went on being written to would lack deletes.
-        let (ledger, files, active, base_seq) = loop {
-            // What a load makes forget meanwhile is counted anew.
-            self.ledger()?;
-            let log = log.lock();
-            if let Some(ledger) = self.accounts.look(Ledger::clone) {
-                break (ledger, self.files.load(), log.active().id(), log.active().header().base_seq);
-            }
-        };
+    /// The sources among these files, read, in the order in which they are to go, and why others are none.
+    pub(super) fn sources(&self, wanted: &BTreeSet<FileId>, pace: &mut Pace<'_>) -> Result<(Vec<Source>, Skipped)> {
+        // All of one moment between two commits; what is written later is in files of which none is wanted.
+        let (files, active, base_seq) =
+            self.with_log(|log| Ok((self.files.load(), log.active().id(), log.active().header().base_seq)))?;
         let (mut sources, mut skipped) = (Vec::new(), Vec::new());
         for file in files.all().iter().filter(|file| wanted.contains(&file.id())) {
-            let Some(account) = ledger.get(file.id()) else { continue };
-            let (min_seq, max_seq) = account.seqs().unwrap_or_default();
-            let why = if file.id() >= active && file.header().kind == FileKind::Log {
+            let is_log = file.header().kind == FileKind::Log;
+            let why = if is_log && file.id() >= active {
                 "the log ends in it"
-            } else if file.header().kind == FileKind::Log && max_seq > base_seq {
-                "a batch goes on from it in the file that the log ends in"
             } else if self.is_damaged(file) {
-                "it has bytes that no record accounts for"
+                DAMAGED
             } else {
-                let tombstones = account.totals().tombstones;
-                let (file, hides_nothing_below) = (Arc::clone(file), SeqNo::ZERO);
-                sources.push(Source { file, min_seq, max_seq, tombstones, hides_nothing_below });
-                continue;
+                pace.look()?;
+                match self.read_through(file, pace)? {
+                    None => {
+                        self.merging.damaged.lock().insert(file.id());
+                        DAMAGED
+                    }
+                    Some(Reading { seqs, .. }) if is_log && seqs.max > base_seq => {
+                        "a batch goes on from it in the file that the log ends in"
+                    }
+                    Some(Reading { seqs, tombstones }) => {
+                        let (file, hides_nothing_below) = (Arc::clone(file), SeqNo::ZERO);
+                        sources.push(Source { file, seqs, tombstones, hides_nothing_below });
+                        continue;
+                    }
+                }
             };
             skipped.push((file.id(), why.to_owned()));
         }
-        sources.sort_by_key(|source| (source.min_seq, source.file.id()));
+        sources.sort_by_key(|source| (source.seqs.min, source.file.id()));
         Ok((sources, skipped))
     }
 
@@ -73,24 +85,30 @@ impl Store {
             || self.merging.damaged.lock().contains(&file.id())
     }
 
-    /// Reads a file from end to end. Whether all its bytes are accounted for.
-    pub(super) fn is_whole(&self, file: &DataFile, pace: &mut Pace<'_>) -> Result<bool> {
+    /// Reads a file from end to end. `None` if bytes of it are not accounted for.
+    fn read_through(&self, file: &DataFile, pace: &mut Pace<'_>) -> Result<Option<Reading>> {
         let mut scanner = Scanner::new(file, DATA_START, SeqNo::ZERO);
-        let mut sealed_to = 0;
+        let (mut found, mut sealed_to) = (Reading::default(), 0);
         loop {
             match scanner.next()? {
                 Item::Record { offset, header } => {
                     sealed_to = if header.kind == RecordKind::Seal { offset + header.record_len() } else { 0 };
+                    if header.kind.is_put() || header.kind.is_delete() {
+                        found.seqs.saw(header.seq);
+                        found.tombstones += u64::from(header.kind.is_delete());
+                    }
                     pace.read(header.record_len())?;
                 }
-                Item::Damage { .. } => return Ok(false),
-                Item::End { offset } => return Ok(sealed_to == offset && offset == file.end()),
+                Item::Damage { .. } => return Ok(None),
+                Item::End { offset } => {
+                    return Ok((sealed_to == offset && offset == file.end()).then_some(found));
+                }
             }
         }
     }
 
-    /// Says of each source which of its deletes hide nothing any more: those older than everything outside of the merge, and in the sources that
-    /// go after it.
+    /// Says of each source which of its deletes hide nothing any more: those older than everything outside of the merge, of which the accounts tell,
+    /// and in the sources that go after it, of which their readings do.
     pub(super) fn judge_deletes(&self, sources: &mut [Source]) -> Result<()> {
         let ledger = self.ledger()?;
         let files = self.files.load();
@@ -113,9 +131,7 @@ impl Store {
         }
         for source in sources.iter_mut().rev() {
             source.hides_nothing_below = bound;
-            if source.min_seq > SeqNo::ZERO {
-                bound = bound.min(source.min_seq);
-            }
+            bound = bound.min(source.seqs.min);
         }
         Ok(())
     }
