@@ -5,8 +5,8 @@ use std::time::Duration;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use bitcask::{IterOptions, MergeOptions, Timestamp, Ttl};
 
-use super::common::{KINDS, open, quiet, remove_hints};
-use super::{disk, get, key};
+use super::common::{KINDS, open, quiet};
+use super::{disk, get, key, remove_advice, ways};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -16,10 +16,10 @@ fn ms(n: u64) -> Duration {
 /// and leaves the rest, wherever among the keys those that expire are.
 #[test]
 fn rd_8_a_sweep_ends_and_finds_all() {
-    for index in KINDS {
+    for way in ways() {
         for expiring in [0..1, 2999..3000, 1023..1026, 0..0, 0..3000, 500..2500] {
             let disk = disk();
-            let db = open(disk.clone(), &quiet().index(index).max_file_size(1 << 20)).expect("it opens");
+            let db = open(disk.clone(), &way.clone().max_file_size(1 << 20)).expect("it opens");
             let mut batch = db.batch();
             for n in 0..3000 {
                 match expiring.contains(&n) {
@@ -54,9 +54,9 @@ fn rd_9_the_expiry_of_a_batch_that_was_not_committed_has_no_effect() {
     let (mut kept, mut gone) = (0, 0);
     for cut in before..=disk.op_count() {
         for choice in [CrashChoice::LoseUnsynced, CrashChoice::KeepAll] {
-            for index in KINDS {
+            for way in ways() {
                 let after = disk.crash(cut, &choice);
-                let db = open(after, &quiet().index(index)).expect("it opens");
+                let db = open(after, &way).expect("it opens");
                 let found = get(&db, b"k");
                 // The batch is whole when its commit is there, and then k has expired.
                 assert!(found.is_none() || found.as_deref() == Some(b"v1"));
@@ -90,9 +90,9 @@ fn rd_12_a_key_deleted_in_a_batch_has_no_time_left() {
 /// What rosedb's own tests ask: a put ends the expiry, expire, ttl and persist work within a batch, and all of it survives merge and reopen.
 #[test]
 fn rd_expiries_in_batches_and_over_merges() {
-    for index in KINDS {
+    for way in ways() {
         let disk = disk();
-        let options = quiet().index(index);
+        let options = way.clone();
         let db = open(disk.clone(), &options).expect("it opens");
         db.put_with_ttl(b"again", b"1", ms(50)).expect("put");
         db.put(b"again", b"2").expect("put");
@@ -109,7 +109,7 @@ fn rd_expiries_in_batches_and_over_merges() {
         for without_hints in [false, true] {
             let disk = disk.copy();
             if without_hints {
-                remove_hints(&disk);
+                remove_advice(&disk);
             }
             let db = open(disk.clone(), &options).expect("it opens");
             assert_eq!(db.ttl(b"again").expect("ttl"), Ttl::NoExpiry);
@@ -125,10 +125,10 @@ fn rd_expiries_in_batches_and_over_merges() {
 /// expired and nothing else.
 #[test]
 fn bc_11_a_clock_that_is_set_changes_what_has_expired_and_nothing_else() {
-    for index in KINDS {
+    for way in ways() {
         let disk = disk();
         disk.set_now(Timestamp(1_000_000));
-        let db = open(disk.clone(), &quiet().index(index).expiry(ms(1000))).expect("it opens");
+        let db = open(disk.clone(), &way.clone().expiry(ms(1000))).expect("it opens");
         db.put(b"k", b"1").expect("put");
         disk.set_now(Timestamp(500_000));
         db.put(b"k", b"2").expect("put");
