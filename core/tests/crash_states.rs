@@ -26,9 +26,9 @@ use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quie
 /// Openings that began with an index on disk.
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
-/// Workloads, and the five suites of their own below.
-const SHARES: usize = 21;
-const NORMAL: usize = 190_000;
+/// Workloads, and the suites of their own below.
+const SHARES: usize = 22;
+const NORMAL: usize = 199_000;
 
 fn share() -> usize {
     number_from_env("BITCASK_CRASH_STATES").unwrap_or(NORMAL * factor()) / SHARES
@@ -356,6 +356,11 @@ workload_tests! {
 #[test]
 fn expiry() {
     workload_suite(&workload::expiry(36));
+}
+
+#[test]
+fn expiry_beside_merges() {
+    workload_suite(&workload::expiry_beside_merges(36));
 }
 
 #[test]

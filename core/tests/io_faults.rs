@@ -123,6 +123,9 @@ impl Run {
         let db = self.db.as_ref().expect("it is open");
         let (started, changes) = (self.disk.op_count(), changes_of(step));
         let outcome = write(db, step);
+        if let Step::Expiring(_) = step {
+            self.disk.advance(1);
+        }
         match outcome {
             Ok(_) => {
                 if self.stopped {
@@ -291,8 +294,7 @@ fn run(workload: &Workload, way: &str, options: &Options, always: bool, plans: V
     (vfs, run)
 }
 
-fn workload_suite(nth: usize) {
-    let workload = &workload::all(true)[nth];
+fn workload_suite(workload: &Workload) {
     let (start, count) = (Instant::now(), Counter::default());
     for (way, options, always) in workload.ways() {
         let run = |plans| run(workload, way, &options, always, plans);
@@ -309,7 +311,7 @@ fn workload_suite(nth: usize) {
 }
 
 macro_rules! workload_tests {
-    ($($name:ident = $nth:literal;)*) => { $(#[test] fn $name() { workload_suite($nth) })* };
+    ($($name:ident = $nth:literal;)*) => { $(#[test] fn $name() { workload_suite(&workload::all(true)[$nth]) })* };
 }
 
 workload_tests! {
@@ -330,11 +332,29 @@ workload_tests! {
     delete_merge_merge_reopen = 14;
 }
 
+/// What expires, sweeps, and merges that begin with one.
+#[test]
+fn expiry() {
+    workload_suite(&workload::expiry(14));
+}
+
+#[test]
+fn expiry_beside_merges() {
+    workload_suite(&workload::expiry_beside_merges(13));
+}
+
+/// All workloads, and those with what expires.
+fn with_expiry() -> Vec<Workload> {
+    let mut workloads = workload::all(true);
+    workloads.extend([workload::expiry(18), workload::expiry_beside_merges(24)]);
+    workloads
+}
+
 /// Faults at every operation of the recovery from a crash: it fails cleanly or succeeds, and the next one finds the same.
 #[test]
 fn recovery() {
     let (start, count) = (Instant::now(), Counter::default());
-    let workloads = workload::all(true);
+    let workloads = with_expiry();
     parallel(workloads.len(), |w| {
         let workload = &workloads[w];
         let options = workload.options(Durability::None);
@@ -394,7 +414,7 @@ fn recovery() {
 #[test]
 fn a_full_disk() {
     let (start, count) = (Instant::now(), Counter::default());
-    let workloads = workload::all(true);
+    let workloads = with_expiry();
     parallel(workloads.len(), |w| {
         let workload = &workloads[w];
         let options = workload.options(Durability::None);

@@ -317,6 +317,9 @@ fn merge_beside(db: &Db, disk: &SimVfs, always: bool, set: u64, writes: &[Step],
             let Some(step) = writes.next() else { return false };
             let started = disk.op_count();
             write(&db, &step).expect("it writes beside a merge");
+            if let Step::Expiring(_) = step {
+                disk.advance(1);
+            }
             history.push(changes_of(&step), started, disk.op_count());
             if always || syncs(&step) {
                 history.durable_at(disk.op_count());

@@ -142,6 +142,40 @@ pub(crate) fn expiry(n: usize) -> Workload {
     Workload { name: "expiry", max_file_size: 4096, steps }
 }
 
+/// Merges of data of which some has expired, with writes beside them that expire at once, sweeps, and deletes of what had expired.
+pub(crate) fn expiry_beside_merges(n: usize) -> Workload {
+    let mut steps = Vec::new();
+    for i in 0..n {
+        let k = key(i * 3 % 11);
+        steps.push(Step::Put(k.clone(), value(&k, i, i % 4 * 250)));
+        let late = key((i * 5 + 2) % 11);
+        match i % 3 {
+            0 => steps.push(Step::Expiring(vec![(late.clone(), value(&late, 5000 + i, 300))])),
+            1 => steps.push(Step::Delete(late)),
+            _ => steps.push(Step::Batch(changes(i, 3, 120))),
+        }
+        if i % 12 == 11 {
+            let write = |j: usize| {
+                let k = key((i + j * 5) % 11);
+                let number = 10_000 + i * 50 + j;
+                match j % 6 {
+                    0 => Step::Expiring(vec![(k.clone(), value(&k, number, 90))]),
+                    1 => Step::Delete(k),
+                    2 => Step::Sweep,
+                    3 => {
+                        Step::Expiring((0..3).map(|n| (key(n * 4), value(&key(n * 4), number * 10 + n, 400))).collect())
+                    }
+                    4 => Step::PutSync(k.clone(), value(&k, number, 100)),
+                    _ => Step::Put(k.clone(), value(&k, number, j % 4 * 300)),
+                }
+            };
+            let set = [0b11_0110, u64::MAX, 0b10_1011][i / 12 % 3];
+            steps.push(Step::MergeBeside(set, (0..14).map(write).collect()));
+        }
+    }
+    Workload { name: "expiry beside merges", max_file_size: 4096, steps }
+}
+
 fn put(n: usize) -> Workload {
     let mut steps = numbered(1000, n, |n| n % 11 * 23);
     // The empty value is a value, and zeros are one too.
