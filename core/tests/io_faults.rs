@@ -147,7 +147,7 @@ impl Run {
                         self.unknown = Some(changes);
                     }
                 } else if self.stopped {
-                    self.fail(format!("it had stopped and says now: {error:?}"));
+                    self.fail(format!("it had stopped and says now: {error:?} to {step:?}"));
                 }
                 self.read_all();
             }

@@ -22,7 +22,7 @@ mod writing;
 use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use bitcask::{Db, Options};
 
-use common::{IO_KINDS, KINDS, Map, dump, quiet};
+use common::{IO_KINDS, KINDS, Map, at, dump, quiet, remove_hints};
 
 fn disk() -> SimVfs {
     SimVfs::new(42)

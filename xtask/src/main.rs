@@ -2,10 +2,12 @@
 //!
 //! - `header` writes include/bitcask.h from the ffi crate; `header --check` fails if that would change it.
 //! - `layers` fails if a module imports upwards, or names what belongs behind the vfs seam (see [`layers`]).
+//! - `tests-named` fails if the documentation names a test that is not there (see [`named`]).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // It is a command-line tool.
 
 mod header;
 mod layers;
+mod named;
 mod tokens;
 
 use std::path::Path;
@@ -20,7 +22,8 @@ fn main() -> ExitCode {
         ["header"] => header::write(root),
         ["header", "--check"] => header::check(root),
         ["layers"] => layers::check(root),
-        _ => Err("usage: cargo run -p xtask -- header [--check] | layers".into()),
+        ["tests-named"] => named::check(root),
+        _ => Err("usage: cargo run -p xtask -- header [--check] | layers | tests-named".into()),
     };
     match outcome {
         Ok(said) => {

@@ -64,7 +64,8 @@ impl Db {
         self.store().persist(key, options.sync)
     }
 
-    /// How long a key is left: by its own expiry, else by [`Options::expiry`](crate::Options::expiry). Reads no value.
+    /// How long a key is left: by its own expiry, else by [`Options::expiry`](crate::Options::expiry). [`Ttl::NoKey`] is said of a key that is not there, or
+    /// has expired, and [`Ttl::NoExpiry`] of one that lives for ever. Reads no value.
     ///
     /// # Errors
     /// As [`Db::get`].

@@ -40,6 +40,8 @@ impl Store {
     /// Does nothing, and costs nothing, where nothing can have expired since the last one.
     pub(crate) fn sweep(&self, tell: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
         self.check_writable()?;
+        // A store that has stopped writing says so to everybody who writes, and before anything is read.
+        self.with_open_log(|log| log.check())?;
         let now = self.vfs.now();
         if !self.expiry.is_due(now) {
             return Ok(0);

@@ -10,7 +10,7 @@ use bitcask::vfs::sim::{CrashChoice, SimVfs};
 use bitcask::{Db, Error, FileId, IterOptions, MergeOptions, MergeReport, OnDamage};
 
 use super::common::damage::{data_files, files_with, records};
-use super::common::{Map, at, dead, dump, open, quiet};
+use super::common::{Map, dead, dump, open, quiet};
 use super::{disk, fill, get, key, one_file, power_cut, remove_advice, ways};
 
 fn merge_all(db: &Db) -> MergeReport {
