@@ -335,7 +335,7 @@ workload_tests! {
 /// What expires, sweeps, and merges that begin with one.
 #[test]
 fn expiry() {
-    workload_suite(&workload::expiry(14));
+    workload_suite(&workload::expiry(9));
 }
 
 #[test]
