@@ -3,6 +3,7 @@
 //! `cargo run --release -p bitcask-figures --bin speed -- [--keys N] [NAME...]`
 
 mod group_commit;
+mod merged_scan;
 mod opening;
 mod single_sync;
 mod single_thread;
@@ -10,6 +11,7 @@ mod single_thread;
 use std::cell::LazyCell;
 use std::time::Instant;
 
+use bitcask::IndexKind;
 use bitcask_figures::{Figures, KINDS, Outcome, Pairs, median};
 
 const ROUNDS: usize = 3;
@@ -23,6 +25,9 @@ fn main() -> Outcome {
         }
         if figures.want_any(kind, &opening::FIGURES) {
             opening::measure(&figures, &pairs, kind)?;
+        }
+        if kind.index == IndexKind::BTree && figures.want_any(kind, &merged_scan::FIGURES) {
+            merged_scan::measure(&figures, &pairs, kind)?;
         }
     }
     if let Some(share) = waited_for_processor() {
