@@ -191,8 +191,17 @@
 // BITCASK_DURABILITY_ALWAYS, and where the file system does not promise that reserved space can be written.
 #define BITCASK_STAT_MAPPED_APPENDS 8
 
+// Merges in the background (bitcask_options_set_background_merge) that were completed since the opening.
+#define BITCASK_STAT_BACKGROUND_MERGES 9
+
+// Those that failed; bitcask_last_background_merge says why the last did.
+#define BITCASK_STAT_BACKGROUND_MERGE_FAILURES 10
+
+// 1 if one runs, else 0.
+#define BITCASK_STAT_MERGING_IN_BACKGROUND 11
+
 // How many figures this header knows. A later library may know more.
-#define BITCASK_STAT_COUNT 9
+#define BITCASK_STAT_COUNT 12
 
 // Most keys of one bitcask_multi_get or bitcask_multi_get_packed.
 #define BITCASK_MAX_MULTI_GET 1073741824
@@ -1713,8 +1722,25 @@ int32_t bitcask_options_set_small_file_threshold(struct bitcask_options *options
                                                  uint64_t bytes,
                                                  struct bitcask_error **error);
 
-// The hours of the day (UTC, 0 to 23) between which merges should run: from the first, until the second begins; over midnight if the second is
-// the smaller one. BITCASK_MERGE_ANY_HOUR for both, the default, is always.
+// Whether a thread of the store merges by itself what is worth it, if the store is opened for writing; bitcask_last_background_merge tells what came of it.
+// true unless it is set; with false space is given back by bitcask_merge alone. The thread is started when there is a second data file, and sleeps until
+// files come or records die; no read and no write fails because of it. In a forked child there is none.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_background_merge(struct bitcask_options *options,
+                                             bool yes,
+                                             struct bitcask_error **error);
+
+// Merges in the background read and write at most so many bytes a second together; 0, the default, is without limit. For merges by hand there is
+// bitcask_merge_options_set_bytes_per_second.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_options_set_background_merge_rate(struct bitcask_options *options,
+                                                  uint64_t bytes_per_second,
+                                                  struct bitcask_error **error);
+
+// The first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight if the last is the
+// smaller one: from 22 to 4 is from 22:00 to 4:59. BITCASK_MERGE_ANY_HOUR for both, the default, is always.
 //
 // Errors: BITCASK_INVALID_ARGUMENT for other hours, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
 int32_t bitcask_options_set_merge_window(struct bitcask_options *options,
@@ -1789,6 +1815,19 @@ int32_t bitcask_merge(struct bitcask_db *db,
 int32_t bitcask_merge_needed(struct bitcask_db *db,
                              struct bitcask_merge_need **need,
                              struct bitcask_error **error);
+
+// What the last merge in the background came to (bitcask_options_set_background_merge): *ended_ms is when it ended, in milliseconds since 1970 (UTC). If it
+// went well *report tells what it did; it is owned by the caller, who frees it with bitcask_merge_report_free. If it failed, *report is NULL, and *failure
+// tells why; it is owned by the caller, who frees it with bitcask_error_free; else it is NULL. Each of the three may be NULL.
+//
+// Returns BITCASK_NOT_FOUND, and leaves them alone, before the first. How many there were is among the figures of bitcask_stats.
+//
+// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+int32_t bitcask_last_background_merge(struct bitcask_db *db,
+                                      uint64_t *ended_ms,
+                                      struct bitcask_merge_report **report,
+                                      struct bitcask_error **failure,
+                                      struct bitcask_error **error);
 
 // Makes merges of a store wait where they are, those that come later too, until bitcask_resume_merge.
 //

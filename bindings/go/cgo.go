@@ -201,6 +201,8 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.merge_from = C.int32_t(o.mergeFrom)
 	from.merge_to = C.int32_t(o.mergeTo)
 	from.expiry_milliseconds = C.uint64_t(o.expiry)
+	from.background_merge = C.bool(o.backgroundMerge)
+	from.background_merge_rate = C.uint64_t(o.backgroundMergeRate)
 	if o.opening != nil {
 		handle := cgo.NewHandle(o.opening)
 		defer handle.Delete()
@@ -235,10 +237,15 @@ func cMerge(db dbRef, o *mergeOptions) (report MergeReport, r outcome) {
 	if made.status != C.BITCASK_OK {
 		return report, asOutcome(made.status, made.error)
 	}
-	defer C.go_merge_report_free(made.handle)
-	told := C.go_merge_report(made.handle)
+	return takeReport(made.handle), asOutcome(made.status, made.error)
+}
+
+// takeReport reads a report and frees it.
+func takeReport(handle C.uintptr_t) MergeReport {
+	defer C.go_merge_report_free(handle)
+	told := C.go_merge_report(handle)
 	f := &told.figures
-	report = MergeReport{
+	report := MergeReport{
 		RemovedFiles:      fileIDs(told.removed),
 		RemovedBytes:      uint64(f[C.BITCASK_MERGE_REMOVED_BYTES]),
 		CreatedFiles:      fileIDs(told.created),
@@ -253,10 +260,22 @@ func cMerge(db dbRef, o *mergeOptions) (report MergeReport, r outcome) {
 		SweptKeys:         uint64(f[C.BITCASK_MERGE_SWEPT_KEYS]),
 	}
 	for i, id := range fileIDs(told.skipped) {
-		reason := C.GoString(C.go_merge_report_reason(made.handle, C.size_t(i)))
+		reason := C.GoString(C.go_merge_report_reason(handle, C.size_t(i)))
 		report.SkippedFiles = append(report.SkippedFiles, SkippedFile{id, reason})
 	}
-	return report, asOutcome(made.status, made.error)
+	return report
+}
+
+// cLastBackgroundMerge gives the merge, how it ended if it failed, and how the call did: ErrNotFound before the first.
+func cLastBackgroundMerge(db dbRef) (last BackgroundMerge, ended, r outcome) {
+	told := C.go_last_background_merge(db.n)
+	if told.status == C.BITCASK_OK {
+		last.Ended = time.UnixMilli(int64(told.ended))
+		if told.report != 0 {
+			last.Report = takeReport(told.report)
+		}
+	}
+	return last, asOutcome(told.why, told.failure), asOutcome(told.status, told.error)
 }
 
 // fileIDs copies numbers of data files.
@@ -568,6 +587,10 @@ func cStats(db dbRef) (Stats, outcome) {
 		LastSeq:       uint64(f[C.BITCASK_STAT_LAST_SEQ]),
 		DamagedPlaces: uint64(f[C.BITCASK_STAT_DAMAGED_PLACES]),
 		DamagedBytes:  uint64(f[C.BITCASK_STAT_DAMAGED_BYTES]),
+
+		BackgroundMerges:        uint64(f[C.BITCASK_STAT_BACKGROUND_MERGES]),
+		BackgroundMergeFailures: uint64(f[C.BITCASK_STAT_BACKGROUND_MERGE_FAILURES]),
+		MergingInBackground:     f[C.BITCASK_STAT_MERGING_IN_BACKGROUND] != 0,
 	}, asOutcome(r.status, r.error)
 }
 

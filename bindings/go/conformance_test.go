@@ -351,7 +351,7 @@ func (r *confRunner) open(name string, given []confOption) ([]string, error) {
 	for _, o := range given {
 		last[o.name] = o.value
 	}
-	opts := []bitcask.Option{bitcask.WithIndex(kinds[r.kind].index), bitcask.WithIO(r.io)}
+	opts := []bitcask.Option{bitcask.WithIndex(kinds[r.kind].index), bitcask.WithIO(r.io), bitcask.WithBackgroundMerge(false)}
 	yes := func(value string) bool { return value == "yes" }
 	var interval time.Duration
 	var intervalBytes uint64

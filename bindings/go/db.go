@@ -181,6 +181,10 @@ type Stats struct {
 	LastSeq       uint64 // sequence number of the last commit
 	DamagedPlaces uint64 // damaged places that opening found
 	DamagedBytes  uint64 // bytes in them
+
+	BackgroundMerges        uint64 // merges in the background that were completed since the opening, see WithBackgroundMerge
+	BackgroundMergeFailures uint64 // those that failed
+	MergingInBackground     bool   // one runs
 }
 
 // Stats gives the store's figures. Its error is [ErrClosed].

@@ -41,6 +41,13 @@ type SkippedFile struct {
 	Reason string
 }
 
+// BackgroundMerge is what a merge in the background came to.
+type BackgroundMerge struct {
+	Ended  time.Time
+	Report MergeReport // what it did, if Err is nil
+	Err    error       // why it failed; then all is as it was, but for files that were done already
+}
+
 // MergeNeed is why a merge would be worth its while.
 type MergeNeed struct {
 	Reason           string   // what started it, in words
@@ -174,6 +181,28 @@ func (db *DB) MergeNeeded() (*MergeNeed, error) {
 func (db *DB) NeedsMerge() (bool, error) {
 	need, err := db.MergeNeeded()
 	return need != nil, err
+}
+
+// LastBackgroundMerge tells what the last merge in the background came to ([WithBackgroundMerge]); nil before the first. How many there were is in
+// [Stats]. Its error is [ErrClosed].
+func (db *DB) LastBackgroundMerge() (*BackgroundMerge, error) {
+	if db.closed.Load() {
+		return nil, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	last, ended, r := cLastBackgroundMerge(ref)
+	runtime.KeepAlive(db)
+	switch r.status {
+	case statusOK:
+		if ended.status != statusOK {
+			last.Err = newError("merge in the background", ended)
+		}
+		return &last, nil
+	case ErrNotFound:
+		return nil, nil
+	}
+	return nil, db.fail("last background merge", r)
 }
 
 // PauseMerge makes merges of the store wait where they are, those that come later too, until [DB.ResumeMerge]. Its error is [ErrClosed].

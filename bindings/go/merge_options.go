@@ -36,8 +36,19 @@ func WithSmallFileThreshold(bytes uint64) Option {
 	return func(o *options) { o.set |= setSmallFileThreshold; o.smallFileThreshold = bytes }
 }
 
-// WithMergeWindow sets the hours of the day (UTC, 0 to 23) between which merges should run: from the first, until the second begins; over midnight
-// if the second is the smaller one. Default: any hour.
+// WithBackgroundMerge says whether a thread of the store merges by itself what is worth it, if the store is opened for writing;
+// [DB.LastBackgroundMerge] tells what came of it. Default: yes; without it space is given back by [DB.Merge] alone.
+func WithBackgroundMerge(yes bool) Option {
+	return func(o *options) { o.set |= setBackgroundMerge; o.backgroundMerge = yes }
+}
+
+// WithBackgroundMergeRate has merges in the background read and write at most so many bytes a second together. Default: 0, which is without limit.
+func WithBackgroundMergeRate(bytesPerSecond uint64) Option {
+	return func(o *options) { o.set |= setBackgroundMergeRate; o.backgroundMergeRate = bytesPerSecond }
+}
+
+// WithMergeWindow sets the first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight
+// if the last is the smaller one: from 22 to 4 is from 22:00 to 4:59. Default: any hour.
 func WithMergeWindow(fromHour, toHour int) Option {
 	return func(o *options) {
 		if min(fromHour, toHour) < 0 || max(fromHour, toHour) > 23 {

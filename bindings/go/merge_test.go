@@ -20,9 +20,9 @@ import (
 
 const mergeKeys = 200
 
-// eager makes nearly every file worth a merge, and many files of little data.
+// eager makes nearly every file worth a merge, and many files of little data. Nothing merges by itself.
 var eager = []bitcask.Option{bitcask.WithMaxFileSize(8192), bitcask.WithDurability(bitcask.DurabilityNone),
-	bitcask.WithFragMergeTrigger(30), bitcask.WithFragThreshold(10), bitcask.WithSmallFileThreshold(0)}
+	bitcask.WithFragMergeTrigger(30), bitcask.WithFragThreshold(10), bitcask.WithSmallFileThreshold(0), bitcask.WithBackgroundMerge(false)}
 
 func mergeValue(i, round int) []byte { return fmt.Appendf(nil, "%100d of round %d", i, round) }
 
@@ -285,6 +285,34 @@ func TestMergeAndClose(t *testing.T) {
 		wantErr(t, err, bitcask.ErrClosed)
 		must(t, <-closed)
 	}
+}
+
+func TestMergeInBackground(t *testing.T) {
+	db := open(t, append(eager, bitcask.WithBackgroundMerge(true), bitcask.WithBackgroundMergeRate(1<<30))...)
+	if last, err := db.LastBackgroundMerge(); last != nil || err != nil {
+		t.Errorf("%+v, %v", last, err)
+	}
+	halfDead(t, db)
+	for {
+		stats, err := db.Stats()
+		must(t, err)
+		if stats.BackgroundMergeFailures > 0 {
+			t.Fatalf("%+v", stats)
+		}
+		if stats.BackgroundMerges > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	last, err := db.LastBackgroundMerge()
+	must(t, err)
+	if last == nil || last.Err != nil || len(last.Report.RemovedFiles) == 0 || time.Since(last.Ended).Abs() > time.Hour {
+		t.Errorf("%+v", last)
+	}
+	wantHalfDead(t, db)
+	must(t, db.Close())
+	_, err = db.LastBackgroundMerge()
+	wantErr(t, err, bitcask.ErrClosed)
 }
 
 func TestMergeAfterClose(t *testing.T) {

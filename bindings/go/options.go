@@ -87,6 +87,8 @@ const (
 	setSmallFileThreshold
 	setMergeWindow
 	setExpiry
+	setBackgroundMerge
+	setBackgroundMergeRate
 )
 
 type options struct {
@@ -112,6 +114,8 @@ type options struct {
 	deadBytesMergeTrigger, deadBytesThreshold, smallFileThreshold uint64
 	mergeFrom, mergeTo                                            int
 	expiry                                                        uint64 // milliseconds
+	backgroundMerge                                               bool
+	backgroundMergeRate                                           uint64
 }
 
 // Option changes how [Open] opens a store.

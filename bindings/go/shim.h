@@ -89,7 +89,9 @@ enum {
     GO_SET_DEAD_BYTES_THRESHOLD = 1 << 15,
     GO_SET_SMALL_FILE_THRESHOLD = 1 << 16,
     GO_SET_MERGE_WINDOW = 1 << 17,
-    GO_SET_EXPIRY = 1 << 18
+    GO_SET_EXPIRY = 1 << 18,
+    GO_SET_BACKGROUND_MERGE = 1 << 19,
+    GO_SET_BACKGROUND_MERGE_RATE = 1 << 20
 };
 
 typedef struct go_open_options {
@@ -104,6 +106,7 @@ typedef struct go_open_options {
     uint64_t dead_bytes_threshold;
     uint64_t small_file_threshold;
     uint64_t expiry_milliseconds;
+    uint64_t background_merge_rate;
     uint32_t frag_merge_trigger;
     uint32_t frag_threshold;
     int32_t merge_from;
@@ -116,6 +119,7 @@ typedef struct go_open_options {
     bool create_if_missing;
     bool read_only;
     bool verify_checksums;
+    bool background_merge;
 } go_open_options;
 
 typedef struct go_opened {
@@ -170,6 +174,10 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_small_file_threshold(options, from.small_file_threshold, error);
     if (status == BITCASK_OK && (from.set & GO_SET_MERGE_WINDOW))
         status = bitcask_options_set_merge_window(options, from.merge_from, from.merge_to, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_BACKGROUND_MERGE))
+        status = bitcask_options_set_background_merge(options, from.background_merge, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_BACKGROUND_MERGE_RATE))
+        status = bitcask_options_set_background_merge_rate(options, from.background_merge_rate, error);
     if (status == BITCASK_OK && (from.set & GO_SET_EXPIRY))
         status = bitcask_options_set_expiry(options, from.expiry_milliseconds, error);
     if (status == BITCASK_OK && from.progress != 0)
@@ -555,6 +563,27 @@ static inline const char *go_merge_report_reason(uintptr_t report, size_t index)
 }
 
 static inline void go_merge_report_free(uintptr_t report) { bitcask_merge_report_free((bitcask_merge_report *)report); }
+
+/* A merge in the background that was over: when, and its report or why it failed. Go frees both. The status is BITCASK_NOT_FOUND before the first. */
+typedef struct go_background {
+    uint64_t ended;
+    uintptr_t report;
+    bitcask_error *failure;
+    bitcask_error *error;
+    int32_t status;
+    int32_t why;
+} go_background;
+
+static inline go_background go_last_background_merge(uintptr_t db) {
+    go_background r;
+    bitcask_merge_report *report = NULL;
+    memset(&r, 0, sizeof r);
+    r.status = bitcask_last_background_merge(as_db(db), &r.ended, &report, &r.failure, &r.error);
+    r.report = (uintptr_t)report;
+    if (r.failure != NULL)
+        r.why = bitcask_error_status(r.failure);
+    return r;
+}
 
 /* The handle is the need, if there is one; else the status is BITCASK_NOT_FOUND. */
 static inline go_made go_merge_needed(uintptr_t db) {

@@ -73,7 +73,7 @@ impl Default for Options {
             checkpoint_bytes: Options::DEFAULT_CHECKPOINT_BYTES,
             merge: MergePolicy::default(),
             expiry: None,
-            background_merge: false,
+            background_merge: true,
             progress: None,
         }
     }
@@ -209,7 +209,7 @@ impl Options {
         self
     }
 
-    /// Whether a thread of the store merges by itself what is worth it by [`Options::merge`] (default no), if the store is opened for writing.
+    /// Whether a thread of the store merges by itself what is worth it by [`Options::merge`] (default yes), if the store is opened for writing.
     /// Without, space is given back by [`Db::merge`](crate::Db::merge) alone.
     ///
     /// The thread is started when there is a second data file, and sleeps until files come or records die. No read and no write fails

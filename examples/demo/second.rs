@@ -160,7 +160,7 @@ impl Act<'_> {
 fn run(work: &Path, readers: &[String], merges: bool) -> Outcome<bool> {
     let store: PathBuf = work.join("store");
     let before = space(&store)?;
-    let options = Options::new().create_if_missing(false).max_file_size(FILE_SIZE);
+    let options = Options::new().create_if_missing(false).max_file_size(FILE_SIZE).background_merge(merges);
     let db = Db::open(&store, &options)?;
     db.put(b"/demo/second", b"0 ")?;
     let mut files = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 use engine::{FileId, MergeNeed, MergeReport, Status};
 
 use crate::args::Out;
-use crate::error::{Failure, bitcask_error, c_string};
+use crate::error::{Failure, bitcask_error, c_string, new_error};
 use crate::guard::guard;
 use crate::handles::enter_here;
 use crate::merge_options::{bitcask_merge_options, to_core};
@@ -162,6 +162,48 @@ pub unsafe extern "C" fn bitcask_merge_needed(
             let Some(need) = enter_here(db)?.db.merge_needed()? else { return Ok(Status::NotFound) };
             if let Some(place) = place {
                 place.set(give::<bitcask_merge_need>(need.into())?);
+            }
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// What the last merge in the background came to (bitcask_options_set_background_merge): *ended_ms is when it ended, in milliseconds since 1970 (UTC). If it
+/// went well *report tells what it did; it is owned by the caller, who frees it with bitcask_merge_report_free. If it failed, *report is NULL, and *failure
+/// tells why; it is owned by the caller, who frees it with bitcask_error_free; else it is NULL. Each of the three may be NULL.
+///
+/// Returns BITCASK_NOT_FOUND, and leaves them alone, before the first. How many there were is among the figures of bitcask_stats.
+///
+/// Errors: BITCASK_CLOSED, BITCASK_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_last_background_merge(
+    db: *mut bitcask_db,
+    ended_ms: *mut u64,
+    report: *mut *mut bitcask_merge_report,
+    failure: *mut *mut bitcask_error,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `ended_ms`, `report`, `failure` and `error`.
+    unsafe {
+        guard(error, || {
+            let ended = Out::new(ended_ms, "ended_ms").ok();
+            let (report, failure) = (Out::new(report, "report").ok(), Out::new(failure, "failure").ok());
+            let Some(last) = enter_here(db)?.db.last_background_merge()? else { return Ok(Status::NotFound) };
+            let (done, why) = match last.outcome {
+                Ok(done) => (Some(done), None),
+                Err(why) => (None, Some(why)),
+            };
+            if let Some(report) = report {
+                report.set(match done {
+                    Some(done) => give::<bitcask_merge_report>(done.into())?,
+                    None => std::ptr::null_mut(),
+                });
+            }
+            if let Some(failure) = failure {
+                failure.set(why.map_or(std::ptr::null_mut(), |why| new_error(why.into())));
+            }
+            if let Some(ended) = ended {
+                ended.set(last.ended.0);
             }
             Ok(Status::Ok)
         })

@@ -1,4 +1,4 @@
-//! The part of a store's options that says when files are worth a merge, and which.
+//! The part of a store's options that says when files are worth a merge, and which, and whether merges run in the background.
 
 use engine::MergePolicy;
 
@@ -97,8 +97,42 @@ pub unsafe extern "C" fn bitcask_options_set_small_file_threshold(
     unsafe { change(options, error, |policy| Ok(policy.small_file_threshold(bytes))) }
 }
 
-/// The hours of the day (UTC, 0 to 23) between which merges should run: from the first, until the second begins; over midnight if the second is
-/// the smaller one. BITCASK_MERGE_ANY_HOUR for both, the default, is always.
+/// Whether a thread of the store merges by itself what is worth it, if the store is opened for writing; bitcask_last_background_merge tells what came of it.
+/// true unless it is set; with false space is given back by bitcask_merge alone. The thread is started when there is a second data file, and sleeps until
+/// files come or records die; no read and no write fails because of it. In a forked child there is none.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_background_merge(
+    options: *mut bitcask_options,
+    yes: bool,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        set(options, error, |chosen| {
+            chosen.update(|options| options.background_merge(yes));
+            Ok(())
+        })
+    }
+}
+
+/// Merges in the background read and write at most so many bytes a second together; 0, the default, is without limit. For merges by hand there is
+/// bitcask_merge_options_set_bytes_per_second.
+///
+/// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_options_set_background_merge_rate(
+    options: *mut bitcask_options,
+    bytes_per_second: u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe { change(options, error, |policy| Ok(policy.bytes_per_second(bytes_per_second))) }
+}
+
+/// The first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight if the last is the
+/// smaller one: from 22 to 4 is from 22:00 to 4:59. BITCASK_MERGE_ANY_HOUR for both, the default, is always.
 ///
 /// Errors: BITCASK_INVALID_ARGUMENT for other hours, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
 #[unsafe(no_mangle)]

@@ -40,8 +40,14 @@ pub const BITCASK_STAT_MAPPED_FILES: usize = 7;
 /// 1 if appends are copied into mapped space at the moment; 0 if they are written by calls: with BITCASK_IO_FILE or
 /// BITCASK_DURABILITY_ALWAYS, and where the file system does not promise that reserved space can be written.
 pub const BITCASK_STAT_MAPPED_APPENDS: usize = 8;
+/// Merges in the background (bitcask_options_set_background_merge) that were completed since the opening.
+pub const BITCASK_STAT_BACKGROUND_MERGES: usize = 9;
+/// Those that failed; bitcask_last_background_merge says why the last did.
+pub const BITCASK_STAT_BACKGROUND_MERGE_FAILURES: usize = 10;
+/// 1 if one runs, else 0.
+pub const BITCASK_STAT_MERGING_IN_BACKGROUND: usize = 11;
 /// How many figures this header knows. A later library may know more.
-pub const BITCASK_STAT_COUNT: usize = 9;
+pub const BITCASK_STAT_COUNT: usize = 12;
 
 /// An open store. Thread-safe: any number of threads may use it at once, and one may close it meanwhile.
 #[derive(Debug)]
@@ -335,5 +341,8 @@ fn figures_of(db: &Db) -> Result<[u64; BITCASK_STAT_COUNT], engine::Error> {
     figures[BITCASK_STAT_DAMAGED_BYTES] = stats.damaged_bytes;
     figures[BITCASK_STAT_MAPPED_FILES] = stats.mapped_files;
     figures[BITCASK_STAT_MAPPED_APPENDS] = stats.mapped_appends.into();
+    figures[BITCASK_STAT_BACKGROUND_MERGES] = stats.background_merges;
+    figures[BITCASK_STAT_BACKGROUND_MERGE_FAILURES] = stats.background_merge_failures;
+    figures[BITCASK_STAT_MERGING_IN_BACKGROUND] = stats.is_merging_in_background.into();
     Ok(figures)
 }

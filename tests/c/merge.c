@@ -12,6 +12,7 @@ static bitcask_db *open_with(const char *name, void (*choose)(bitcask_options *)
     OK(bitcask_options_set_frag_merge_trigger(options, 30, &error));
     OK(bitcask_options_set_frag_threshold(options, 10, &error));
     OK(bitcask_options_set_small_file_threshold(options, 0, &error));
+    OK(bitcask_options_set_background_merge(options, false, &error));
     if (choose != NULL) {
         choose(options);
     }
@@ -441,6 +442,42 @@ static void wrong_arguments(void) {
     OUTCOME(bitcask_recount(db, &files, &count, &error), BITCASK_INVALID_HANDLE);
 }
 
+static void in_background(bitcask_options *options) {
+    OK(bitcask_options_set_background_merge(options, true, &error));
+    OK(bitcask_options_set_background_merge_rate(options, 1 << 30, &error));
+}
+
+/* A thread of the store gives space back by itself. */
+static void merges_by_itself(void) {
+    bitcask_db *db = open_with("by itself", in_background);
+    uint64_t figures[BITCASK_STAT_COUNT] = {0}, ended = 0;
+    size_t count = 0;
+    bitcask_merge_report *report = NULL;
+    bitcask_error *failure = NULL;
+    const uint32_t *removed = NULL;
+    OUTCOME(bitcask_last_background_merge(db, &ended, &report, &failure, &error), BITCASK_NOT_FOUND);
+    CHECK(ended == 0 && report == NULL && failure == NULL);
+    make_garbage(db);
+    while (figures[BITCASK_STAT_BACKGROUND_MERGES] == 0) {
+        OK(bitcask_stats(db, figures, BITCASK_STAT_COUNT, &count, &error));
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    CHECK(count == BITCASK_STAT_COUNT && figures[BITCASK_STAT_BACKGROUND_MERGE_FAILURES] == 0);
+    CHECK(figures[BITCASK_STAT_MERGING_IN_BACKGROUND] <= 1);
+    OK(bitcask_last_background_merge(db, &ended, &report, &failure, &error));
+    CHECK(ended > 1500000000000u && failure == NULL);
+    STATUS(bitcask_merge_report_files(report, BITCASK_MERGE_REMOVED_FILES, &removed, &count), BITCASK_OK);
+    CHECK(count > 0);
+    bitcask_merge_report_free(report);
+    OK(bitcask_last_background_merge(db, NULL, NULL, NULL, &error));
+    check_contents(db);
+    OUTCOME(bitcask_last_background_merge(NULL, &ended, &report, &failure, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_options_set_background_merge(NULL, true, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_options_set_background_merge_rate(NULL, 1, &error), BITCASK_NULL_ARGUMENT);
+    OK(bitcask_close(db, &error));
+    OUTCOME(bitcask_last_background_merge(db, &ended, &report, &failure, &error), BITCASK_INVALID_HANDLE);
+}
+
 /* Bytes that no record accounts for: the file stays, and the report says so. */
 static void damaged_files_stay(void) {
     bitcask_db *db = open_with("damaged", NULL);
@@ -476,6 +513,7 @@ int main(void) {
     is_told_and_stops();
     beside_other_threads();
     wrong_arguments();
+    merges_by_itself();
     damaged_files_stay();
     return end("merge");
 }

@@ -66,7 +66,7 @@ shared="-L$lib -Wl,-rpath,$build -l:libbitcask.so"
 export TMPDIR=${TMPDIR:-$build}
 rounds=300
 [ -n "${LONG:-}" ] && rounds=3000
-for program in basic iterate durable transactions expiry merge misuse handles fork threads beside; do
+for program in basic iterate durable transactions expiry merge misuse handles fork fork_merge threads beside; do
     source=$root/tests/c/$program.c
     argument=
     [ $program = threads ] && argument=$rounds
@@ -80,7 +80,7 @@ for program in basic iterate durable transactions expiry merge misuse handles fo
         check "$program: static" "$build/$program.static" $argument
         check "$program: address and undefined-behaviour sanitizers" "$build/$program.asan" $argument
         # ThreadSanitizer ends a child of a threaded process that starts threads, so fork is not for it.
-        if [ -n "${LONG:-}" ] && [ $program != fork ]; then
+        if [ -n "${LONG:-}" ] && [ "${program%_merge}" != fork ]; then
             check "$program: compiles, thread sanitizer" gcc $flags -fsanitize=thread "$source" -o "$build/$program.tsan" $shared
             # It doesn't see the atomics inside of the library, so it is to look at the program's own accesses only.
             echo 'called_from_lib:libbitcask.so' >"$build/tsan.supp"
@@ -91,7 +91,7 @@ for program in basic iterate durable transactions expiry merge misuse handles fo
             # A forked child has the parent's memory but not its threads, so all that only they held counts as leaked. What
             # the standard library keeps for the main thread counts as possibly lost. A thread that spins must let others have their turn.
             leaks=full
-            [ $program = fork ] && leaks=no
+            [ "${program%_merge}" = fork ] && leaks=no
             check "$program: valgrind" valgrind --quiet --fair-sched=try --error-exitcode=9 --leak-check=$leaks \
                 --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
                 "$build/$program" ${argument:+20}

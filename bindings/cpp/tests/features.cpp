@@ -655,14 +655,16 @@ void expiry() {
     CHECK(gone.contains("c"));
 }
 
-// Overwrites every key once and deletes every fifth, in files of 8 KiB.
+// Nearly every file is worth a merge, in files of 8 KiB. Nothing merges by itself.
 Options eager() {
     return Options()
         .max_file_size(8192)
         .durability(bitcask::Durability::none)
+        .background_merge(false)
         .merge(bitcask::MergePolicy().frag_merge_trigger(30).frag_threshold(10).small_file_threshold(0));
 }
 
+// Overwrites every key once and deletes every fifth.
 void make_half_dead(Store& db) {
     for (const char* round : {"first", "second"}) {
         for (int i = 100; i < 300; i++) db.put(std::to_string(i), std::string(100, '.') + round);
@@ -727,6 +729,21 @@ void merges() {
     all.dead_bytes_merge_trigger(4096).dead_bytes_threshold(4096).window((hour + 6) % 24, (hour + 8) % 24);
     Store later(dir.path / "none", Options().merge(all));
     CHECK(later.merge_needed() && !later.merge_needed()->in_window);
+}
+
+void merges_in_the_background() {
+    Dir dir;
+    const auto policy = bitcask::MergePolicy().frag_merge_trigger(30).frag_threshold(10).background_rate(1 << 30);
+    Store db(dir.path / "store", eager().background_merge(true).merge(policy));
+    CHECK(!db.last_background_merge() && db.stats().background_merges == 0);
+    make_half_dead(db);
+    while (db.stats().background_merges == 0) std::this_thread::yield();
+    const auto last = db.last_background_merge();
+    const auto age = std::chrono::system_clock::now() - last->ended;
+    CHECK(last->outcome && !last->outcome->removed_files.empty() && age > -1h && age < 1h && db.stats().background_merge_failures == 0);
+    CHECK(db.size() == 160 && *db.get("101") == std::string(100, '.') + "second" && !db.contains("100"));
+    db.close();
+    CHECK_THROWS(bitcask::ClosedError, db.last_background_merge());
 }
 
 void merges_held_up_and_stopped() {
@@ -819,6 +836,7 @@ int main() {
     folds();
     expiry();
     merges();
+    merges_in_the_background();
     merges_held_up_and_stopped();
     forked();
     return report();

@@ -1,14 +1,18 @@
 //! Merges: options from Python's keywords, and what is told of them as the dataclasses of `python/bitcask/_merge.py`.
 
-use bitcask::{Db, FileId, FileStats, MergeNeed, MergeOptions, MergePolicy, MergeProgress, MergeReport};
+use bitcask::{
+    BackgroundMerge, Db, FileId, FileStats, MergeNeed, MergeOptions, MergePolicy, MergeProgress, MergeReport,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::call::detached;
+use crate::errors::to_python;
 use crate::progress::{Progress, callable};
 use crate::report::fields;
 
+static BACKGROUND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static FILE_STATS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static NEED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static PROGRESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -26,6 +30,7 @@ pub(crate) fn policy(given: &Bound<'_, PyAny>) -> PyResult<MergePolicy> {
         .frag_threshold(percent("frag_threshold")?)
         .dead_bytes_threshold(bytes("dead_bytes_threshold")?)
         .small_file_threshold(bytes("small_file_threshold")?)
+        .bytes_per_second(bytes("bytes_per_second")?)
         .window(given.getattr("window")?.extract()?))
 }
 
@@ -111,6 +116,16 @@ fn report<'py>(py: Python<'py>, report: &MergeReport) -> PyResult<Bound<'py, PyA
         swept_keys = report.swept_keys,
     );
     REPORT.import(py, MODULE, "MergeReport")?.call((), Some(&fields))
+}
+
+pub(crate) fn background<'py>(py: Python<'py>, last: Option<&BackgroundMerge>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(last) = last else { return Ok(None) };
+    let (done, error) = match &last.outcome {
+        Ok(done) => (Some(report(py, done)?), None),
+        Err(error) => (None, Some(to_python(py, error))),
+    };
+    let fields = fields!(py, ended = last.ended.0 as f64 / 1000.0, report = done, error = error);
+    BACKGROUND.import(py, MODULE, "BackgroundMerge")?.call((), Some(&fields)).map(Some)
 }
 
 fn ids<'py>(py: Python<'py>, files: &[FileId]) -> PyResult<Bound<'py, PyTuple>> {

@@ -45,6 +45,8 @@ const KINDS: &[(&str, IndexKind)] = &[
 /// merge_policy: a MergePolicy that says when files are worth a merge, and which.
 /// expiry: a timedelta or a number of seconds after which records count as absent, by when they were written, unless they have
 ///     an expiry of their own. Holds for this opening; nothing of it is stored.
+/// background_merge: whether a thread of the store merges by itself what is worth it, in the window and at the rate of the
+///     merge_policy. What came of it is told by Store.last_background_merge().
 /// progress: is called with an OpenProgress when the opening begins, once in 8 MiB of data files, and when all was
 ///     read. If it returns False the opening is given up with CancelledError; if it raises, with that exception.
 /// durability: when a write is on stable storage. "none": in the page cache, survives the death of the
@@ -61,7 +63,7 @@ const KINDS: &[(&str, IndexKind)] = &[
     path, *, index="btree", io=None, durability="interval", sync_interval=0.1, sync_bytes=16_777_216,
     max_file_size=1_073_741_824, create=true, read_only=false, verify_checksums=true, on_damage="refuse",
     sort_budget=1_073_741_824, index_budget=67_108_864, checkpoint_bytes=67_108_864, merge_policy=None,
-    progress=None, expiry=None,
+    progress=None, expiry=None, background_merge=true,
 ))]
 #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
 pub(crate) fn open(
@@ -83,6 +85,7 @@ pub(crate) fn open(
     merge_policy: Option<Bound<'_, PyAny>>,
     progress: Option<Bound<'_, PyAny>>,
     expiry: Option<Ttl>,
+    background_merge: bool,
 ) -> PyResult<Store> {
     let path = directory(path)?;
     let mut options = Options::new()
@@ -112,7 +115,8 @@ pub(crate) fn open(
         })
         .sort_budget(sort_budget)
         .index_budget(index_budget)
-        .checkpoint_bytes(checkpoint_bytes);
+        .checkpoint_bytes(checkpoint_bytes)
+        .background_merge(background_merge);
     if let Some(policy) = merge_policy {
         options = options.merge(merge::policy(&policy)?);
     }

@@ -38,6 +38,9 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
         last_seq = stats.last_seq,
         damaged_places = stats.damaged_places,
         damaged_bytes = stats.damaged_bytes,
+        background_merges = stats.background_merges,
+        background_merge_failures = stats.background_merge_failures,
+        merging_in_background = stats.is_merging_in_background,
     );
     STATS.import(py, MODULE, "Stats")?.call((), Some(&fields))
 }

@@ -562,6 +562,12 @@ impl Store {
         merge::needed(py, detached(py, || self.db.merge_needed())?.as_ref())
     }
 
+    /// What the last merge in the background came to; None before the first. How many there were is in stats().
+    fn last_background_merge<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let last = detached(py, || self.db.last_background_merge())?;
+        merge::background(py, last.as_ref())
+    }
+
     /// Make merges wait where they are, those that come later too.
     fn pause_merge(&self, py: Python<'_>) -> PyResult<()> {
         detached(py, || self.db.pause_merge())

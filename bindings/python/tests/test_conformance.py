@@ -239,7 +239,7 @@ class Runner:
         return self.root / options.get("dir", "store")
 
     def open_with(self, name: str, options: dict[str, str]) -> str:
-        given: dict[str, Any] = {"index": self.kind, "io": self.io}
+        given: dict[str, Any] = {"index": self.kind, "io": self.io, "background_merge": False}
         policy, watch = dict[str, Any](), Watch()
         for option, value in options.items():
             match option:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ EAGER = bitcask.MergePolicy(frag_merge_trigger=30, frag_threshold=10, small_file
 
 
 def half_dead(open_store: Open, index: str) -> bitcask.Store:
-    store = open_store(index=index, max_file_size=16384, merge_policy=EAGER, durability="none")
+    store = open_store(
+        index=index, max_file_size=16384, merge_policy=EAGER, durability="none", background_merge=False
+    )
     for _ in range(2):
         for i in range(500):
             store[b"%04d" % i] = b"%d" % i * 30
@@ -91,6 +94,23 @@ def test_paused_and_beside_writers(open_store: Open, index: str) -> None:
     report = together(work, threads=3)[0]
     assert isinstance(report, bitcask.MergeReport) and report.removed_files
     assert [store[b"%04d" % i] for i in range(300)] == [b"new"] * 300 and store[b"0499"] == b"499" * 30
+
+
+def test_in_the_background(open_store: Open) -> None:
+    store = open_store(max_file_size=16384, merge_policy=EAGER, durability="none", background_merge=True)
+    assert store.last_background_merge() is None
+    for _ in range(2):
+        for i in range(500):
+            store[b"%04d" % i] = b"%d" % i * 30
+    while store.stats().background_merges == 0:
+        time.sleep(0.001)
+    last = store.last_background_merge()
+    assert last is not None and last.report is not None and last.error is None and abs(time.time() - last.ended) < 3600
+    assert last.report.removed_files and store.stats().background_merge_failures == 0
+    assert dict(store) == {b"%04d" % i: b"%d" % i * 30 for i in range(500)}
+    store.close()
+    with pytest.raises(bitcask.ClosedError):
+        store.last_background_merge()
 
 
 def test_after_close(store: bitcask.Store) -> None:

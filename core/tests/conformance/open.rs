@@ -46,7 +46,10 @@ impl Watch {
 
 impl Runner {
     pub(crate) fn open(&mut self, op: &Op, chosen: Vec<(String, String)>) -> Result<Outcome, String> {
-        let mut options = Options::new().index(KINDS[self.combination.kind].1).io(IO_KINDS[self.combination.io].1);
+        let mut options = Options::new()
+            .index(KINDS[self.combination.kind].1)
+            .io(IO_KINDS[self.combination.io].1)
+            .background_merge(false);
         let (mut dir, mut interval, mut watched) = ("store", (None, None), None);
         for (name, value) in &chosen {
             options = match (name.as_str(), value.as_str()) {

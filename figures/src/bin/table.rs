@@ -15,7 +15,7 @@ enum Target {
 }
 use Target::{Least, Most};
 
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 14] = [
     ("put_nosync_rate", Least(400e3)),
     ("get_btree_rate", Least(500e3)),
     ("get_hash_rate", Least(800e3)),
@@ -23,6 +23,8 @@ const TARGETS: [(&str, Target); 12] = [
     ("single_sync_overhead", Most(15.0)),
     ("open_hints_rate", Least(1e6)),
     ("merged_scan_gain", Least(3.0)),
+    ("merge_rate", Least(0.5)),
+    ("merge_p999_ratio", Most(2.0)),
     ("btree_bytes_per_key", Most(60.0)),
     ("hash_bytes_per_key", Most(32.0)),
     ("open_peak_ratio", Most(1.3)),

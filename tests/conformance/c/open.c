@@ -57,6 +57,7 @@ void open_store(const char *name, char *const *chosen, size_t n)
     const char *dir = "store", *ms = option_in(chosen, n, "interval_ms"), *limit = option_in(chosen, n, "interval_bytes");
     watch progress, *told = NULL;
     bool good = call(bitcask_options_set_index(o, kind, &error)) && call(bitcask_options_set_io(o, io, &error));
+    good = good && call(bitcask_options_set_background_merge(o, false, &error));
     if (ms && limit) {
         good = good && call(bitcask_options_set_durability(o, BITCASK_DURABILITY_INTERVAL, &error));
         good = good && call(bitcask_options_set_sync_interval(o, strtoull(ms, NULL, 10), strtoull(limit, NULL, 10), &error));

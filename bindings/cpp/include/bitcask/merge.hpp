@@ -33,8 +33,10 @@ public:
     MergePolicy& dead_bytes_threshold(std::uint64_t bytes) { return set(dead_bytes_threshold_, bytes); }
     /// Files shorter than this join a merge. 10 MiB unless it is set; 0 for none.
     MergePolicy& small_file_threshold(std::uint64_t bytes) { return set(small_file_threshold_, bytes); }
-    /// The hours of the day (UTC, 0 to 23) between which merges should run: from the first, until the second begins; over midnight if the
-    /// second is the smaller one. Any hour unless it is set.
+    /// Most bytes a second that merges in the background (Options::background_merge) read and write together. 0, the default, is without limit.
+    MergePolicy& background_rate(std::uint64_t bytes_per_second) { return set(background_rate_, bytes_per_second); }
+    /// The first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight if the last is the
+    /// smaller one: from 22 to 4 is from 22:00 to 4:59. Any hour unless it is set.
     MergePolicy& window(int from_hour, int to_hour) { return set(window_, Window{from_hour, to_hour}); }
 
 private:
@@ -61,12 +63,13 @@ private:
         apply(frag_threshold_, [&](std::uint32_t v) { return bitcask_options_set_frag_threshold(o, v, error); });
         apply(dead_bytes_threshold_, [&](std::uint64_t v) { return bitcask_options_set_dead_bytes_threshold(o, v, error); });
         apply(small_file_threshold_, [&](std::uint64_t v) { return bitcask_options_set_small_file_threshold(o, v, error); });
+        apply(background_rate_, [&](std::uint64_t v) { return bitcask_options_set_background_merge_rate(o, v, error); });
         apply(window_, [&](Window v) { return bitcask_options_set_merge_window(o, v.from_hour, v.to_hour, error); });
         return status;
     }
 
     std::optional<std::uint32_t> frag_merge_trigger_, frag_threshold_;
-    std::optional<std::uint64_t> dead_bytes_merge_trigger_, dead_bytes_threshold_, small_file_threshold_;
+    std::optional<std::uint64_t> dead_bytes_merge_trigger_, dead_bytes_threshold_, small_file_threshold_, background_rate_;
     std::optional<Window> window_;
 };
 
@@ -166,6 +169,14 @@ struct MergeReport {
     std::uint64_t swept_keys = 0;
 };
 
+/// What a merge in the background came to.
+struct BackgroundMerge {
+    /// When it ended.
+    std::chrono::system_clock::time_point ended;
+    /// What it did, or why it failed. Of a merge that failed all is as it was, but for files that were done already.
+    Result<MergeReport> outcome;
+};
+
 /// Why a merge would be worth its while.
 struct MergeNeed {
     /// What started it, in words.
@@ -260,6 +271,22 @@ public:
         return detail::Unexpected(detail::take_failure(db, status, error));
     }
 
+    /// What the last merge in the background came to (Options::background_merge); nothing before the first. How many there were is in Stats.
+    Result<std::optional<BackgroundMerge>> try_last_background_merge() const {
+        bitcask_error *error = nullptr, *failure = nullptr;
+        bitcask_db* db = handle();
+        bitcask_merge_report* made = nullptr;
+        std::uint64_t ended = 0;
+        const std::int32_t status = bitcask_last_background_merge(db, &ended, &made, &failure, &error);
+        const Freed<bitcask_merge_report> freed(made);
+        if (status == BITCASK_NOT_FOUND) return std::optional<BackgroundMerge>();
+        if (status != BITCASK_OK) return detail::Unexpected(detail::take_failure(db, status, error));
+        const std::chrono::system_clock::time_point at{std::chrono::milliseconds(static_cast<std::int64_t>(ended))};
+        if (failure == nullptr) return std::optional<BackgroundMerge>(BackgroundMerge{at, read(made)});
+        const std::int32_t why = bitcask_error_status(failure);
+        return std::optional<BackgroundMerge>(BackgroundMerge{at, detail::Unexpected(detail::take_failure(why, failure))});
+    }
+
     /// Makes merges wait where they are, those that come later too.
     Result<void> try_pause_merge() {
         bitcask_error* error = nullptr;
@@ -287,6 +314,7 @@ public:
     MergeReport merge(const MergeOptions& options = {}) { return detail::unwrap(try_merge(options)); }
     std::optional<MergeNeed> merge_needed() const { return detail::unwrap(try_merge_needed()); }
     bool needs_merge() const { return detail::unwrap(try_needs_merge()); }
+    std::optional<BackgroundMerge> last_background_merge() const { return detail::unwrap(try_last_background_merge()); }
     void pause_merge() { detail::unwrap(try_pause_merge()); }
     void resume_merge() { detail::unwrap(try_resume_merge()); }
     std::vector<FileStats> file_stats() const { return detail::unwrap(try_file_stats()); }

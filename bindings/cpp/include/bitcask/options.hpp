@@ -131,6 +131,9 @@ public:
         merge_ = policy;
         return *this;
     }
+    /// Whether a thread of the store merges by itself what is worth it, if the store is opened for writing; Merges::try_last_background_merge tells what came of
+    /// it. Yes unless it is set; with no, space is given back by merge() alone.
+    Options& background_merge(bool yes) { return set(background_merge_, yes); }
     /// Has `callback` told of an opening's OpenProgress: when it begins, once in 8 MiB of data files, and when all was read. It returns
     /// whether to go on, or nothing to go on always. What it throws stops the opening too, and comes out of the call that opens; else one that was
     /// stopped fails with cancelled. It has changed nothing that an opening would not change, and leaves nothing locked.
@@ -179,6 +182,7 @@ private:
         apply(verify_checksums_, [&](bool v) { return bitcask_options_set_verify_checksums(o, v, error); });
         apply(on_damage_, [&](OnDamage v) { return bitcask_options_set_on_damage(o, static_cast<std::int32_t>(v), error); });
         apply(expiry_, [&](std::uint64_t v) { return bitcask_options_set_expiry(o, v, error); });
+        apply(background_merge_, [&](bool v) { return bitcask_options_set_background_merge(o, v, error); });
         if (status == BITCASK_OK) status = merge_.apply(o, error);
         if (progress_ && status == BITCASK_OK) status = bitcask_options_set_progress(o, detail::tell_of_opening, &progress, error);
         return status;
@@ -190,7 +194,7 @@ private:
     std::optional<Durability> durability_;
     std::optional<Interval> interval_;
     std::optional<std::uint64_t> max_file_size_;
-    std::optional<bool> create_if_missing_, read_only_, verify_checksums_;
+    std::optional<bool> create_if_missing_, read_only_, verify_checksums_, background_merge_;
     std::optional<OnDamage> on_damage_;
     MergePolicy merge_;
     detail::OpenProgressCall::Callback progress_;

@@ -47,6 +47,10 @@ struct Stats {
     std::uint64_t mapped_files = 0;
     /// Appends are copied into mapped space at the moment, and not written by system calls.
     bool mapped_appends = false;
+    /// Merges in the background (Options::background_merge) that were completed since the opening, and those that failed.
+    std::uint64_t background_merges = 0, background_merge_failures = 0;
+    /// One runs.
+    bool merging_in_background = false;
 };
 
 namespace detail {
@@ -164,6 +168,9 @@ public:
         stats.damaged_bytes = figures[BITCASK_STAT_DAMAGED_BYTES];
         stats.mapped_files = figures[BITCASK_STAT_MAPPED_FILES];
         stats.mapped_appends = figures[BITCASK_STAT_MAPPED_APPENDS] != 0;
+        stats.background_merges = figures[BITCASK_STAT_BACKGROUND_MERGES];
+        stats.background_merge_failures = figures[BITCASK_STAT_BACKGROUND_MERGE_FAILURES];
+        stats.merging_in_background = figures[BITCASK_STAT_MERGING_IN_BACKGROUND] != 0;
         return stats;
     }
 

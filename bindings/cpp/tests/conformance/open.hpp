@@ -22,7 +22,7 @@ struct Watch {
 inline Items Runner::open(const Op& op, const Tokens& chosen) {
     bitcask::Options options;
     bitcask::MergePolicy policy;
-    options.index(combination_.kind.kind).io(combination_.io.kind);
+    options.index(combination_.kind.kind).io(combination_.io.kind).background_merge(false);
     Text dir = "store";
     std::optional<std::uint64_t> every, limit;
     bool watched = false;

@@ -55,7 +55,7 @@ from bitcask._errors import (
     ValueTooLargeError,
     WritesStoppedError,
 )
-from bitcask._merge import FileStats, MergeNeed, MergePolicy, MergeProgress, MergeReport
+from bitcask._merge import BackgroundMerge, FileStats, MergeNeed, MergePolicy, MergeProgress, MergeReport
 from bitcask._report import Damage, OpenProgress, OpenReport, Refreshed, Stats, TornTail, UnusableHint, Written
 from bitcask._views import StoreItemsView, StoreKeysView, StoreValuesView
 
@@ -65,6 +65,7 @@ _Mapping.register(Snapshot)  # pyright: ignore[reportUnknownMemberType, reportAt
 __all__ = [
     "MAX_KEY_LEN",
     "MAX_VALUE_LEN",
+    "BackgroundMerge",
     "Batch",
     "BatchFinishedError",
     "BulkLoad",

@@ -22,8 +22,10 @@ class MergePolicy:
     """Dead bytes from which on a file joins a merge."""
     small_file_threshold: int = 10 << 20
     """Files shorter than this join a merge. 0: none."""
+    bytes_per_second: int = 0
+    """Merges in the background read and write at most so many bytes a second together. 0: without limit."""
     window: tuple[int, int] | None = None
-    """The hours of the day (UTC, 0 to 23) between which merges are needed: from the first, until the second begins."""
+    """The first and the last hour of the day (UTC, 0 to 23) in which merges run in the background: (22, 4) is from 22:00 to 4:59. None: any hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,18 @@ class MergeReport:
     """Keys that had expired and were deleted before anything was merged."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundMerge:
+    """What a merge in the background came to."""
+
+    ended: float
+    """When it ended, in seconds since the epoch."""
+    report: MergeReport | None
+    """What it did; None if it failed."""
+    error: Exception | None
+    """Why it failed. All is as it was then, but for files that were done already."""
+
+
 # Shown, and pickled, by the names under which users have them.
-for _cls in (MergePolicy, FileStats, MergeNeed, MergeProgress, MergeReport):
+for _cls in (MergePolicy, BackgroundMerge, FileStats, MergeNeed, MergeProgress, MergeReport):
     _cls.__module__ = "bitcask"

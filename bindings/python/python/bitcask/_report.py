@@ -29,6 +29,12 @@ class Stats:
     """Damaged places that are known, found at open."""
     damaged_bytes: int
     """Bytes in them."""
+    background_merges: int
+    """Merges in the background that were completed since the opening."""
+    background_merge_failures: int
+    """Those that failed."""
+    merging_in_background: bool
+    """Whether one runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

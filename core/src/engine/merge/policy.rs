@@ -119,15 +119,11 @@ fn group(chosen: &[&FileStats], group_bytes: u64) -> Vec<Vec<FileId>> {
     groups
 }
 
-/// Whether it is an hour at which merges may run, in UTC. From 22 to 4 are the hours 22, 23, 0, 1, 2, 3; from an hour to itself is always.
+/// Whether it is an hour at which merges may run, in UTC. From 22 to 4 are the hours 22, 23, 0, 1, 2, 3 and 4, as with Riak.
 pub(super) fn is_in_window(policy: &MergePolicy, now: Timestamp) -> bool {
     let Some((from, to)) = policy.window else { return true };
     let hour = (now.0 / 3_600_000 % 24) as u8;
-    match from.cmp(&to) {
-        std::cmp::Ordering::Less => (from..to).contains(&hour),
-        std::cmp::Ordering::Equal => true,
-        std::cmp::Ordering::Greater => hour >= from || hour < to,
-    }
+    if from <= to { (from..=to).contains(&hour) } else { hour >= from || hour <= to }
 }
 
 #[cfg(test)]
@@ -203,9 +199,10 @@ mod tests {
                 .filter(|hour| is_in_window(&policy, Timestamp(hour * 3_600_000 + 86_400_000 * 9 + 59)))
                 .collect::<Vec<u64>>()
         };
-        assert_eq!(hours(2, 5), [2, 3, 4]);
-        assert_eq!(hours(22, 2), [0, 1, 22, 23]);
-        assert_eq!(hours(7, 7).len(), 24);
+        assert_eq!(hours(2, 5), [2, 3, 4, 5]);
+        assert_eq!(hours(22, 2), [0, 1, 2, 22, 23]);
+        assert_eq!(hours(7, 7), [7]);
+        assert_eq!(hours(0, 23).len(), 24);
         assert!(is_in_window(&MergePolicy::new(), Timestamp(0)));
     }
 }

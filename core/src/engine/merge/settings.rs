@@ -77,8 +77,8 @@ impl MergePolicy {
         self
     }
 
-    /// The hours of the day (UTC) between which merges run in the background: from the first, 0 to 23, until the second begins; over midnight if the
-    /// second is the smaller one. `None`, the default, is always. A merge under way at the end of the window gives up what it has not completed. Merges by
+    /// The first and the last hour of the day (UTC, 0 to 23) in which merges run in the background; over midnight if the last is the smaller one: from 22
+    /// to 4 is from 22:00 to 4:59. `None`, the default, is always. A merge under way at the end of the window gives up what it has not completed. Merges by
     /// hand run at any time.
     #[must_use]
     pub fn window(mut self, hours: Option<(u8, u8)>) -> MergePolicy {

@@ -4,6 +4,7 @@
 
 mod group_commit;
 mod merged_scan;
+mod merging;
 mod opening;
 mod single_sync;
 mod single_thread;
@@ -28,6 +29,9 @@ fn main() -> Outcome {
         }
         if kind.index == IndexKind::BTree && figures.want_any(kind, &merged_scan::FIGURES) {
             merged_scan::measure(&figures, &pairs, kind)?;
+        }
+        if figures.want_any(kind, &merging::FIGURES) {
+            merging::measure(&figures, &pairs, kind)?;
         }
     }
     if let Some(share) = waited_for_processor() {
