@@ -210,7 +210,15 @@ fn at_every_operation_of_a_writer() {
 fn at_every_operation_of_a_writer_that_fails() {
     let (since, looks) = (Instant::now(), Counter::default());
     let workloads = workload::all(true);
-    let kinds = [OpKind::Write, OpKind::SyncData, OpKind::SetLen, OpKind::Create, OpKind::SyncDir, OpKind::Allocate];
+    let kinds = [
+        OpKind::Write,
+        OpKind::SyncData,
+        OpKind::SetLen,
+        OpKind::Create,
+        OpKind::SyncDir,
+        OpKind::Allocate,
+        OpKind::Fill,
+    ];
     parallel(workloads.len() * kinds.len() * 3, |n| {
         let workload = &workloads[n % workloads.len()];
         let (kind, nth) = (kinds[n / workloads.len() % kinds.len()], n / workloads.len() / kinds.len());
@@ -450,6 +458,7 @@ fn a_reader_needs_no_right_to_write() {
         OpKind::Write,
         OpKind::SetLen,
         OpKind::Allocate,
+        OpKind::Fill,
         OpKind::SyncData,
     ];
     faults.inject(Plan::forever(Fault::Error(errno::EROFS), 0).of(Filter::any().kinds(&writing)));

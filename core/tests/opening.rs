@@ -71,7 +71,7 @@ impl VfsFile for SlowFile {
         self.inner.read_at(buf, offset)
     }
 
-    bitcask::pass_on!(write_at len set_len allocate sync_data map window);
+    bitcask::pass_on!(write_at len set_len allocate fill sync_data map window);
 }
 
 /// A store of many files in which keys are written again and again, removed, and written by batches over several files. One hint is

@@ -31,6 +31,8 @@ struct State {
     covered: SeqNo,
     /// A waiter syncs.
     syncing: bool,
+    /// Who is to be told of a change; telling nobody would still be a system call.
+    waiting: usize,
     /// The greatest number that another thread was asked to sync, and has not answered.
     asked: Option<SeqNo>,
     /// How many syncs that were asked for failed, and why the last one did.
@@ -40,7 +42,7 @@ struct State {
 
 impl Durable {
     pub(crate) fn new(covered: SeqNo) -> Durable {
-        let state = State { covered, syncing: false, asked: None, failures: 0, failed: None };
+        let state = State { covered, syncing: false, waiting: 0, asked: None, failures: 0, failed: None };
         Durable { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -53,7 +55,7 @@ impl Durable {
         let mut state = self.state.lock();
         if covered > state.covered {
             state.covered = covered;
-            self.changed.notify_all();
+            self.tell(&state);
         }
     }
 
@@ -68,7 +70,9 @@ impl Durable {
             if !state.syncing {
                 break;
             }
+            state.waiting += 1;
             state = self.changed.wait(state);
+            state.waiting -= 1;
         }
         state.syncing = true;
         drop(state);
@@ -101,7 +105,9 @@ impl Durable {
             state = self.state.lock();
         }
         if !is_over(&state) {
+            state.waiting += 1;
             state = self.changed.wait_timeout_while(state, timeout, |state| !is_over(state));
+            state.waiting -= 1;
         }
         match &state.failed {
             _ if state.covered >= seq => Ok(true),
@@ -117,6 +123,12 @@ impl Durable {
         if let Err(error) = outcome {
             state.failures += 1;
             state.failed = Some(error);
+            self.tell(&state);
+        }
+    }
+
+    fn tell(&self, state: &State) {
+        if state.waiting > 0 {
             self.changed.notify_all();
         }
     }
@@ -129,7 +141,8 @@ struct EndOfSync<'a> {
 
 impl Drop for EndOfSync<'_> {
     fn drop(&mut self) {
-        self.durable.state.lock().syncing = false;
-        self.durable.changed.notify_all();
+        let mut state = self.durable.state.lock();
+        state.syncing = false;
+        self.durable.tell(&state);
     }
 }

@@ -269,12 +269,21 @@ impl Store {
                 self.history.announce(seq, key, self.index.get(key)?);
             }
         }
-        changes.extend(commit.changes().map(|(key, new)| Change { key, new, old: None }));
-        let applied = self.index.apply(changes);
-        let old = changes.first().and_then(|change| change.old);
+        // Most commits are one write, which needs no memory for this.
+        let mut one = [Change { key: &[], new: None, old: None }];
+        let as_changes = commit.changes().map(|(key, new)| Change { key, new, old: None });
+        let made: &mut [Change<'a>] = if commit.count() == 1 {
+            one.iter_mut().zip(as_changes).for_each(|(change, made)| *change = made);
+            &mut one
+        } else {
+            changes.extend(as_changes);
+            changes
+        };
+        let applied = self.index.apply(made);
+        let old = made.first().and_then(|change| change.old);
         if applied.is_ok() {
             self.accounts.with(|ledger| {
-                for (change, (location, len, is_put, expiry)) in changes.iter().zip(commit.records()) {
+                for (change, (location, len, is_put, expiry)) in made.iter().zip(commit.records()) {
                     let Some(location) = location else { continue };
                     let account = ledger.of(location.file());
                     if is_put {
@@ -284,7 +293,7 @@ impl Store {
                     }
                     ledger.moved(change.old, change.new);
                 }
-                let died = changes.iter().filter_map(|change| change.old).map(Location::len_bound).sum();
+                let died = made.iter().filter_map(|change| change.old).map(Location::len_bound).sum();
                 self.merging.background.killed(died);
             });
         }

@@ -331,10 +331,10 @@ pub trait Index: std::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Makes these its entries, at once for every reader, where that is faster than [`Index::apply`]; `false`, and nothing is done, where it is not.
-    /// `len` is their number. An error leaves it empty, or as it was.
+    /// Puts these entries into it, none of whose keys is there, at once for every reader: where it is empty, or all of them come behind what it has, and that
+    /// is faster than [`Index::apply`]. Where not, it says `false` and has done nothing but ask for an entry. `len` is their number. An error leaves it as it was.
     ///
-    /// REQUIRES: it is empty; keys ascend strictly, and are of a length that keys may have; one caller at a time, and no `apply` beside it.
+    /// REQUIRES: keys ascend strictly, and are of a length that keys may have; one caller at a time, and no `apply` beside it.
     fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
         let _ = (len, entries);
         Ok(false)

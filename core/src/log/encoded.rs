@@ -76,6 +76,7 @@ impl Encoded {
         let mut commit = Encoded::default();
         let len = header_len(expiry) + key.len() + value.map_or(0, <[u8]>::len) + 3;
         commit.bytes.reserve_exact(len);
+        commit.spans.reserve_exact(1);
         commit.push_until(key, value, expiry)?;
         Some(commit)
     }

@@ -136,6 +136,15 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
     /// `Unsupported` where the file system can't.
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
 
+    /// Writes zeros over reserved space that was not written to since, so that a later [`VfsFile::sync_data`] of what is written there has no more to do than
+    /// to bring the bytes to the disk. `Unsupported` where that is of no use: callers go on without.
+    ///
+    /// REQUIRES: the range was reserved by [`VfsFile::allocate`], lies within the file and reads as zeros.
+    fn fill(&self, offset: u64, len: u64) -> io::Result<()> {
+        let _ = (offset, len);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Brings all bytes, and what is needed to read them, to stable storage. After a failure the bytes that were not
     /// synced may be lost even if a later call succeeds.
     fn sync_data(&self) -> io::Result<()>;

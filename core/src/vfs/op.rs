@@ -35,6 +35,8 @@ pub enum OpKind {
     SetLen,
     /// `allocate`.
     Allocate,
+    /// `fill`. In a simulated disk's history, the write of zeros that it is.
+    Fill,
     /// `sync_data`.
     SyncData,
     /// `map`, `map_private` and `window`.
@@ -46,7 +48,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// All that a caller can issue, that is all but [`OpKind::DropPages`].
-    pub const ALL: [OpKind; 17] = [
+    pub const ALL: [OpKind; 18] = [
         OpKind::Open,
         OpKind::Create,
         OpKind::List,
@@ -62,6 +64,7 @@ impl OpKind {
         OpKind::Len,
         OpKind::SetLen,
         OpKind::Allocate,
+        OpKind::Fill,
         OpKind::SyncData,
         OpKind::Map,
     ];
@@ -80,6 +83,7 @@ impl OpKind {
             | OpKind::Write
             | OpKind::SetLen
             | OpKind::Allocate
+            | OpKind::Fill
             | OpKind::SyncData
             | OpKind::DropPages => true,
             OpKind::Open

@@ -25,6 +25,7 @@ use crate::util::page::PageRun;
 mod fork;
 mod lock;
 mod private;
+mod space;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -158,7 +159,11 @@ impl VfsFile for OsFile {
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         // The system call refuses an empty range; to the caller it is one more case with nothing to do.
-        if len == 0 { Ok(()) } else { allocate(&self.file, offset, len) }
+        if len == 0 { Ok(()) } else { space::allocate(&self.file, offset, len) }
+    }
+
+    fn fill(&self, offset: u64, len: u64) -> io::Result<()> {
+        space::fill(&self.file, offset, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -229,32 +234,6 @@ fn kind_of(t: FileType) -> EntryKind {
     } else {
         EntryKind::Other
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-
-    let (Ok(offset), Ok(len)) = (libc::off_t::try_from(offset), libc::off_t::try_from(len)) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    loop {
-        // SAFETY: the descriptor is open for the whole call because `file` is borrowed; no memory is passed.
-        if unsafe { libc::fallocate(file.as_raw_fd(), 0, offset, len) } == 0 {
-            return Ok(());
-        }
-        let e = io::Error::last_os_error();
-        match e.raw_os_error() {
-            Some(libc::EINTR) => {}
-            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return Err(io::ErrorKind::Unsupported.into()),
-            _ => return Err(e),
-        }
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// An error of the disk is kept by the kernel for the next sync of the file.

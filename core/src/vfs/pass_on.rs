@@ -91,6 +91,11 @@ macro_rules! pass_on {
             self.inner.allocate(offset, len)
         }
     };
+    (@ fill) => {
+        fn fill(&self, offset: u64, len: u64) -> std::io::Result<()> {
+            self.inner.fill(offset, len)
+        }
+    };
     (@ sync_data) => {
         fn sync_data(&self) -> std::io::Result<()> {
             self.inner.sync_data()

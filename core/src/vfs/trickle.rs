@@ -85,5 +85,5 @@ impl VfsFile for TrickleFile {
         self.inner.write_at(&buf[..n], offset)
     }
 
-    crate::pass_on!(len set_len allocate sync_data map map_private window);
+    crate::pass_on!(len set_len allocate fill sync_data map map_private window);
 }

@@ -103,6 +103,10 @@ impl VfsFile for WatchedFile {
         self.then(self.inner.allocate(offset, len))
     }
 
+    fn fill(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.then(self.inner.fill(offset, len))
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.then(self.inner.sync_data())
     }

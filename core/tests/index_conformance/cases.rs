@@ -76,7 +76,14 @@ fn an_index_that_is_built_at_once() {
             let all: Vec<Key> = subject.model.keys().cloned().collect();
             subject.apply(&all.iter().map(|key| (&key[..], false)).collect::<Vec<_>>());
             assert!(subject.index.is_empty());
-            subject.build(&later);
+            // What comes behind all that is there, and what does not.
+            let (first, second) = later.split_at(later.len() / 2);
+            let between = later.len() / 4;
+            subject.build(&first[..between]);
+            subject.check();
+            subject.build(second);
+            subject.check();
+            subject.build(&first[between..]);
             subject.check();
         }
     });

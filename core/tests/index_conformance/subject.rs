@@ -42,7 +42,7 @@ impl Subject {
         assert_eq!(self.index.is_empty(), self.model.is_empty(), "{}: is_empty", self.name);
     }
 
-    /// Builds it, which is empty, of these keys if its kind can, else puts them.
+    /// Puts keys, none of which is there, all at once if its kind can, else by changes.
     pub(crate) fn build(&mut self, keys: &[Key]) {
         let first = self.clock + 1;
         self.clock += keys.len() as u64;
@@ -53,7 +53,7 @@ impl Subject {
             let mut puts: Vec<_> = entries().map(|(key, new)| Change { key, new: Some(new), old: None }).collect();
             self.index.apply(&mut puts).unwrap_or_else(|e| panic!("{}: apply: {e}", self.name));
         }
-        self.model = entries().map(|(key, location)| (key.to_vec(), location)).collect();
+        self.model.extend(entries().map(|(key, location)| (key.to_vec(), location)));
         assert_eq!(self.index.len(), self.model.len() as u64, "{}: len", self.name);
     }
 

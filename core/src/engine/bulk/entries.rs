@@ -18,8 +18,6 @@ pub(super) struct Entries {
     entries: Vec<(u64, Location)>,
     /// They did not come in strictly ascending order.
     is_unsorted: bool,
-    /// Bytes that all keys begin with, while they are unsorted.
-    shared: usize,
     /// The records of all pairs, none of them alive yet.
     counted: Ledger,
 }
@@ -28,15 +26,7 @@ impl Entries {
     /// Adds one, and the length and expiry of its record.
     pub(super) fn push(&mut self, key: &[u8], location: Location, len: u64, expiry: Option<Timestamp>) {
         self.counted.of(location.file()).put(location, len, SeqNo::ZERO, expiry);
-        match self.entries.last() {
-            None => self.shared = key.len(),
-            Some(&last) => {
-                self.is_unsorted |= self.key(last) >= key;
-                let first = self.key(self.entries[0]);
-                let alike = first.iter().zip(key).take(self.shared).take_while(|(a, b)| a == b).count();
-                self.shared = alike;
-            }
-        }
+        self.is_unsorted = self.is_unsorted || self.entries.last().is_some_and(|&last| self.key(last) >= key);
         let start = self.keys.len() as u64;
         self.keys.extend_from_slice(key);
         self.entries.push((start << LEN_BITS | key.len() as u64, location));
@@ -65,10 +55,11 @@ impl Entries {
             return;
         }
         // Most comparisons are of the first eight bytes in which keys may differ; those lie with what is moved.
+        let shared = self.shared();
         let mut order: Vec<(u64, usize)> =
-            self.entries.iter().enumerate().map(|(i, &entry)| (head(self.key(entry), self.shared), i)).collect();
+            self.entries.iter().enumerate().map(|(i, &entry)| (head(self.key(entry), shared), i)).collect();
         order.sort_unstable_by(|a, b| {
-            let rest = |i: usize| &self.key(self.entries[i])[self.shared..];
+            let rest = |i: usize| &self.key(self.entries[i])[shared..];
             a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(rest(b.1))).then(a.1.cmp(&b.1))
         });
         let mut sorted: Vec<(u64, Location)> = Vec::with_capacity(order.len());
@@ -80,6 +71,21 @@ impl Entries {
             }
         }
         (self.entries, self.is_unsorted) = (sorted, false);
+    }
+
+    /// Whether each key is greater than the one before it.
+    pub(super) fn are_sorted(&self) -> bool {
+        !self.is_unsorted
+    }
+
+    /// Bytes that all keys begin with.
+    fn shared(&self) -> usize {
+        let Some(&first) = self.entries.first() else { return 0 };
+        let first = self.key(first);
+        self.entries.iter().fold(first.len(), |shared, &entry| {
+            let alike = first[..shared].iter().zip(self.key(entry)).take_while(|(a, b)| a == b);
+            if self.key(entry).starts_with(&first[..shared]) { shared } else { alike.count() }
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Location)> {

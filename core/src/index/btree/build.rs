@@ -1,4 +1,4 @@
-//! Building a tree from the bottom up, of keys that come in order: each page is written once, full.
+//! Building a tree, or its end, from the bottom up, of keys that come in order: each leaf is written once, full.
 
 use super::change::NewKey;
 use super::edit::Editor;
@@ -6,6 +6,7 @@ use super::insert::shortest_separator;
 use super::page::{USABLE, cell_bytes, prefix_bytes, shared_prefix, slot_bytes};
 use crate::index::arena::{NO_PAGE, Page};
 use crate::types::Location;
+use std::iter::Peekable;
 
 /// At least so many entries fit in any page, so that a bound of the number of pages is known.
 const FEWEST: u64 = 4;
@@ -63,7 +64,7 @@ impl Editor<'_> {
     ///
     /// REQUIRES: there is none; no reader is there; the arena has [`most_pages`]; keys ascend strictly and can be keys.
     pub(super) fn build(&mut self, entries: &mut dyn Iterator<Item = (&[u8], Location)>) {
-        let mut children = self.build_leaves(entries);
+        let mut children = self.build_leaves(NO_PAGE, Vec::new(), entries);
         let mut level = 1;
         while children.len() > 1 {
             children = self.build_level(level, &children);
@@ -74,30 +75,68 @@ impl Editor<'_> {
         }
     }
 
-    fn build_leaves(&mut self, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Vec<Child> {
+    /// Makes leaves of these entries behind the last one, if all of them come behind what is there; what the levels above are to be told of them
+    /// is the caller's to tell them, in order.
+    ///
+    /// REQUIRES: no reader is there; the arena has [`most_pages`]; keys ascend strictly and can be keys.
+    pub(super) fn append_leaves(
+        &mut self,
+        entries: &mut Peekable<&mut dyn Iterator<Item = (&[u8], Location)>>,
+    ) -> Option<Vec<Child>> {
+        let (leaf, last) = self.last()?;
+        let (first, _) = entries.peek().filter(|(key, _)| *key > &last[..])?;
+        let separator = shortest_separator(&last, first);
+        Some(self.build_leaves(leaf, separator, entries))
+    }
+
+    /// The last leaf and the last key.
+    fn last(&mut self) -> Option<(u32, Vec<u8>)> {
+        let mut no = self.root();
+        if no == NO_PAGE {
+            return None;
+        }
+        while !self.page(no).is_leaf() {
+            no = self.page(no).child(self.page(no).count());
+        }
+        let page = self.page(no);
+        let pos = page.count().checked_sub(1)?;
+        let mut run = std::mem::take(&mut self.writer.run);
+        run.clear();
+        run.gather_one(page, pos, 0);
+        let key = run.key(0, self.longs()).bytes.to_vec();
+        self.writer.run = run;
+        Some((no, key))
+    }
+
+    /// Leaves behind `before`, which `separator` separates from the first of them.
+    fn build_leaves(
+        &mut self,
+        before: u32,
+        mut separator: Vec<u8>,
+        entries: &mut dyn Iterator<Item = (&[u8], Location)>,
+    ) -> Vec<Child> {
         let mut children: Vec<Child> = Vec::new();
         let mut leaf = Filling::new(0);
-        let mut separator = Vec::new();
         for (key, location) in entries {
             let (new, payload) = (self.new_key(key), location.to_bits());
             if !leaf.push(new, payload) {
                 let last = leaf.entries.last().map_or(&[][..], |(key, _)| key.bytes);
                 let next = shortest_separator(last, key);
-                self.end_leaf(&mut leaf, &mut children, std::mem::replace(&mut separator, next));
+                self.end_leaf(&mut leaf, before, &mut children, std::mem::replace(&mut separator, next));
                 leaf.push(new, payload);
             }
             self.writer.len += 1;
         }
         if !leaf.entries.is_empty() {
-            self.end_leaf(&mut leaf, &mut children, separator);
+            self.end_leaf(&mut leaf, before, &mut children, separator);
         }
         children
     }
 
-    fn end_leaf(&mut self, leaf: &mut Filling<'_>, children: &mut Vec<Child>, separator: Vec<u8>) {
+    fn end_leaf(&mut self, leaf: &mut Filling<'_>, before: u32, children: &mut Vec<Child>, separator: Vec<u8>) {
         let no = self.new_page(0);
         leaf.write(self.page_mut(no));
-        self.link(children.last().map_or(NO_PAGE, |(_, no)| *no), no);
+        self.link(children.last().map_or(before, |(_, no)| *no), no);
         children.push((separator, no));
     }
 

@@ -128,7 +128,7 @@ impl Editor<'_> {
     }
 
     /// Puts a separator and the child right of it into the level.
-    fn insert_separator(&mut self, mut separator: Vec<u8>, mut child: u32, mut level: u8) {
+    pub(super) fn insert_separator(&mut self, mut separator: Vec<u8>, mut child: u32, mut level: u8) {
         loop {
             let key = self.new_key(&separator);
             if level > self.page(self.root()).level() {

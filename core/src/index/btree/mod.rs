@@ -240,12 +240,24 @@ impl Index for BTree {
     fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
         let mut writer = self.ready_writer()?;
         let pages = build::most_pages(len as u64);
-        if writer.len > 0 || !writer.arena.has_room(pages) {
+        // Twice: levels that are there already are told of leaves one by one, which may split their pages.
+        if !writer.arena.has_room(pages * 2) {
             return Ok(false);
         }
         let mut state = self.write();
         writer.arena.grow_table(&mut state.pages, pages);
-        Editor::exclusive(&mut state, &mut writer).build(entries);
+        if writer.len == 0 {
+            Editor::exclusive(&mut state, &mut writer).build(entries);
+        } else {
+            let leaves = Editor::exclusive(&mut state, &mut writer).append_leaves(&mut entries.peekable());
+            let Some(leaves) = leaves else { return Ok(false) };
+            for (separator, leaf) in leaves {
+                if !writer.arena.is_ready(PAGES_PER_CHANGE) {
+                    writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
+                }
+                Editor::exclusive(&mut state, &mut writer).insert_separator(separator, leaf, 1);
+            }
+        }
         self.len.store(writer.len, Ordering::Release);
         Ok(true)
     }

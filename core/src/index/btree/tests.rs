@@ -56,6 +56,11 @@ fn a_built_tree_is_like_a_grown_one() {
             );
             let again = !tree.is_empty() && tree.build(0, &mut std::iter::empty()).unwrap();
             assert!(!again, "what has keys is not built over");
+            let last = model.keys().next_back().cloned();
+            if let Some(last) = last {
+                let same = tree.build(1, &mut std::iter::once((&last[..], location(1)))).unwrap();
+                assert!(!same, "what is there is not appended");
+            }
             // More keys between the others and at both ends, in one call that is sorted and one that is not; and others away.
             let more: Vec<_> =
                 (0..n + 100).map(|i| (key(family, i * 7 % (2 * n + 100)), Some(location(n + i)))).collect();
@@ -63,6 +68,32 @@ fn a_built_tree_is_like_a_grown_one() {
             check(&tree);
             let fewer: Vec<_> = (0..n).rev().map(|i| (key(family, i), (i % 5 == 0).then(|| location(i)))).collect();
             apply(&tree, &mut model, &fewer);
+            check(&tree);
+            assert_eq!(
+                scan(&tree, Start::Edge, Direction::Reverse, usize::MAX),
+                scan_model(&model, Start::Edge, Direction::Reverse, usize::MAX)
+            );
+        }
+    }
+}
+
+/// Keys behind all that are there come into leaves of their own, with every invariant kept, and next to none of the time of [`BTree::apply`].
+#[test]
+fn a_tree_is_appended_to() {
+    for (key_len, n) in [(8, 20_000), (60, 5_000), (400, 1_000), (MAX_KEY_LEN, 60)] {
+        let key = |i: u64| [&i.to_be_bytes()[..], &vec![b'k'; key_len - 8]].concat();
+        // At first a tree of one leaf, and in the end one of levels that must be split.
+        let (tree, mut model, mut next) = (BTree::new(), Model::new(), 0);
+        while next < n {
+            let count = 1 + next * 3 / 2;
+            let new: Model = (next..next + count).map(|i| (key(i * 2), location(i))).collect();
+            let added = tree.build(new.len(), &mut new.iter().map(|(key, at)| (&key[..], *at))).unwrap();
+            assert!(added, "{key_len}: {count} behind {next}");
+            (model, next) = (model.into_iter().chain(new).collect(), next + count);
+            check(&tree);
+            assert_eq!(tree.len(), model.len() as u64);
+            let between: Vec<_> = (0..20).map(|i| (key(i * next / 20 * 2 + 1), Some(location(i)))).collect();
+            apply(&tree, &mut model, &between[..between.len() - 1]);
             check(&tree);
             assert_eq!(
                 scan(&tree, Start::Edge, Direction::Reverse, usize::MAX),

@@ -18,7 +18,8 @@ use crate::log::load::{Load, Part};
 use crate::types::{FileId, SeqNo};
 use crate::vfs::{OpenMode, write_all_at};
 
-use super::{LogWriter, NewFiles, finish_hint};
+use super::rotate::finish_hint;
+use super::{LogWriter, NewFiles};
 
 /// Commits that others may make while a load is under way, before it has to be numbered anew.
 #[cfg(not(test))]
@@ -121,6 +122,7 @@ impl LogWriter {
         if let (Some(last), Some(file)) = (parts.pop(), made.last()) {
             self.active = Arc::clone(file);
             (self.end, self.allocated) = (last.end, last.end);
+            self.ahead.begin_file();
             (self.last_record, self.witness) = (last.last_record, last.last_record);
             (self.seal, self.hint) = (last.seal, last.hint);
             self.synced = self.position();

@@ -12,7 +12,8 @@ use crate::log::data_file::DataFile;
 use crate::log::encoded::Encoded;
 use crate::types::SeqNo;
 
-use super::{LogPosition, LogWriter, NewFiles, finish_hint};
+use super::rotate::finish_hint;
+use super::{LogPosition, LogWriter, NewFiles};
 
 /// What the writer goes back to if a batch fails.
 #[derive(Debug)]
@@ -108,6 +109,7 @@ impl LogWriter {
             return self.stop(Error::io("sync", &self.config.dir, None, e));
         }
         self.active = active;
+        self.ahead.begin_file();
         self.last_record = last_record;
         self.seal = seal;
         self.synced = self.synced.min(LogPosition { file: self.active.id(), offset: end });

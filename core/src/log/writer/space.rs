@@ -1,7 +1,7 @@
 //! How bytes get into the active file, and the space that is reserved for them ahead.
 //!
 //! Copying into a window and writing by a call put them into the page cache alike (DURABILITY). A window lies over reserved space
-//! that is in the file, and is gone before that is cut off.
+//! that is in the file, and is gone before that is cut off. Whether reserved space is filled before its turn: `ahead`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

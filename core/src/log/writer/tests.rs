@@ -1,6 +1,10 @@
 //! What a failed append leaves behind: nothing.
 
+use super::append::MAX_FAILURES;
 use super::*;
+use crate::format::header::{DATA_START, FileKind};
+use crate::log::data_file::NewFile;
+use crate::log::encoded::Encoded;
 use crate::types::Location;
 use crate::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use crate::vfs::op::OpKind;
@@ -163,4 +167,49 @@ fn the_last_record_before_the_covered_place_is_known() {
     log.close().unwrap();
     assert!(log.position() > log.synced, "a mark is behind");
     check(&log, "closed");
+}
+
+fn fills(vfs: &FaultVfs) -> u64 {
+    vfs.count(Fault::Error(errno::EIO), &Filter::any().kinds(&[OpKind::Fill]))
+}
+
+#[test]
+fn space_is_filled_ahead_for_who_syncs_each_commit() {
+    let vfs = FaultVfs::over_sim(&SimVfs::new(11));
+    let mut log = writer(&vfs);
+    let mut files = NewFiles::new();
+    for n in 0..8_u8 {
+        assert!(log.append(&mut puts(&[&[n]]), &mut files)[0].is_ok());
+        assert!(behind_the_end(&log).iter().all(|&byte| byte == 0), "{n}");
+        log.sync().unwrap();
+        assert_eq!(fills(&vfs), u64::from(n > 0), "{n}: what was filled by one serves the next");
+    }
+    // What is filled goes with what is reserved.
+    log.close().unwrap();
+    assert!(behind_the_end(&log).is_empty());
+}
+
+#[test]
+fn nothing_is_filled_for_who_syncs_now_and_then() {
+    let vfs = FaultVfs::over_sim(&SimVfs::new(11));
+    let mut log = writer(&vfs);
+    for n in 0..8_u8 {
+        assert!(log.append(&mut puts(&[&[n]]), &mut NewFiles::new())[0].is_ok());
+        assert!(log.append(&mut puts(&[&[n]]), &mut NewFiles::new())[0].is_ok());
+        log.sync().unwrap();
+    }
+    assert_eq!(fills(&vfs), 0);
+}
+
+#[test]
+fn filling_that_fails_is_no_failure_and_not_tried_again() {
+    let vfs = FaultVfs::over_sim(&SimVfs::new(11));
+    let mut log = writer(&vfs);
+    vfs.inject(Plan::forever(Fault::Error(errno::EIO), 0).of(Filter::any().kinds(&[OpKind::Fill])));
+    for n in 0..8_u8 {
+        assert!(log.append(&mut puts(&[&[n]]), &mut NewFiles::new())[0].is_ok());
+        log.sync().unwrap();
+    }
+    assert!(vfs.fired());
+    assert_eq!(fills(&vfs), 1);
 }

@@ -66,6 +66,11 @@ impl VfsFile for FaultFile {
         self.inner.allocate(offset, len)
     }
 
+    fn fill(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.check(OpKind::Fill)?;
+        self.inner.fill(offset, len)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         match self.next(OpKind::SyncData) {
             Some(Fault::Error(errno)) => Err(io::Error::from_raw_os_error(errno)),

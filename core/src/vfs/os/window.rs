@@ -7,35 +7,13 @@
 use std::fs::File;
 use std::io;
 
+use super::space::Kind;
 use crate::vfs::Window;
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn keeps_what_it_reserved(file: &File) -> io::Result<bool> {
-    use std::os::fd::AsRawFd;
-
-    let mut stat = std::mem::MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: the descriptor is open for the whole call, and `stat` is a place for what is written to it.
-    if unsafe { libc::fstatfs(file.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call succeeded, and so filled it in.
-    let kind = unsafe { stat.assume_init() }.f_type;
-    // Their numbers differ in width from system to system.
-    #[allow(clippy::unnecessary_cast)]
-    let known = [libc::EXT4_SUPER_MAGIC as i64, libc::TMPFS_MAGIC as i64];
-    #[allow(clippy::unnecessary_cast)]
-    Ok(known.contains(&(kind as i64)))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn keeps_what_it_reserved(_: &File) -> io::Result<bool> {
-    Ok(false)
-}
 
 /// See [`VfsFile::window`](crate::vfs::VfsFile::window).
 pub(super) fn open(file: &File, offset: u64, len: u64) -> io::Result<Box<dyn Window>> {
     let Ok(size) = usize::try_from(len) else { return Err(io::ErrorKind::Unsupported.into()) };
-    if cfg!(not(target_pointer_width = "64")) || !keeps_what_it_reserved(file)? {
+    if cfg!(not(target_pointer_width = "64")) || !Kind::of(file)?.keeps_what_it_reserved() {
         return Err(io::ErrorKind::Unsupported.into());
     }
     let map = memmap2::MmapOptions::new().offset(offset).len(size).map_raw(file)?;

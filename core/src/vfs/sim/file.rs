@@ -12,7 +12,7 @@ use super::Disk;
 use super::history::Op;
 use super::image::Ino;
 use crate::util::page::{PAGE_SIZE, PageRun};
-use crate::vfs::{LockGuard, Mapping, VfsFile, Window};
+use crate::vfs::{LockGuard, Mapping, VfsFile, Window, write_all_at};
 
 // As on Linux; the standard library has no names for two of them.
 const EBADF: i32 = 9;
@@ -97,6 +97,14 @@ impl VfsFile for SimFile {
         }
         disk.record(Op::Allocate { ino: self.ino, offset, end });
         Ok(())
+    }
+
+    fn fill(&self, offset: u64, len: u64) -> io::Result<()> {
+        let end = end(offset, len)?;
+        let long = len_of(&self.disk.lock(), self.ino);
+        assert!(end <= long, "zeros for {offset}..{end} in a file of {long} bytes: nothing is reserved there");
+        let zeros = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?];
+        write_all_at(self, &zeros, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
