@@ -161,8 +161,11 @@ impl HintWriter {
                 file
             }
         };
+        let len = self.blocks.len() as u64;
         write_all_at(file.as_ref(), &self.blocks, self.end).map_err(|e| failed("write", e))?;
-        self.end += self.blocks.len() as u64;
+        // Whoever finishes the hint waits for what the disk does not have yet.
+        file.start_writing(self.end, len);
+        self.end += len;
         self.blocks.clear();
         Ok(file)
     }
