@@ -3,8 +3,9 @@
 //! `cargo run --release --example checkpoint_figures -- [keys] [kind] [directory] [phase]`; the default is 10 million random keys
 //! of 24 bytes with values of 16, the kind `btree` (or `hash`), a new directory below the system's one for temporary files, which is removed in the end, and all phases. Phases:
 //! `fill` writes in batches of 10,000 and closes; `clean` opens five times, up to the first get; `killed` writes as much as comes to a checkpoint's distance and
-//! kills itself, for `clean` to be run again behind it; `beside` puts single records without sync while the index is saved and files are rotated, and
-//! tells the distribution of their latencies. Without a phase all of them run, each in a process of its own. The page cache is warm.
+//! kills itself, and `after` opens once behind it, with all that a killed writer leaves to do; `beside` puts single records without sync while the index is saved and files are rotated, and
+//! tells the distribution of their latencies, how often the writer was put to sleep (Linux), and what three reads at random places of plain memory as large as the index take
+//! at the same hour, which is what the machine alone adds to a put. Without a phase all of them run, each in a process of its own. The page cache is warm.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use std::path::Path;
@@ -80,6 +81,7 @@ fn open(dir: &Path, options: &Options, keys: u64, what: &str, times: u64) -> bit
 fn beside(dir: &Path, options: &Options, keys: u64) -> bitcask::Result<()> {
     let db = Db::open(dir, &options.clone().max_file_size(64 << 20))?;
     let mut nanos = Vec::new();
+    let slept = sleeps();
     let start = Instant::now();
     for n in 0..2_000_000 {
         let (key, value) = (key(mix(n) % keys), [7; 150]);
@@ -87,19 +89,45 @@ fn beside(dir: &Path, options: &Options, keys: u64) -> bitcask::Result<()> {
         db.put(&key, &value)?;
         nanos.push(begin.elapsed().as_nanos() as u64);
     }
-    let files = db.stats()?.files;
-    println!("beside           {:>10.0} ms for {} puts, {files} files", ms(start), nanos.len());
+    let stats = db.stats()?;
+    let (elapsed, slept) = (ms(start), sleeps().saturating_sub(slept));
+    println!(
+        "beside           {elapsed:>10.0} ms for {} puts, {} files, asleep {slept} times",
+        nanos.len(),
+        stats.files
+    );
+    distribution("put ns", nanos);
+    floor(stats.index_bytes);
+    db.close()
+}
+
+fn distribution(what: &str, mut nanos: Vec<u64>) {
     nanos.sort_unstable();
     let at = |q: f64| nanos[((nanos.len() - 1) as f64 * q) as usize];
-    println!(
-        "put ns           p50 {} p99 {} p99.9 {} p99.99 {} max {}",
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        at(0.9999),
-        at(1.0)
-    );
-    db.close()
+    println!("{what:16} p50 {} p99 {} p99.9 {} p99.99 {} max {}", at(0.5), at(0.99), at(0.999), at(0.9999), at(1.0));
+}
+
+/// How often this thread waited for something so far.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+/// What the machine makes of three cache misses.
+fn floor(bytes: u64) {
+    let memory: Vec<u64> = (0..bytes / 8).collect();
+    let mut sum = 0_u64;
+    let reads = (0..2_000_000).map(|n| {
+        let begin = Instant::now();
+        for i in 0..3 {
+            sum = sum.wrapping_add(memory[(mix(n * 3 + i) % memory.len() as u64) as usize]);
+        }
+        begin.elapsed().as_nanos() as u64
+    });
+    let nanos = reads.collect();
+    std::hint::black_box(sum);
+    distribution("memory ns", nanos);
 }
 
 fn main() -> bitcask::Result<()> {
@@ -115,6 +143,7 @@ fn main() -> bitcask::Result<()> {
     match args.get(3).map(String::as_str) {
         Some("fill") => return fill(&dir, &options, keys),
         Some("clean") => return open(&dir, &options, keys, "open", 5),
+        Some("after") => return open(&dir, &options, keys, "open after a kill", 1),
         Some("killed") => {
             let db = Db::open(&dir, &options)?;
             // Records of 68 bytes up to just before the next checkpoint; the index takes some 40 bytes a key, of which an eighth is the distance.
@@ -125,7 +154,7 @@ fn main() -> bitcask::Result<()> {
         _ => {}
     }
     let program = std::env::current_exe().unwrap_or_default();
-    for phase in ["fill", "clean", "killed", "clean", "beside"] {
+    for phase in ["fill", "clean", "killed", "after", "clean", "beside"] {
         println!("-- {phase}");
         let run = Command::new(&program)
             .arg(keys.to_string())

@@ -20,7 +20,7 @@ use super::saved::SavedPages;
 use crate::util::page::PageRun;
 pub(crate) use crate::util::page::{PAGE_SIZE, Page, WORDS};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// Pages of a chunk.
 pub(crate) const CHUNK_PAGES: usize = 256;
@@ -28,6 +28,8 @@ pub(crate) const CHUNK_PAGES: usize = 256;
 const MOST_CHUNKS: usize = NO_PAGE as usize / CHUNK_PAGES;
 /// Bytes of a chunk.
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_SIZE;
+/// Most threads that fetch saved pages together.
+const MOST_FETCHERS: usize = 4;
 /// Number of no page.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
 /// The word that is zero in a free page.
@@ -115,13 +117,31 @@ impl Pages {
         Pages { chunks: table, end: AtomicU32::new(end), saved: Some(Box::new(saved)) }
     }
 
-    /// Fetches all chunks of what was saved; false if not all are there, or it was told to stop.
+    /// Fetches all chunks of what was saved, with several threads where that is worth it; false if not all are there, or it was told to stop.
     pub(crate) fn fetch_all(&self, stop: &AtomicBool) -> bool {
         let chunks = (self.end() as usize).div_ceil(CHUNK_PAGES);
-        (0..chunks).all(|chunk| {
-            self.page((chunk * CHUNK_PAGES) as u32);
-            !stop.load(Ordering::Relaxed) && self.chunks.get(chunk).is_some_and(|slot| slot.get().is_some())
-        })
+        let (next, is_missing) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let fetch = || {
+            while !stop.load(Ordering::Relaxed) && !is_missing.load(Ordering::Relaxed) {
+                let chunk = next.fetch_add(1, Ordering::Relaxed);
+                if chunk >= chunks {
+                    break;
+                }
+                self.page((chunk * CHUNK_PAGES) as u32);
+                if self.chunks.get(chunk).is_none_or(|slot| slot.get().is_none()) {
+                    is_missing.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        let threads = self.saved().map_or(1, SavedPages::threads).min(MOST_FETCHERS).min(chunks);
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                // Without a thread the others have more to do.
+                let _ = std::thread::Builder::new().name("bitcask-verify".into()).spawn_scoped(scope, fetch);
+            }
+            fetch();
+        });
+        !stop.load(Ordering::Relaxed) && !is_missing.load(Ordering::Relaxed)
     }
 
     /// What they were saved as, if they were.

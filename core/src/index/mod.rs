@@ -18,6 +18,7 @@ pub mod bptree;
 pub mod btree;
 pub mod hash;
 pub mod image;
+mod kept;
 mod optimistic;
 pub(crate) mod order;
 pub mod saved;

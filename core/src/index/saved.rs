@@ -26,6 +26,11 @@ pub trait PageSource: fmt::Debug + Send + Sync {
     /// Pages by their numbers: mapped, or read into memory.
     fn fetch(&self, first: u32, count: usize) -> Result<PageRun>;
 
+    /// How many threads fetching all of them is worth.
+    fn threads(&self) -> usize {
+        1
+    }
+
     /// The error for pages that are not what they must be.
     fn damaged(&self, what: &str) -> Error;
 }
@@ -62,6 +67,11 @@ impl SavedPages {
 
     pub(crate) fn end(&self) -> u32 {
         self.end
+    }
+
+    /// How many threads fetching all of them is worth.
+    pub(crate) fn threads(&self) -> usize {
+        self.source.threads()
     }
 
     /// A whole chunk, its pages behind the last saved one being zeros; `None` if it is damaged or not saved.

@@ -18,6 +18,10 @@ impl PageSource for InMemory {
         Ok(run)
     }
 
+    fn threads(&self) -> usize {
+        3
+    }
+
     fn damaged(&self, what: &str) -> Error {
         Error::Unsupported { what: what.into() }
     }

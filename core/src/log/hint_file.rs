@@ -33,8 +33,9 @@ pub(crate) struct HintWriter {
     file: Option<Arc<dyn VfsFile>>,
     /// Where in the file the next block goes.
     end: u64,
-    /// An older hint of the same file whose blocks come first: its length is `end` until they are copied.
-    older: bool,
+    /// Where the blocks end of an older hint of the same file, which come first; 0 if there is none. They are copied when all others are there: they may
+    /// be many, and neither an opening nor a write in between is to wait for them.
+    older: u64,
     broken: bool,
     /// Of the process that it belongs to: in a forked child the file is the parent's.
     generation: u64,
@@ -42,14 +43,13 @@ pub(crate) struct HintWriter {
 
 impl HintWriter {
     pub(crate) fn new(vfs: &Arc<dyn Vfs>, dir: &Path, file: &DataFile) -> HintWriter {
-        Self::with(vfs, dir, file, HintBlockBuilder::new(file.header()), HINT_HEADER_LEN as u64, false)
+        Self::with(vfs, dir, file, HintBlockBuilder::new(file.header()), (HINT_HEADER_LEN as u64, 0))
     }
 
     /// For a data file that is not under its name yet: [`HintWriter::rebind`] is to follow. `number` is one that nobody else
     /// has a temporary file with.
     pub(super) fn unnamed(vfs: &Arc<dyn Vfs>, dir: &Path, header: &DataHeader, number: FileId) -> HintWriter {
-        let mut writer =
-            Self::with_name(vfs, dir, number, HintBlockBuilder::new(header), HINT_HEADER_LEN as u64, false);
+        let mut writer = Self::with_name(vfs, dir, number, HintBlockBuilder::new(header), (HINT_HEADER_LEN as u64, 0));
         writer.path.clear();
         writer
     }
@@ -63,7 +63,7 @@ impl HintWriter {
     /// Goes on where a hint that was read to its end stopped.
     pub(crate) fn resume(vfs: &Arc<dyn Vfs>, dir: &Path, file: &DataFile, read: &HintReader) -> HintWriter {
         let builder = HintBlockBuilder::resume(&read.header, read.end);
-        Self::with(vfs, dir, file, builder, read.at, true)
+        Self::with(vfs, dir, file, builder, (read.at, read.at))
     }
 
     fn with(
@@ -71,10 +71,9 @@ impl HintWriter {
         dir: &Path,
         file: &DataFile,
         builder: HintBlockBuilder,
-        end: u64,
-        older: bool,
+        (end, older): (u64, u64),
     ) -> HintWriter {
-        Self::with_name(vfs, dir, file.id(), builder, end, older)
+        Self::with_name(vfs, dir, file.id(), builder, (end, older))
     }
 
     fn with_name(
@@ -82,8 +81,7 @@ impl HintWriter {
         dir: &Path,
         id: FileId,
         builder: HintBlockBuilder,
-        end: u64,
-        older: bool,
+        (end, older): (u64, u64),
     ) -> HintWriter {
         let name = names::hint(id);
         HintWriter {
@@ -131,6 +129,7 @@ impl HintWriter {
         self.blocks.append(&mut self.builder.finish());
         let header = self.builder.header(covered, max_seq, sealed, times).encode();
         let file = self.flush()?;
+        self.copy_older(file.as_ref())?;
         let failed = |op, e| Error::io(op, &self.temp, None, e);
         write_all_at(file.as_ref(), &header, 0).map_err(|e| failed("write", e))?;
         file.sync_data().map_err(|e| failed("sync", e))?;
@@ -154,9 +153,6 @@ impl HintWriter {
             None => {
                 let _ = self.vfs.remove(&self.temp);
                 let file = self.vfs.open(&self.temp, OpenMode::CreateNew).map_err(|e| failed("create", e))?;
-                if self.older {
-                    self.copy_older(file.as_ref())?;
-                }
                 self.file = Some(Arc::clone(&file));
                 file
             }
@@ -171,12 +167,15 @@ impl HintWriter {
     }
 
     fn copy_older(&self, to: &dyn VfsFile) -> Result<()> {
+        let mut at = HINT_HEADER_LEN as u64;
+        if self.older <= at {
+            return Ok(());
+        }
         let failed = |op, e| Error::io(op, &self.path, None, e);
         let from = self.vfs.open(&self.path, OpenMode::Read).map_err(|e| failed("open", e))?;
-        let mut at = HINT_HEADER_LEN as u64;
-        let mut buf = vec![0; usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX).min(FLUSH_LEN)];
-        while at < self.end {
-            let want = usize::try_from(self.end - at).unwrap_or(usize::MAX).min(buf.len());
+        let mut buf = vec![0; usize::try_from(self.older - at).unwrap_or(usize::MAX).min(FLUSH_LEN)];
+        while at < self.older {
+            let want = usize::try_from(self.older - at).unwrap_or(usize::MAX).min(buf.len());
             let got = read_full_at(from.as_ref(), &mut buf[..want], at).map_err(|e| failed("read", e))?;
             if got == 0 {
                 return Err(failed("read", std::io::ErrorKind::UnexpectedEof.into()));

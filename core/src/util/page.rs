@@ -54,6 +54,13 @@ impl Page {
         }
     }
 
+    /// Takes over another page's words. REQUIRES: as [`Page::set_word`].
+    pub(crate) fn copy_from_page(&self, other: &Page) {
+        for (own, word) in self.words.iter().zip(&other.words) {
+            own.store(word.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// Takes over bytes, in the machine's order. REQUIRES: as [`Page::set_word`].
     pub(crate) fn copy_from_bytes(&self, bytes: &[u8; PAGE_SIZE]) {
         for (word, bytes) in self.words.iter().zip(bytes.as_chunks::<4>().0) {

@@ -60,11 +60,12 @@ pub(crate) fn open(vfs: &dyn Vfs, dir: &Path, kind: IndexKind, io: IoKind) -> Re
         IoKind::Mmap => file.map_private(PAGES_START, head.pages as usize).ok(),
         IoKind::File => None,
     };
+    let threads = vfs.open_threads(u64::from(head.pages) * PAGE_SIZE as u64);
     let saved = SavedImage {
         head: ImageHead { len: head.len, pages: head.pages, own: head.own },
         nonce: head.nonce,
         sums: table.as_chunks::<4>().0.iter().map(|sum| u32::from_le_bytes(*sum)).collect(),
-        source: Box::new(Source { file, path, map }),
+        source: Box::new(Source { file, path, map, threads }),
         tail,
     };
     let index: Box<dyn Index> = match kind {
@@ -97,9 +98,14 @@ struct Source {
     path: PathBuf,
     /// All of them, if they are mapped.
     map: Option<PageRun>,
+    threads: usize,
 }
 
 impl PageSource for Source {
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
     fn fetch(&self, first: u32, count: usize) -> Result<PageRun> {
         let range = first as usize..first as usize + count;
         if let Some(map) = &self.map {

@@ -15,6 +15,9 @@ use super::ahead::Packet;
 /// Bytes of key for each change of a packet, on average; a packet with longer keys is handed over earlier.
 const KEY_BYTES: usize = 64;
 
+/// Changes that an index takes at once that is read meanwhile: readers wait for them.
+const LIVE_PACKET: usize = 2048;
+
 /// An index that is read meanwhile: it takes what the log did commit by commit.
 pub(crate) trait Live: std::fmt::Debug {
     /// Takes whole commits, in the order of the log, with what the accounts need of each change.
@@ -67,7 +70,7 @@ impl<'a> Applier<'a> {
         Applier {
             index,
             live,
-            packet: index.packet(),
+            packet: if live.is_some() { index.packet().min(LIVE_PACKET) } else { index.packet() },
             keys: Vec::new(),
             changes: Vec::new(),
             records: Vec::new(),

@@ -117,6 +117,7 @@ impl Imaged for BTree {
 
     fn image_pages(&self, first: u32, count: u32, out: &mut Vec<u8>) {
         let Some(snapshot) = self.writer.lock().snapshot.clone() else { return };
+        snapshot.make_ready(first);
         let mut numbers = first..first.saturating_add(count).min(snapshot.end());
         while !numbers.is_empty() {
             let state = self.read();
@@ -136,9 +137,12 @@ impl Imaged for BTree {
     }
 
     fn end_image(&self) {
-        let mut writer = self.writer.lock();
-        writer.snapshot = None;
-        self.write().longs.end_image();
+        // Freed when the locks are free again: it may be much.
+        let _ended = {
+            let mut writer = self.writer.lock();
+            self.write().longs.end_image();
+            writer.snapshot.take()
+        };
     }
 
     fn look_at_all(&self, stop: &AtomicBool) -> Result<bool> {

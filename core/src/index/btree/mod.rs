@@ -77,6 +77,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const PATIENCE: u32 = 64;
 /// Keys from which on a tree is far larger than the processor's caches.
 const LARGE: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
+/// Of so many keys a packet of changes has one: their memory is small against the tree's.
+const CHANGES_OF_KEYS: u64 = 16;
+/// Bounds of a packet.
+const SMALLEST_PACKET: usize = 2048;
+const LARGEST_PACKET: usize = 1 << 20;
 /// Keys that a leaf has, about.
 const KEYS_A_LEAF: u64 = 100;
 
@@ -309,6 +314,11 @@ impl Index for BTree {
 
     fn is_damaged(&self) -> bool {
         self.read().verdict().is_err()
+    }
+
+    fn packet(&self) -> usize {
+        // Several changes a leaf: it is fetched, and where it is mapped copied, for all of them.
+        ((self.len() / CHANGES_OF_KEYS) as usize).clamp(SMALLEST_PACKET, LARGEST_PACKET)
     }
 
     fn rebuild(&self, fill: &mut dyn FnMut(&dyn Index) -> Result<()>) -> Result<()> {

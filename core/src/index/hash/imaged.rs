@@ -149,7 +149,11 @@ impl Imaged for HashIndex {
         let bytes = first as usize * PAGE_SIZE..end as usize * PAGE_SIZE;
         let from = out.len();
         out.resize(from + bytes.len(), 0);
-        for parts in snapshot.parts(&bytes).chunks(PARTS_PER_HOLD) {
+        let parts = snapshot.parts(&bytes);
+        if let Some(first) = parts.first() {
+            snapshot.make_ready(first);
+        }
+        for parts in parts.chunks(PARTS_PER_HOLD) {
             let state = self.table.read();
             for part in parts {
                 snapshot.read(&state, part, bytes.start, &mut out[from..]);
@@ -165,7 +169,9 @@ impl Imaged for HashIndex {
     }
 
     fn end_image(&self) {
-        self.table.write().memory.snapshot = None;
+        let ended = self.table.write().memory.snapshot.take();
+        // Behind the lock: it may be much.
+        drop(ended);
     }
 
     fn look_at_all(&self, stop: &AtomicBool) -> Result<bool> {

@@ -1,23 +1,23 @@
 //! The table as it was at one moment, read while the writer goes on.
 //!
 //! Copy on write, by parts of 4 KiB of the directory or of one chunk: before the writer first changes a part that was not read yet it keeps a
-//! copy. A bit for each part says which of the two was first, as in `index/snapshot.rs`, whose argument holds here too; it needs no versions,
+//! copy (`index/kept.rs`). A bit for each part says which of the two was first, as in `index/snapshot.rs`, whose argument holds here too; it needs no versions,
 //! for as long as the bit is free nobody has changed anything in the part since the moment. Memory that is given back counts as changed.
 //!
 //! Knows where in an image each part lies (`saved.rs`) and what follows the pages in it: the tail.
 //!
-//! Locking: `kept`, for the time of one copy.
+//! Locking: those of `kept`, and `tail` for a moment.
 
 use super::directory::{Count, Directory};
 use super::saved::chunks_start;
 use super::segment::DESCRIPTOR_BYTES;
 use super::slab::{Memory, Slab, Span, UNIT};
 use super::state::State;
+use crate::index::kept::Kept;
 use crate::util::lock::Mutex;
-use crate::util::page::PAGE_SIZE;
-use std::collections::HashMap;
+use crate::util::page::{PAGE_SIZE, Page};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Bytes of a part; the last of a chunk or of the directory may have fewer.
 const PART: usize = PAGE_SIZE;
@@ -49,8 +49,9 @@ pub(super) struct Snapshot {
     /// By number: where each chunk is, and its first part.
     chunks: Vec<(Span, u32)>,
     pages: u32,
-    taken: Vec<AtomicU64>,
-    kept: Mutex<HashMap<u32, Box<[u8]>>>,
+    /// Their number.
+    parts: u32,
+    kept: Kept,
     tail: Mutex<Vec<u8>>,
 }
 
@@ -73,8 +74,7 @@ impl Snapshot {
             tail.extend_from_slice(&location.to_le_bytes());
         }
         let pages = (end as usize * UNIT).div_ceil(PAGE_SIZE) as u32;
-        let taken = (0..parts.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Snapshot { descriptors, chunks, pages, taken, kept: Mutex::default(), tail: Mutex::new(tail) }
+        Snapshot { descriptors, chunks, pages, parts, kept: Kept::new(parts), tail: Mutex::new(tail) }
     }
 
     /// Number of the image's pages.
@@ -93,9 +93,9 @@ impl Snapshot {
         let Some(&(span, first)) = self.chunks.get(chunk as usize) else { return };
         let end = bytes.end.min(span.units as usize * UNIT);
         for i in bytes.start / PART..end.div_ceil(PART) {
-            if !self.is_taken(first + i as u32) {
-                let copy = |out: &mut [u8]| copy_chunk(memory, chunk, i * PART, out);
-                self.keep_now(first + i as u32, PART.min(span.units as usize * UNIT - i * PART), copy);
+            if !self.kept.is_taken(first + i as u32) {
+                let len = PART.min(span.units as usize * UNIT - i * PART);
+                self.kept.keep(first + i as u32, copied(len, |out| copy_chunk(memory, chunk, i * PART, out)));
             }
         }
     }
@@ -104,21 +104,16 @@ impl Snapshot {
     #[inline]
     pub(super) fn keep_descriptor(&self, directory: &Directory, i: u32) {
         let part = i / PART_DESCRIPTORS as u32;
-        if i < self.descriptors && !self.is_taken(part) {
+        if i < self.descriptors && !self.kept.is_taken(part) {
             let first = part * PART_DESCRIPTORS as u32;
             let len = PART_DESCRIPTORS.min((self.descriptors - first) as usize) * DESCRIPTOR_BYTES;
-            self.keep_now(part, len, |out| copy_descriptors(directory, first, out));
+            self.kept.keep(part, copied(len, |out| copy_descriptors(directory, first, out)));
         }
     }
 
-    #[cold]
-    fn keep_now(&self, part: u32, len: usize, copy: impl FnOnce(&mut [u8])) {
-        let mut kept = self.kept.lock();
-        if self.take(part) {
-            let mut bytes = vec![0; len].into_boxed_slice();
-            copy(&mut bytes);
-            kept.insert(part, bytes);
-        }
+    /// Called by the reader before it reads parts, of which this is the first.
+    pub(super) fn make_ready(&self, first: &Part) {
+        self.kept.make_ready(self.parts - first.number);
     }
 
     /// The parts in these bytes of the image, which begin and end at multiples of 32 KiB or at the image's end.
@@ -151,43 +146,37 @@ impl Snapshot {
     /// meanwhile.
     pub(super) fn read(&self, state: &State, part: &Part, start: usize, out: &mut [u8]) {
         let Some(out) = part.at.checked_sub(start).and_then(|at| out.get_mut(at..at + part.len)) else { return };
-        if !self.is_taken(part.number) {
+        if !self.kept.is_taken(part.number) {
             match part.source {
                 Source::Descriptors(first) => copy_descriptors(&state.directory, first, out),
                 Source::Chunk(chunk, from) => copy_chunk(&state.memory, chunk, from, out),
             }
-            if self.take(part.number) {
+            if self.kept.take(part.number) {
                 return;
             }
         }
-        match self.kept.lock().remove(&part.number) {
-            Some(kept) => out.copy_from_slice(&kept),
-            None => debug_assert!(false, "part {} asked for twice", part.number),
-        }
+        let was_kept = self.kept.fetch(part.number, |kept| {
+            let mut bytes = [0; PART];
+            kept.copy_to(&mut bytes);
+            out.copy_from_slice(&bytes[..part.len]);
+        });
+        debug_assert!(was_kept, "part {} asked for twice", part.number);
     }
 
     /// Bytes allocated.
     pub(super) fn memory(&self) -> usize {
-        self.kept.lock().len() * PART + self.taken.len() * 8 + self.chunks.len() * size_of::<(Span, u32)>()
-    }
-
-    #[inline]
-    fn is_taken(&self, part: u32) -> bool {
-        self.bits(part).is_none_or(|bits| bits.load(Ordering::Acquire) & bit(part) != 0)
-    }
-
-    /// Whether this is the first to take the part.
-    fn take(&self, part: u32) -> bool {
-        self.bits(part).is_some_and(|bits| bits.fetch_or(bit(part), Ordering::AcqRel) & bit(part) == 0)
-    }
-
-    fn bits(&self, part: u32) -> Option<&AtomicU64> {
-        self.taken.get(part as usize / 64)
+        self.kept.memory() as usize + self.chunks.len() * size_of::<(Span, u32)>()
     }
 }
 
-fn bit(part: u32) -> u64 {
-    1 << (part % 64)
+/// Copies the bytes of a part to a page.
+fn copied(len: usize, copy: impl FnOnce(&mut [u8])) -> impl FnOnce(&Page) -> bool {
+    move |page| {
+        let mut bytes = [0; PART];
+        copy(&mut bytes[..len]);
+        page.copy_from_bytes(&bytes);
+        true
+    }
 }
 
 fn copy_descriptors(directory: &Directory, first: u32, out: &mut [u8]) {
