@@ -1,7 +1,7 @@
 //! When a merge is worth its while, and of which files: triggers, thresholds, windows.
 //!
 //! Knows figures and no files. The words and numbers are those of Riak's Bitcask: one file beyond a *trigger* starts a merge, every file beyond a
-//! *threshold* joins it. What of a file counts as dead are overwritten and deleted records, and deletes where nothing older is left for them to hide.
+//! *threshold* joins it. Beyond Riak's, all files together start one when they are dead by the trigger in bytes and to the threshold's share. What of a file counts as dead are overwritten and deleted records, and deletes where nothing older is left for them to hide.
 
 use crate::stats::FileStats;
 use crate::types::{FileId, SeqNo, Timestamp};
@@ -63,6 +63,14 @@ pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64) 
             return Some(format!("{} % of data file {} are dead", share(dead, content), file.id));
         }
         (dead >= policy.dead_bytes_merge_trigger).then(|| format!("{dead} bytes of data file {} are dead", file.id))
+    });
+    let trigger = trigger.or_else(|| {
+        // So that files which stay just below a trigger do not take twice what lives; then one of them is over the threshold.
+        let sealed = || files.iter().filter(usable);
+        let (dead, all) = (sealed().map(dead_of).sum::<u64>(), sealed().map(content).sum::<u64>());
+        let many =
+            dead >= policy.dead_bytes_merge_trigger.max(1) && share(dead, all) >= u64::from(policy.frag_threshold);
+        many.then(|| format!("{} % of the data files are dead", share(dead, all)))
     });
     if let Some(reason) = trigger {
         let mut chosen: Vec<&FileStats> = files
@@ -172,6 +180,17 @@ mod tests {
         let by_bytes = policy.frag_merge_trigger(101).dead_bytes_merge_trigger(600).frag_threshold(101);
         assert_eq!(chosen(&files, &by_bytes.dead_bytes_threshold(390)), [[2, 3, 4]]);
         assert_eq!(chosen(&files, &by_bytes.dead_bytes_threshold(401)), [[3]]);
+    }
+
+    #[test]
+    fn files_below_a_trigger_start_it_together() {
+        let policy = MergePolicy::new().small_file_threshold(0).dead_bytes_merge_trigger(1000);
+        let files = [file(1, 500, 450), file(2, 500, 450), file(3, 500, 250), file(4, 200, 10)];
+        assert_eq!(chosen(&files, &policy), [[1, 2]]);
+        assert_eq!(chosen(&files, &policy.dead_bytes_merge_trigger(1161)), [[0; 0]; 0]);
+        assert_eq!(chosen(&files, &policy.frag_threshold(41)), [[0; 0]; 0]);
+        let active = FileStats { is_active: true, ..file(5, 100, 10_000) };
+        assert_eq!(chosen(&[file(1, 500, 450), active], &policy), [[0; 0]; 0]);
     }
 
     #[test]
