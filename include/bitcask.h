@@ -162,6 +162,10 @@
 // For flags: return only when this write is on stable storage, whatever the store's durability.
 #define BITCASK_WRITE_SYNC 1
 
+// For flags of bitcask_compare_and_swap: the new value expires when the one that it replaces would have. Other calls refuse it with
+// BITCASK_INVALID_ARGUMENT.
+#define BITCASK_WRITE_KEEP_EXPIRY 2
+
 // Index into the figures of bitcask_stats: keys that are there.
 #define BITCASK_STAT_KEYS 0
 
@@ -231,6 +235,53 @@
 
 // All was read; what is left is short.
 #define BITCASK_OPEN_FINISH 1
+
+// Index into the figures of an opening: data files found.
+#define BITCASK_OPEN_FILES 0
+
+// Files whose index entries came from a hint, at least in part.
+#define BITCASK_OPEN_FILES_FROM_HINT 1
+
+// Records read from hints.
+#define BITCASK_OPEN_HINT_RECORDS 2
+
+// 1 if a saved index was used, so that only what follows BITCASK_OPEN_INDEX_SEQ was read; else 0.
+#define BITCASK_OPEN_INDEX_USED 3
+
+// Sequence number of the last commit that this index had.
+#define BITCASK_OPEN_INDEX_SEQ 4
+
+// Records read from data files.
+#define BITCASK_OPEN_SCANNED_RECORDS 5
+
+// Sequence number of the last commit found.
+#define BITCASK_OPEN_LAST_SEQ 6
+
+// Number of the data file that new records go to; 0 for a store that is opened for reading only.
+#define BITCASK_OPEN_ACTIVE_FILE 7
+
+// How many findings of BITCASK_OPEN_DAMAGE there are.
+#define BITCASK_OPEN_DAMAGED_PLACES 8
+
+// How many of BITCASK_OPEN_TORN_TAIL.
+#define BITCASK_OPEN_TORN_TAILS 9
+
+// How many of BITCASK_OPEN_UNUSABLE_HINT.
+#define BITCASK_OPEN_UNUSABLE_HINTS 10
+
+// How many figures of an opening this header knows. A later library may know more.
+#define BITCASK_OPEN_COUNT 11
+
+// For bitcask_open_report_finding: a place in a file that holds no valid record where one should be. Reading a key that is hit is
+// BITCASK_CORRUPTED. len bytes lie between offset and the next valid record, or the end of the file; text says what is wrong.
+#define BITCASK_OPEN_DAMAGE 0
+
+// A torn tail that opening cut off (or, opened for reading only, left out): the log ends at offset now, and len bytes were behind it.
+// text is the path of a copy of these bytes if valid records were among them, else "".
+#define BITCASK_OPEN_TORN_TAIL 1
+
+// A hint that could not be used, which only took longer. text says why; offset and len are 0.
+#define BITCASK_OPEN_UNUSABLE_HINT 2
 
 // For both hours of bitcask_options_set_merge_window: merges are needed at any hour.
 #define BITCASK_MERGE_ANY_HOUR -1
@@ -376,6 +427,10 @@ typedef struct bitcask_merge_options bitcask_merge_options;
 // may share it.
 typedef struct bitcask_merge_report bitcask_merge_report;
 
+// What opening a store found and did. Owned by the caller, who frees it with bitcask_open_report_free; it outlives the store. It never
+// changes, so threads may share it.
+typedef struct bitcask_open_report bitcask_open_report;
+
 // How to open a store. Owned by the caller, who frees it with bitcask_options_free; a store keeps nothing of it. For
 // one thread at a time while it is being set; then threads may share it.
 typedef struct bitcask_options bitcask_options;
@@ -450,6 +505,18 @@ typedef int32_t (*bitcask_progress_fn)(void *user_data,
                                        uint64_t bytes_done,
                                        uint64_t bytes_total,
                                        uint64_t records);
+
+// Something that opening found. The strings belong to the report; they are never NULL.
+typedef struct bitcask_finding {
+  // The file, NUL-terminated, as the operating system takes it.
+  const char *path;
+  // Where in that file, in bytes from its beginning.
+  uint64_t offset;
+  // How many bytes.
+  uint64_t len;
+  // What is to be said of it, NUL-terminated.
+  const char *text;
+} bitcask_finding;
 
 // Is told how far a merge is: of bytes_total bytes of data files that are merged, 0 while it sweeps what has expired and does not know yet. bytes_read and bytes_written are what it read and wrote
 // so far; files are read more than once, to be checked, and for what is alive in them, and copies are read back. Returns 0 to go on,
@@ -769,7 +836,7 @@ int32_t bitcask_multi_get_packed(struct bitcask_db *db,
 
 // Replaces a key's value if it is what is expected, and tells in *swapped whether it was: atomic whoever else writes. With
 // expected_there false the key must not be there; with new_there false it is removed. The bytes that go with false are not
-// looked at. flags as for bitcask_put.
+// looked at. flags as for bitcask_put; also BITCASK_WRITE_KEEP_EXPIRY, without which the new value has no expiry.
 //
 // Errors: as bitcask_put, and as bitcask_get.
 int32_t bitcask_compare_and_swap(struct bitcask_db *db,
@@ -1136,7 +1203,8 @@ int32_t bitcask_iter_new(struct bitcask_db *db,
 // next call on the iterator, or its free.
 //
 // Errors: BITCASK_CORRUPTED at a damaged record, BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO; BITCASK_INVALID_ARGUMENT
-// if max_records is 0 or another thread is using the iterator. After an error the iterator stays where it is.
+// if max_records is 0 or another thread is using the iterator. After an error the iterator stays where it is;
+// bitcask_iter_skip_damaged passes a damaged record.
 int32_t bitcask_iter_next_page(struct bitcask_iter *iter,
                                size_t max_records,
                                size_t max_bytes,
@@ -1164,6 +1232,13 @@ int32_t bitcask_iter_seek(struct bitcask_iter *iter,
 //
 // Errors: as bitcask_iter_seek.
 int32_t bitcask_iter_rewind(struct bitcask_iter *iter, struct bitcask_error **error);
+
+// Passes the record at which the last call failed with BITCASK_CORRUPTED, so that iteration can go on behind it. Does nothing
+// otherwise.
+//
+// Errors: as bitcask_iter_seek.
+int32_t bitcask_iter_skip_damaged(struct bitcask_iter *iter,
+                                  struct bitcask_error **error);
 
 // Frees an iterator with the records it gave. Does nothing for NULL, or if it was freed before.
 void bitcask_iter_free(struct bitcask_iter *iter);
@@ -1510,6 +1585,47 @@ int32_t bitcask_put_if_absent_ttl(struct bitcask_db *db,
                                   bool *stored,
                                   struct bitcask_error **error);
 
+// As bitcask_put_seq, with a ttl as in bitcask_put_ttl.
+//
+// Errors: as bitcask_put_seq.
+int32_t bitcask_put_seq_ttl(struct bitcask_db *db,
+                            const uint8_t *key,
+                            size_t key_len,
+                            const uint8_t *value,
+                            size_t value_len,
+                            uint64_t ttl_ms,
+                            uint32_t flags,
+                            uint64_t *seq,
+                            struct bitcask_error **error);
+
+// As bitcask_compare_and_swap to a new value, which has a ttl as in bitcask_put_ttl: so a lock is prolonged by who holds it.
+//
+// Errors: as bitcask_compare_and_swap.
+int32_t bitcask_compare_and_swap_ttl(struct bitcask_db *db,
+                                     const uint8_t *key,
+                                     size_t key_len,
+                                     bool expected_there,
+                                     const uint8_t *expected,
+                                     size_t expected_len,
+                                     const uint8_t *new_value,
+                                     size_t new_len,
+                                     uint64_t ttl_ms,
+                                     uint32_t flags,
+                                     bool *swapped,
+                                     struct bitcask_error **error);
+
+// As bitcask_fetch_add; the counter has a ttl as in bitcask_put_ttl from now on, in place of its expiry.
+//
+// Errors: as bitcask_fetch_add.
+int32_t bitcask_fetch_add_ttl(struct bitcask_db *db,
+                              const uint8_t *key,
+                              size_t key_len,
+                              int64_t delta,
+                              uint64_t ttl_ms,
+                              uint32_t flags,
+                              int64_t *before,
+                              struct bitcask_error **error);
+
 // As bitcask_put_async, with a ttl as in bitcask_put_ttl, which counts from this call on.
 //
 // Errors: as bitcask_put_async.
@@ -1685,6 +1801,38 @@ int32_t bitcask_options_set_progress(struct bitcask_options *options,
 int32_t bitcask_refresh(struct bitcask_db *db,
                         bool *changed,
                         struct bitcask_error **error);
+
+// What opening the store found and did, which never changes: *report is owned by the caller, who frees it with bitcask_open_report_free.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE, BITCASK_FORKED.
+int32_t bitcask_report_of_opening(struct bitcask_db *db,
+                                  struct bitcask_open_report **report,
+                                  struct bitcask_error **error);
+
+// An opening in figures: writes at most capacity of them to figures, where BITCASK_OPEN_FILES and so on are the indexes, and tells in *count
+// how many this library knows. figures may be NULL if capacity is 0.
+//
+// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_open_report_figures(const struct bitcask_open_report *report,
+                                    uint64_t *figures,
+                                    size_t capacity,
+                                    size_t *count);
+
+// Something that opening found: which is BITCASK_OPEN_DAMAGE, _TORN_TAIL or _UNUSABLE_HINT, and index is below their number among the
+// figures. The strings of *finding live as long as the report.
+//
+// Errors: BITCASK_INVALID_ARGUMENT for another kind or an index that is none, BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
+int32_t bitcask_open_report_finding(const struct bitcask_open_report *report,
+                                    int32_t which,
+                                    size_t index,
+                                    struct bitcask_finding *finding);
+
+// Why a saved index that was there was not used, in English, NUL-terminated UTF-8; "" if there was none or it was used, and for NULL or a freed
+// report. It lives as long as the report.
+const char *bitcask_open_report_unusable_index(const struct bitcask_open_report *report);
+
+// Frees a report, with the strings in it. Does nothing for NULL, or if it was freed before.
+void bitcask_open_report_free(struct bitcask_open_report *report);
 
 // Share of a data file's records, by bytes and in percent, from which on it starts a merge if they are dead: one file beyond a trigger starts a
 // merge, all files beyond a threshold join it. 60 unless it is set; above 100 never.

@@ -85,6 +85,12 @@ package bitcask
 #cgo nocallback go_pending_expire
 #cgo noescape go_pending_persist
 #cgo nocallback go_pending_persist
+#cgo noescape go_put_seq_ttl
+#cgo nocallback go_put_seq_ttl
+#cgo noescape go_compare_and_swap_ttl
+#cgo nocallback go_compare_and_swap_ttl
+#cgo noescape go_fetch_add_ttl
+#cgo nocallback go_fetch_add_ttl
 #cgo noescape go_bulk_put_ttl
 #cgo nocallback go_bulk_put_ttl
 #cgo nocallback go_iter_free
@@ -352,6 +358,42 @@ func cFileStats(db dbRef, recount bool) ([]FileStats, outcome) {
 	return files, asOutcome(made.status, made.error)
 }
 
+func cOpenReport(db dbRef) (OpenReport, outcome) {
+	made := C.go_open_report(db.n)
+	if made.status != C.BITCASK_OK {
+		return OpenReport{}, asOutcome(made.status, made.error)
+	}
+	defer C.go_open_report_free(made.handle)
+	f := C.go_open_report_figures(made.handle).figures
+	report := OpenReport{
+		Files:          uint64(f[C.BITCASK_OPEN_FILES]),
+		FilesFromHint:  uint64(f[C.BITCASK_OPEN_FILES_FROM_HINT]),
+		HintRecords:    uint64(f[C.BITCASK_OPEN_HINT_RECORDS]),
+		IndexUsed:      f[C.BITCASK_OPEN_INDEX_USED] != 0,
+		IndexSeq:       uint64(f[C.BITCASK_OPEN_INDEX_SEQ]),
+		UnusableIndex:  C.GoString(C.go_open_report_unusable_index(made.handle)),
+		ScannedRecords: uint64(f[C.BITCASK_OPEN_SCANNED_RECORDS]),
+		LastSeq:        uint64(f[C.BITCASK_OPEN_LAST_SEQ]),
+		ActiveFile:     uint32(f[C.BITCASK_OPEN_ACTIVE_FILE]),
+	}
+	each := func(which C.int32_t, count C.uint64_t, found func(path, text string, offset, length uint64)) {
+		for i := range count {
+			at := C.go_open_report_finding(made.handle, which, C.size_t(i))
+			found(C.GoString(at.path), C.GoString(at.text), uint64(at.offset), uint64(at.len))
+		}
+	}
+	each(C.BITCASK_OPEN_DAMAGE, f[C.BITCASK_OPEN_DAMAGED_PLACES], func(path, text string, offset, length uint64) {
+		report.Damage = append(report.Damage, Damage{Path: path, Offset: offset, Length: length, What: text})
+	})
+	each(C.BITCASK_OPEN_TORN_TAIL, f[C.BITCASK_OPEN_TORN_TAILS], func(path, text string, offset, length uint64) {
+		report.Torn = append(report.Torn, TornTail{Path: path, Offset: offset, Length: length, KeptAs: text})
+	})
+	each(C.BITCASK_OPEN_UNUSABLE_HINT, f[C.BITCASK_OPEN_UNUSABLE_HINTS], func(path, text string, _, _ uint64) {
+		report.UnusableHints = append(report.UnusableHints, UnusableHint{Path: path, What: text})
+	})
+	return report, asOutcome(made.status, made.error)
+}
+
 // cRefresh tells whether anything new is shown.
 func cRefresh(db dbRef) (bool, outcome) {
 	r := C.go_refresh(db.n)
@@ -438,6 +480,27 @@ func cPutIfAbsentTTL(db dbRef, key, value []byte, ttl uint64, flags uint32) (boo
 	v, vl := pointer(value)
 	r := C.go_put_if_absent_ttl(db.n, k, kl, v, vl, C.uint64_t(ttl), C.uint32_t(flags))
 	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cPutSeqTTL(db dbRef, key, value []byte, ttl uint64, flags uint32) (uint64, outcome) {
+	k, kl := pointer(key)
+	v, vl := pointer(value)
+	r := C.go_put_seq_ttl(db.n, k, kl, v, vl, C.uint64_t(ttl), C.uint32_t(flags))
+	return uint64(r.number), asOutcome(r.status, r.error)
+}
+
+func cCompareAndSwapTTL(db dbRef, key, expected, replacement []byte, ttl uint64, flags uint32) (bool, outcome) {
+	k, kl := pointer(key)
+	e, el := pointer(expected)
+	v, vl := pointer(replacement)
+	r := C.go_compare_and_swap_ttl(db.n, k, kl, C.bool(expected != nil), e, el, v, vl, C.uint64_t(ttl), C.uint32_t(flags))
+	return r.number != 0, asOutcome(r.status, r.error)
+}
+
+func cFetchAddTTL(db dbRef, key []byte, delta int64, ttl uint64, flags uint32) (int64, outcome) {
+	k, kl := pointer(key)
+	r := C.go_fetch_add_ttl(db.n, k, kl, C.int64_t(delta), C.uint64_t(ttl), C.uint32_t(flags))
+	return int64(r.number), asOutcome(r.status, r.error)
 }
 
 func cExpire(db dbRef, key []byte, ttl uint64, flags uint32) (bool, outcome) {
@@ -827,6 +890,11 @@ func cIterSeek(it iterRef, key []byte) outcome {
 
 func cIterRewind(it iterRef) outcome {
 	r := C.go_iter_rewind(it.n)
+	return asOutcome(r.status, r.error)
+}
+
+func cIterSkipDamaged(it iterRef) outcome {
+	r := C.go_iter_skip_damaged(it.n)
 	return asOutcome(r.status, r.error)
 }
 

@@ -96,6 +96,33 @@ func expiryOps() map[string]storeOp {
 			r.returned()
 			return outcome(err, yesNo(stored))
 		}},
+		"compare_and_swap_ttl": {4, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			var old []byte
+			key, err := parseBytes(op.args[0])
+			value, err2 := parseBytes(op.args[2])
+			ttl, err3 := op.milliseconds(3)
+			if op.args[1] != "none" {
+				old, err = parseBytes(op.args[1])
+				old = r.give(old)
+			}
+			if err := errors.Join(err, err2, err3); err != nil {
+				return nil, err
+			}
+			swapped, err := s.db.CompareAndSwapWithTTL(r.give(key), old, r.give(value), ttl)
+			r.returned()
+			return outcome(err, yesNo(swapped))
+		}},
+		"fetch_add_ttl": {3, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			key, err := parseBytes(op.args[0])
+			delta, err2 := strconv.ParseInt(op.args[1], 10, 64)
+			ttl, err3 := op.milliseconds(2)
+			if err := errors.Join(err, err2, err3); err != nil {
+				return nil, err
+			}
+			before, err := s.db.FetchAddWithTTL(r.give(key), delta, ttl)
+			r.returned()
+			return outcome(err, strconv.FormatInt(before, 10))
+		}},
 		"sweep": {0, false, func(_ *confRunner, s *confStore, _ *confOp) ([]string, error) {
 			keys, err := s.db.SweepExpired()
 			return outcome(err, strconv.FormatUint(keys, 10))

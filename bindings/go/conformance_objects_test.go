@@ -362,7 +362,7 @@ func modify(db *bitcask.DB, key []byte, change func([]byte) []byte) ([]byte, err
 			return nil, err
 		}
 		after := change(before)
-		if swapped, err := db.CompareAndSwap(key, before, after); swapped || err != nil {
+		if swapped, err := db.CompareAndSwap(key, before, after, bitcask.KeepExpiry()); swapped || err != nil {
 			return after, err
 		}
 	}

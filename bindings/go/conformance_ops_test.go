@@ -172,6 +172,15 @@ func init() {
 		"sync": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 			return outcome(s.db.Sync(), "OK")
 		}},
+		"opened": {1, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
+			report, err := s.db.OpenReport()
+			figure, ok := map[string]uint64{"files": report.Files, "last_seq": report.LastSeq, "damage": uint64(len(report.Damage)),
+				"torn": uint64(len(report.Torn)), "unusable_hints": uint64(len(report.UnusableHints))}[op.args[0]]
+			if !ok {
+				return nil, errors.New("unknown figure")
+			}
+			return outcome(err, strconv.FormatUint(figure, 10))
+		}},
 		"stat": {1, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 			stats, err := s.db.Stats()
 			figure, ok := map[string]uint64{"keys": stats.Keys, "files": stats.Files, "mapped_files": stats.MappedFiles, "data_bytes": stats.DataBytes,
@@ -478,6 +487,8 @@ func (r *confRunner) onIter(it *confIter, op *confOp) ([]string, error) {
 		err = it.it.Seek(r.give(key))
 		r.returned()
 		return outcome(err, "OK")
+	case "iter_skip_damaged":
+		return outcome(it.it.SkipDamaged(), "OK")
 	case "iter_rewind":
 		return outcome(it.it.Rewind(), "OK")
 	case "iter_free":

@@ -77,6 +77,52 @@ func (db *DB) PutIfAbsentWithTTL(key, value []byte, ttl time.Duration, opts ...W
 	return stored, nil
 }
 
+// PutSeqWithTTL is [DB.PutSeq] with a ttl as in [DB.PutWithTTL].
+func (db *DB) PutSeqWithTTL(key, value []byte, ttl time.Duration, opts ...WriteOption) (seq uint64, err error) {
+	if db.closed.Load() {
+		return 0, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	seq, r := cPutSeqTTL(ref, key, value, ttlMilliseconds(ttl), writeFlags(opts))
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return 0, db.fail("put with ttl", r)
+	}
+	return seq, nil
+}
+
+// CompareAndSwapWithTTL is [DB.CompareAndSwap] to a new value (nil is an empty one) with a ttl as in [DB.PutWithTTL]: so a lock is prolonged by who
+// holds it.
+func (db *DB) CompareAndSwapWithTTL(key, expected, replacement []byte, ttl time.Duration, opts ...WriteOption) (swapped bool, err error) {
+	if db.closed.Load() {
+		return false, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	swapped, r := cCompareAndSwapTTL(ref, key, expected, replacement, ttlMilliseconds(ttl), writeFlags(opts))
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return false, db.fail("compare and swap with ttl", r)
+	}
+	return swapped, nil
+}
+
+// FetchAddWithTTL is [DB.FetchAdd]; the counter has a ttl as in [DB.PutWithTTL] from now on, in place of its expiry.
+func (db *DB) FetchAddWithTTL(key []byte, delta int64, ttl time.Duration, opts ...WriteOption) (before int64, err error) {
+	if db.closed.Load() {
+		return 0, ErrClosed
+	}
+	ref := db.ref
+	maybeGC()
+	before, r := cFetchAddTTL(ref, key, delta, ttlMilliseconds(ttl), writeFlags(opts))
+	runtime.KeepAlive(db)
+	if r.status != statusOK {
+		return 0, db.fail("fetch add with ttl", r)
+	}
+	return before, nil
+}
+
 // Expire has a key expire so much time from now on, in place of when it would have, and tells whether it is there. With a ttl of 0 or less it is deleted.
 // The record is written anew, with its value. Errors are those of [DB.CompareAndSwap].
 func (db *DB) Expire(key []byte, ttl time.Duration, opts ...WriteOption) (found bool, err error) {

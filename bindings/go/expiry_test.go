@@ -101,6 +101,33 @@ func TestExpiry(t *testing.T) {
 		if got := pairs(t, db.All()); got != "lock=mine" {
 			t.Errorf("left is %s", got)
 		}
+		seq, err := db.PutSeqWithTTL([]byte("swap"), []byte("1"), time.Hour)
+		must(t, err)
+		if last, err := db.LastSeq(); err != nil || seq != last {
+			t.Errorf("commit %d, the last is %d, %v", seq, last, err)
+		}
+		swapped, err := db.CompareAndSwap([]byte("swap"), []byte("1"), []byte("2"), bitcask.KeepExpiry())
+		must(t, err)
+		left, err := db.TTL([]byte("swap"))
+		wantTTL(t, left, err, time.Hour)
+		prolonged, err := db.CompareAndSwapWithTTL([]byte("swap"), []byte("2"), []byte("3"), 2*time.Hour, bitcask.Sync())
+		must(t, err)
+		left, err = db.TTL([]byte("swap"))
+		if wantTTL(t, left, err, 2*time.Hour); !swapped || !prolonged {
+			t.Errorf("swapped %v, %v", swapped, prolonged)
+		}
+		before, err := db.FetchAddWithTTL([]byte("count"), 2, time.Hour)
+		must(t, err)
+		left, err = db.TTL([]byte("count"))
+		if wantTTL(t, left, err, time.Hour); before != 0 {
+			t.Errorf("before: %d", before)
+		}
+		wantErr(t, db.Put([]byte("swap"), nil, bitcask.KeepExpiry()), bitcask.ErrInvalidArgument)
+		for _, key := range []string{"swap", "count"} {
+			if existed, err := db.Delete([]byte(key)); err != nil || !existed {
+				t.Errorf("%s: %v, %v", key, existed, err)
+			}
+		}
 		files, err := db.FileStats()
 		must(t, err)
 		if f := files[0]; f.ExpiredRecords != 1 || f.ExpiredBytes < 4 || f.ExpiredBytes >= f.LiveBytes {

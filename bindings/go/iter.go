@@ -137,7 +137,7 @@ func (it *Iterator) restart() {
 }
 
 // Next moves to the next record and tells whether there is one. After a failure, which Err tells, the iterator stays where it
-// is, and Next may be tried again.
+// is, and Next may be tried again; [Iterator.SkipDamaged] passes a damaged record.
 func (it *Iterator) Next() bool {
 	if it.pos+1 < it.page.count && !it.db.closed.Load() {
 		it.pos++
@@ -231,6 +231,24 @@ func (it *Iterator) Rewind() error {
 	maybeGC()
 	r := cIterRewind(it.ref)
 	return it.restarted(r)
+}
+
+// SkipDamaged passes the record at which the last step failed with [ErrCorrupted], so that Next goes on behind it. It does nothing otherwise.
+func (it *Iterator) SkipDamaged() error {
+	if it.closed.Load() || it.db.closed.Load() {
+		return it.usable()
+	}
+	if !errors.Is(it.err, ErrCorrupted) {
+		return nil
+	}
+	maybeGC()
+	r := cIterSkipDamaged(it.ref)
+	runtime.KeepAlive(it)
+	it.err = nil
+	if r.status != statusOK {
+		it.err = it.db.fail("iterate", r)
+	}
+	return it.err
 }
 
 func (it *Iterator) usable() error {

@@ -204,6 +204,10 @@ type WriteOption struct{ flags uint32 }
 // Sync makes a write return only when it is on stable storage, whatever the store's durability.
 func Sync() WriteOption { return WriteOption{flags: 1} }
 
+// KeepExpiry has the new value of a [DB.CompareAndSwap] expire when the one that it replaces would have. Other writes refuse it with
+// [ErrInvalidArgument].
+func KeepExpiry() WriteOption { return WriteOption{flags: 2} }
+
 func writeFlags(opts []WriteOption) uint32 {
 	var flags uint32
 	for _, o := range opts {

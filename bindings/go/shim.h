@@ -313,6 +313,33 @@ static inline go_number go_put_if_absent_ttl(uintptr_t db, const uint8_t *key, s
     return r;
 }
 
+static inline go_number go_put_seq_ttl(uintptr_t db, const uint8_t *key, size_t key_len, const uint8_t *value,
+                                       size_t value_len, uint64_t ttl, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    r.status = bitcask_put_seq_ttl(as_db(db), key, key_len, value, value_len, ttl, flags, &r.number, &r.error);
+    return r;
+}
+
+static inline go_number go_compare_and_swap_ttl(uintptr_t db, const uint8_t *key, size_t key_len, bool expected_there,
+                                                const uint8_t *expected, size_t expected_len, const uint8_t *new_value,
+                                                size_t new_len, uint64_t ttl, uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    bool swapped = false;
+    r.status = bitcask_compare_and_swap_ttl(as_db(db), key, key_len, expected_there, expected, expected_len, new_value, new_len, ttl,
+                                            flags, &swapped, &r.error);
+    r.number = swapped;
+    return r;
+}
+
+static inline go_number go_fetch_add_ttl(uintptr_t db, const uint8_t *key, size_t key_len, int64_t delta, uint64_t ttl,
+                                         uint32_t flags) {
+    go_number r = {NULL, 0, BITCASK_OK};
+    int64_t before = 0;
+    r.status = bitcask_fetch_add_ttl(as_db(db), key, key_len, delta, ttl, flags, &before, &r.error);
+    r.number = (uint64_t)before;
+    return r;
+}
+
 static inline go_number go_expire(uintptr_t db, const uint8_t *key, size_t key_len, uint64_t ttl, uint32_t flags) {
     go_number r = {NULL, 0, BITCASK_OK};
     bool found = false;
@@ -655,6 +682,42 @@ static inline go_file_figures go_files_figures(uintptr_t files, size_t index) {
 }
 
 static inline void go_files_free(uintptr_t files) { bitcask_files_free((bitcask_files *)files); }
+
+/* ---- what opening found and did; Go frees the report ---- */
+
+static inline const bitcask_open_report *as_open_report(uintptr_t report) { return (const bitcask_open_report *)report; }
+
+static inline go_made go_open_report(uintptr_t db) {
+    go_made r = {0, NULL, BITCASK_OK};
+    bitcask_open_report *report = NULL;
+    r.status = bitcask_report_of_opening(as_db(db), &report, &r.error);
+    r.handle = (uintptr_t)report;
+    return r;
+}
+
+typedef struct go_open_figures {
+    uint64_t figures[BITCASK_OPEN_COUNT];
+} go_open_figures;
+
+static inline go_open_figures go_open_report_figures(uintptr_t report) {
+    go_open_figures r;
+    size_t known = 0;
+    memset(&r, 0, sizeof r);
+    bitcask_open_report_figures(as_open_report(report), r.figures, BITCASK_OPEN_COUNT, &known);
+    return r;
+}
+
+static inline bitcask_finding go_open_report_finding(uintptr_t report, int32_t which, size_t index) {
+    bitcask_finding r = {"", 0, 0, ""};
+    bitcask_open_report_finding(as_open_report(report), which, index, &r);
+    return r;
+}
+
+static inline const char *go_open_report_unusable_index(uintptr_t report) {
+    return bitcask_open_report_unusable_index(as_open_report(report));
+}
+
+static inline void go_open_report_free(uintptr_t report) { bitcask_open_report_free((bitcask_open_report *)report); }
 
 /* ---- what is durable; the number is a sequence number ---- */
 
@@ -1018,6 +1081,12 @@ static inline go_outcome go_iter_seek(uintptr_t iter, const uint8_t *key, size_t
 static inline go_outcome go_iter_rewind(uintptr_t iter) {
     go_outcome r = {NULL, BITCASK_OK};
     r.status = bitcask_iter_rewind(as_iter(iter), &r.error);
+    return r;
+}
+
+static inline go_outcome go_iter_skip_damaged(uintptr_t iter) {
+    go_outcome r = {NULL, BITCASK_OK};
+    r.status = bitcask_iter_skip_damaged(as_iter(iter), &r.error);
     return r;
 }
 

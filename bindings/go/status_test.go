@@ -133,4 +133,30 @@ func TestDamageIsTold(t *testing.T) {
 	if seen > 1 {
 		t.Fatalf("iterated over %d records", seen)
 	}
+	it = db.All()
+	defer it.Close()
+	if it.Next() {
+		t.Fatalf("it begins with %s", it.Key())
+	}
+	wantErr(t, it.Err(), bitcask.ErrCorrupted)
+	must(t, it.SkipDamaged())
+	if !it.Next() || string(it.Key()) != "good" || it.Next() || it.Err() != nil {
+		t.Fatalf("behind the damage: %s, %v", it.Key(), it.Err())
+	}
+	must(t, it.SkipDamaged())
+
+	// An opening without hint and saved index reads all, and finds it.
+	must(t, db.Close())
+	_, err = db.OpenReport()
+	wantErr(t, err, bitcask.ErrClosed)
+	wantErr(t, it.SkipDamaged(), bitcask.ErrClosed)
+	must(t, os.Remove(filepath.Join(path, "1.hint")))
+	must(t, os.Remove(filepath.Join(path, "index.checkpoint")))
+	db = openAt(t, path, bitcask.WithOnDamage(bitcask.OnDamageServe))
+	report, err := db.OpenReport()
+	must(t, err)
+	if len(report.Damage) != 1 || filepath.Base(report.Damage[0].Path) != "1.data" || report.Damage[0].Length == 0 || report.Damage[0].What == "" ||
+		report.Files != 1 || report.ActiveFile == 0 || report.LastSeq < 2 || report.IndexUsed || report.Torn != nil || report.UnusableHints != nil {
+		t.Errorf("%+v", report)
+	}
 }

@@ -5,7 +5,8 @@ package bitcask
 import "runtime"
 
 // CompareAndSwap replaces a key's value if it is what is expected, and tells whether it was. For both nil means "not there", which is not
-// the same as an empty value: expected nil stores if the key is missing, replacement nil removes it. Errors are those of [DB.Put] and, but for
+// the same as an empty value: expected nil stores if the key is missing, replacement nil removes it. The new value has no expiry, unless with
+// [KeepExpiry]. Errors are those of [DB.Put] and, but for
 // ErrNotFound, of [DB.Get].
 func (db *DB) CompareAndSwap(key, expected, replacement []byte, opts ...WriteOption) (swapped bool, err error) {
 	if db.closed.Load() {

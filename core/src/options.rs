@@ -278,6 +278,7 @@ impl Options {
 pub struct WriteOptions {
     pub(crate) sync: bool,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) keep_expiry: bool,
 }
 
 impl WriteOptions {
@@ -304,8 +305,29 @@ impl WriteOptions {
         self
     }
 
-    /// Refuses a ttl.
+    /// What is put expires when what it replaces would have, unless there is a [`ttl`](WriteOptions::ttl). For
+    /// [`compare_and_swap_with`](crate::Db::compare_and_swap_with); [`update`](crate::Db::update) and
+    /// [`fetch_add`](crate::Db::fetch_add) do so anyway. Writes that don't look at what they replace refuse it with
+    /// [`Error::InvalidArgument`].
+    #[must_use]
+    pub fn keep_expiry(mut self, yes: bool) -> WriteOptions {
+        self.keep_expiry = yes;
+        self
+    }
+
+    /// Refuses what has no meaning for a plain put.
+    pub(crate) fn check_put(&self) -> Result<()> {
+        if self.keep_expiry {
+            return Err(Error::invalid(
+                "keep_expiry belongs to compare_and_swap; others don't look at what they replace",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what has no meaning where nothing is put.
     pub(crate) fn check_no_ttl(&self) -> Result<()> {
+        self.check_put()?;
         match self.ttl {
             Some(_) => Err(Error::invalid("a ttl belongs to a put; a delete or commit has none")),
             None => Ok(()),

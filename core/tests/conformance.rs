@@ -262,7 +262,15 @@ impl Runner {
             name if name.starts_with("async_") || name == "outcome" => self.queue(op),
             "put_seq" | "delete_seq" | "last_seq" | "durable_seq" | "compare" | "wait_durable" => self.numbered(op),
             "compare_and_swap" | "put_if_absent" | "fetch_add" | "update_append" | "update_delete" => self.atomic(op),
-            "put_ttl" | "put_if_absent_ttl" | "expire" | "persist" | "ttl" | "sweep" | "await_gone" => self.expiry(op),
+            "put_ttl"
+            | "put_if_absent_ttl"
+            | "compare_and_swap_ttl"
+            | "fetch_add_ttl"
+            | "expire"
+            | "persist"
+            | "ttl"
+            | "sweep"
+            | "await_gone" => self.expiry(op),
             name if name.starts_with("merge") || name.starts_with("file_") => self.merge(op),
             _ => self.store(op),
         }

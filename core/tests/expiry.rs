@@ -220,6 +220,18 @@ fn times_at_the_ends_of_their_range_are_defined() {
     assert!(matches!(Options::new().expiry(Duration::from_micros(999)).validate(), Err(Error::InvalidArgument { .. })));
     // A ttl of what puts nothing.
     assert!(matches!(db.delete_with(b"c", ttl(5)), Err(Error::InvalidArgument { .. })));
+    // A swap may keep what a plain write does not look at.
+    let keep = WriteOptions::new().keep_expiry(true);
+    db.put_with(b"kept", b"1", ttl(3_600_000)).expect("it writes");
+    assert!(db.compare_and_swap_with(b"kept", Some(b"1"), Some(b"2"), keep).expect("it writes"));
+    assert!(matches!(db.ttl(b"kept").expect("it is open"), Ttl::Remaining(left) if left.as_millis() > 3_000_000));
+    assert!(db.put_if_absent_with(b"new", b"1", keep).expect("it writes"));
+    assert_eq!(db.ttl(b"new").expect("it is open"), Ttl::NoExpiry);
+    assert!(db.delete(b"kept").expect("it writes") && db.delete(b"new").expect("it writes"));
+    assert!(matches!(db.put_with(b"c", b"1", keep), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(db.put_seq(b"c", b"1", keep), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(db.put_async(b"c", b"1", keep, |_| {}), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(db.delete_with(b"c", keep), Err(Error::InvalidArgument { .. })));
     assert!(matches!(db.batch().commit_with(ttl(5)), Err(Error::InvalidArgument { .. })));
     assert!(matches!(db.transaction().expect("txn").commit_with(ttl(5)), Err(Error::InvalidArgument { .. })));
     let mut load = db.bulk_load(BulkOptions::new()).expect("load");

@@ -7,7 +7,7 @@ use std::path::Path;
 use engine::{Status, WriteOptions};
 
 use crate::error::Failure;
-use crate::store::{BITCASK_WRITE_DEFAULT, BITCASK_WRITE_SYNC};
+use crate::store::{BITCASK_WRITE_KEEP_EXPIRY, BITCASK_WRITE_SYNC};
 use crate::values::BITCASK_MAX_MULTI_GET;
 
 /// An input buffer. NULL is allowed with length 0.
@@ -154,11 +154,10 @@ pub(crate) unsafe fn os_path<'a>(path: *const c_char) -> Result<&'a Path, Failur
 
 /// The options that a write's flags stand for. Unknown flags are refused, so that they can get a meaning later.
 pub(crate) fn write_options(flags: u32) -> Result<WriteOptions, Failure> {
-    match flags {
-        BITCASK_WRITE_DEFAULT => Ok(WriteOptions::new()),
-        BITCASK_WRITE_SYNC => Ok(WriteOptions::new().sync(true)),
-        _ => Err(Failure::invalid(format!(
-            "flags are {flags:#x}, of which this release knows only {BITCASK_WRITE_SYNC:#x}"
-        ))),
+    const KNOWN: u32 = BITCASK_WRITE_SYNC | BITCASK_WRITE_KEEP_EXPIRY;
+    if flags & !KNOWN != 0 {
+        return Err(Failure::invalid(format!("flags are {flags:#x}, of which this release knows only {KNOWN:#x}")));
     }
+    let has = |flag: u32| flags & flag != 0;
+    Ok(WriteOptions::new().sync(has(BITCASK_WRITE_SYNC)).keep_expiry(has(BITCASK_WRITE_KEEP_EXPIRY)))
 }

@@ -10,7 +10,7 @@ use crate::store::bitcask_db;
 
 /// Replaces a key's value if it is what is expected, and tells in *swapped whether it was: atomic whoever else writes. With
 /// expected_there false the key must not be there; with new_there false it is removed. The bytes that go with false are not
-/// looked at. flags as for bitcask_put.
+/// looked at. flags as for bitcask_put; also BITCASK_WRITE_KEEP_EXPIRY, without which the new value has no expiry.
 ///
 /// Errors: as bitcask_put, and as bitcask_get.
 #[unsafe(no_mangle)]

@@ -110,6 +110,90 @@ pub unsafe extern "C" fn bitcask_put_if_absent_ttl(
     }
 }
 
+/// As bitcask_put_seq, with a ttl as in bitcask_put_ttl.
+///
+/// Errors: as bitcask_put_seq.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_put_seq_ttl(
+    db: *mut bitcask_db,
+    key: *const u8,
+    key_len: usize,
+    value: *const u8,
+    value_len: usize,
+    ttl_ms: u64,
+    flags: u32,
+    seq: *mut u64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `value`, `seq` and `error`.
+    unsafe {
+        guard(error, || {
+            let place = Out::new(seq, "seq")?;
+            let (key, value) = (bytes(key, key_len, "key")?, bytes(value, value_len, "value")?);
+            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            place.set(enter_here(db)?.db.put_seq(key, value, options)?.seq.0);
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// As bitcask_compare_and_swap to a new value, which has a ttl as in bitcask_put_ttl: so a lock is prolonged by who holds it.
+///
+/// Errors: as bitcask_compare_and_swap.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_compare_and_swap_ttl(
+    db: *mut bitcask_db,
+    key: *const u8,
+    key_len: usize,
+    expected_there: bool,
+    expected: *const u8,
+    expected_len: usize,
+    new_value: *const u8,
+    new_len: usize,
+    ttl_ms: u64,
+    flags: u32,
+    swapped: *mut bool,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for the inputs, `swapped` and `error`.
+    unsafe {
+        guard(error, || {
+            let (place, key) = (Out::new(swapped, "swapped")?, bytes(key, key_len, "key")?);
+            let expected = if expected_there { Some(bytes(expected, expected_len, "expected")?) } else { None };
+            let new = bytes(new_value, new_len, "new_value")?;
+            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            place.set(enter_here(db)?.db.compare_and_swap_with(key, expected, Some(new), options)?);
+            Ok(Status::Ok)
+        })
+    }
+}
+
+/// As bitcask_fetch_add; the counter has a ttl as in bitcask_put_ttl from now on, in place of its expiry.
+///
+/// Errors: as bitcask_fetch_add.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_fetch_add_ttl(
+    db: *mut bitcask_db,
+    key: *const u8,
+    key_len: usize,
+    delta: i64,
+    ttl_ms: u64,
+    flags: u32,
+    before: *mut i64,
+    error: *mut *mut bitcask_error,
+) -> i32 {
+    // SAFETY: the caller's promises for `key`, `before` and `error`.
+    unsafe {
+        guard(error, || {
+            let key = bytes(key, key_len, "key")?;
+            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let found = enter_here(db)?.db.fetch_add_with(key, delta, options)?;
+            set_unless_null(before, found);
+            Ok(Status::Ok)
+        })
+    }
+}
+
 /// As bitcask_put_async, with a ttl as in bitcask_put_ttl, which counts from this call on.
 ///
 /// Errors: as bitcask_put_async.

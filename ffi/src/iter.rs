@@ -150,7 +150,8 @@ pub unsafe extern "C" fn bitcask_iter_new(
 /// next call on the iterator, or its free.
 ///
 /// Errors: BITCASK_CORRUPTED at a damaged record, BITCASK_CLOSED, BITCASK_FORKED, BITCASK_IO; BITCASK_INVALID_ARGUMENT
-/// if max_records is 0 or another thread is using the iterator. After an error the iterator stays where it is.
+/// if max_records is 0 or another thread is using the iterator. After an error the iterator stays where it is;
+/// bitcask_iter_skip_damaged passes a damaged record.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_iter_next_page(
     iter: *mut bitcask_iter,
@@ -232,6 +233,23 @@ pub unsafe extern "C" fn bitcask_iter_rewind(iter: *mut bitcask_iter, error: *mu
             with(iter, |pages: &mut Pages| {
                 pages.forget();
                 pages.iter.rewind();
+                Ok(Status::Ok)
+            })
+        })
+    }
+}
+
+/// Passes the record at which the last call failed with BITCASK_CORRUPTED, so that iteration can go on behind it. Does nothing
+/// otherwise.
+///
+/// Errors: as bitcask_iter_seek.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitcask_iter_skip_damaged(iter: *mut bitcask_iter, error: *mut *mut bitcask_error) -> i32 {
+    // SAFETY: the caller's promise for `error`.
+    unsafe {
+        guard(error, || {
+            with(iter, |pages: &mut Pages| {
+                pages.iter.skip_damaged();
                 Ok(Status::Ok)
             })
         })

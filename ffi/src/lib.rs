@@ -32,6 +32,7 @@ pub mod later;
 pub mod merge;
 pub mod merge_options;
 pub mod merge_policy;
+pub mod open_report;
 pub mod options;
 #[cfg(test)]
 mod overhead;

@@ -19,6 +19,9 @@ use crate::value::{bitcask_value, give_value};
 pub const BITCASK_WRITE_DEFAULT: u32 = 0;
 /// For flags: return only when this write is on stable storage, whatever the store's durability.
 pub const BITCASK_WRITE_SYNC: u32 = 1;
+/// For flags of bitcask_compare_and_swap: the new value expires when the one that it replaces would have. Other calls refuse it with
+/// BITCASK_INVALID_ARGUMENT.
+pub const BITCASK_WRITE_KEEP_EXPIRY: u32 = 2;
 
 /// Index into the figures of bitcask_stats: keys that are there.
 pub const BITCASK_STAT_KEYS: usize = 0;

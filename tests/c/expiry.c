@@ -91,6 +91,34 @@ static void single_keys(void) {
     STATUS(bitcask_sweep_expired(db, NULL, NULL), BITCASK_INVALID_HANDLE);
 }
 
+static void changes(void) {
+    bitcask_db *db = open_store("changes");
+    uint64_t left = 0, seq = 0, last = 0;
+    int64_t before = 7;
+    bool swapped = false;
+    OK(bitcask_put_seq_ttl(db, S("a"), S("1"), HOUR, BITCASK_WRITE_SYNC, &seq, &error));
+    OK(bitcask_last_seq(db, &last, &error));
+    CHECK(seq == last && seq > 0);
+    OK(bitcask_ttl(db, S("a"), &left, &error));
+    CHECK(about_an_hour(left));
+    OK(bitcask_compare_and_swap(db, S("a"), true, S("1"), true, S("2"), BITCASK_WRITE_KEEP_EXPIRY | BITCASK_WRITE_SYNC, &swapped, &error));
+    OK(bitcask_ttl(db, S("a"), &left, &error));
+    CHECK(swapped && about_an_hour(left) && has(db, "a", "2"));
+    OK(bitcask_compare_and_swap(db, S("a"), true, S("2"), true, S("3"), BITCASK_WRITE_DEFAULT, &swapped, &error));
+    OK(bitcask_ttl(db, S("a"), &left, &error));
+    CHECK(swapped && left == BITCASK_NO_EXPIRY);
+    OK(bitcask_compare_and_swap_ttl(db, S("a"), true, S("2"), S("4"), HOUR, BITCASK_WRITE_DEFAULT, &swapped, &error));
+    CHECK(!swapped && has(db, "a", "3"));
+    OK(bitcask_compare_and_swap_ttl(db, S("a"), true, S("3"), S("4"), HOUR, BITCASK_WRITE_SYNC, &swapped, &error));
+    OK(bitcask_ttl(db, S("a"), &left, &error));
+    CHECK(swapped && about_an_hour(left));
+    OK(bitcask_fetch_add_ttl(db, S("n"), 5, HOUR, BITCASK_WRITE_DEFAULT, &before, &error));
+    OK(bitcask_fetch_add_ttl(db, S("n"), 5, HOUR, BITCASK_WRITE_DEFAULT, NULL, &error));
+    OK(bitcask_ttl(db, S("n"), &left, &error));
+    CHECK(before == 0 && about_an_hour(left));
+    OK(bitcask_close(db, &error));
+}
+
 static void batches_and_transactions(void) {
     bitcask_db *db = open_store("batches");
     uint64_t left = 0;
@@ -197,6 +225,7 @@ static void loads_queued_writes_and_ages(void) {
 static void misuse(void) {
     bitcask_db *db = open_store("misuse");
     uint64_t left = 0;
+    bool found = false;
     OUTCOME(bitcask_ttl(NULL, S("a"), &left, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_ttl(db, S("a"), NULL, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_ttl(db, NULL, 0, &left, &error), BITCASK_KEY_EMPTY);
@@ -205,6 +234,15 @@ static void misuse(void) {
     OUTCOME(bitcask_put_if_absent_ttl(db, S("a"), S("v"), 1, 0, NULL, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_put_ttl_async(db, S("a"), S("v"), 1, 0, NULL, NULL, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_expire(NULL, S("a"), 1, 0, NULL, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_put_seq_ttl(db, S("a"), S("v"), 1, 0, NULL, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_compare_and_swap_ttl(db, S("a"), false, NULL, 0, NULL, 1, 1, 0, &found, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_compare_and_swap_ttl(db, S("a"), false, NULL, 0, S("v"), 1, 0, NULL, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_fetch_add_ttl(NULL, S("a"), 1, 1, 0, NULL, &error), BITCASK_NULL_ARGUMENT);
+    /* A plain write does not look at what it replaces. */
+    OUTCOME(bitcask_put(db, S("a"), S("v"), BITCASK_WRITE_KEEP_EXPIRY, &error), BITCASK_INVALID_ARGUMENT);
+    OUTCOME(bitcask_put_seq_ttl(db, S("a"), S("v"), 1, BITCASK_WRITE_KEEP_EXPIRY, &left, &error), BITCASK_INVALID_ARGUMENT);
+    OUTCOME(bitcask_delete(db, S("a"), BITCASK_WRITE_KEEP_EXPIRY, NULL, &error), BITCASK_INVALID_ARGUMENT);
+    OUTCOME(bitcask_put_ttl_async(db, S("a"), S("v"), 1, BITCASK_WRITE_KEEP_EXPIRY, answer, NULL, &error), BITCASK_INVALID_ARGUMENT);
     OUTCOME(bitcask_persist(NULL, S("a"), 0, NULL, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_batch_ttl(NULL, S("a"), &left, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_txn_ttl(NULL, S("a"), &left, &error), BITCASK_NULL_ARGUMENT);
@@ -216,6 +254,7 @@ static void misuse(void) {
 int main(void) {
     begin();
     single_keys();
+    changes();
     batches_and_transactions();
     loads_queued_writes_and_ages();
     misuse();

@@ -50,6 +50,10 @@ static void all_calls(void *handle, const char *kind) {
     A(store, bitcask_resume_merge(AS(bitcask_db), &error));
     A(store, bitcask_file_stats(AS(bitcask_db), (bitcask_files **)&out, &len, &error));
     A(store, bitcask_recount(AS(bitcask_db), (bitcask_files **)&out, &len, &error));
+    A(store, bitcask_report_of_opening(AS(bitcask_db), (bitcask_open_report **)&out, &error));
+    A(store, bitcask_put_seq_ttl(AS(bitcask_db), S("k"), S("v"), 1, 0, &number, &error));
+    A(store, bitcask_compare_and_swap_ttl(AS(bitcask_db), S("k"), false, NULL, 0, S("v"), 1, 0, &flag, &error));
+    A(store, bitcask_fetch_add_ttl(AS(bitcask_db), S("k"), 1, 1, 0, NULL, &error));
     A(store, bitcask_close(AS(bitcask_db), &error));
     A(batch, bitcask_batch_put(AS(bitcask_batch), S("k"), S("v"), &error));
     A(batch, bitcask_batch_delete(AS(bitcask_batch), S("k"), &error));
@@ -95,6 +99,7 @@ static void all_calls(void *handle, const char *kind) {
     A(iter, bitcask_iter_next(AS(bitcask_iter), &entry, &error));
     A(iter, bitcask_iter_seek(AS(bitcask_iter), S("k"), &error));
     A(iter, bitcask_iter_rewind(AS(bitcask_iter), &error));
+    A(iter, bitcask_iter_skip_damaged(AS(bitcask_iter), &error));
     A(options, bitcask_options_set_index(AS(bitcask_options), 0, &error));
     A(options, bitcask_options_set_io(AS(bitcask_options), 0, &error));
     A(options, bitcask_options_set_sort_budget(AS(bitcask_options), 1, &error));

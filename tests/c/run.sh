@@ -66,7 +66,7 @@ shared="-L$lib -Wl,-rpath,$build -l:libbitcask.so"
 export TMPDIR=${TMPDIR:-$build}
 rounds=300
 [ -n "${LONG:-}" ] && rounds=3000
-for program in basic iterate durable transactions expiry merge misuse handles fork fork_merge threads beside; do
+for program in basic iterate durable transactions expiry opening merge misuse handles fork fork_merge threads beside; do
     source=$root/tests/c/$program.c
     argument=
     [ $program = threads ] && argument=$rounds

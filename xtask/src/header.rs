@@ -72,6 +72,7 @@ fn generate(root: &Path) -> Result<String, String> {
         "expiry",
         "progress",
         "refresh",
+        "open_report",
         "merge_policy",
         "merge_options",
         "merge",

@@ -33,6 +33,7 @@
 #include "bitcask/iterator.hpp"
 #include "bitcask/key_changes.hpp"
 #include "bitcask/merge.hpp"
+#include "bitcask/open_report.hpp"
 #include "bitcask/options.hpp"
 #include "bitcask/progress.hpp"
 #include "bitcask/reads.hpp"

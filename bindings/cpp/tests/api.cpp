@@ -318,11 +318,29 @@ void errors_tell_what_and_where() {
         CHECK(error.offset().has_value() && *error.offset() < contents.find(marked) && error.path().find("1.data") != std::string::npos);
     }
     CHECK_THROWS(bitcask::CorruptedError, collect(db.all()));
+    auto records = db.all();
+    while (const auto record = [&] {
+        try {
+            return records.next();
+        } catch (const bitcask::CorruptedError&) {
+            records.skip_damaged();
+            return records.next();
+        }
+    }()) {
+        CHECK(record->key != "damaged");
+    }
+    CHECK(!records.next());
     const auto result = db.try_get("damaged");
     CHECK(!result && result.error().status == Status::corrupted && result.error().offset.has_value());
 
     Store reader(path, Options().read_only(true).on_damage(bitcask::OnDamage::serve));
     CHECK_THROWS(bitcask::ReadOnlyError, reader.put("k", "v"));
+    // No hint and no saved index yet: all was read, and the damage found.
+    const bitcask::OpenReport found = reader.open_report();
+    CHECK(found.files == 1 && !found.index_from && !found.unusable_index && !found.active_file && found.unusable_hints.empty());
+    CHECK(db.open_report().active_file == std::uint32_t{1} && db.open_report().files == 0);
+    reader.close();
+    CHECK_THROWS(bitcask::ClosedError, reader.open_report());
 }
 
 void batches() {

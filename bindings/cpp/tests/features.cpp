@@ -623,6 +623,12 @@ void expiry() {
     CHECK(*db.get("b") == "3" && *db.ttl("b")->left == std::chrono::milliseconds::max());
     CHECK(db.expire("b", -1s) && !db.contains("b"));
     CHECK(db.put_if_absent_with_ttl("lock", "me", 1h) && !db.put_if_absent_with_ttl("lock", "you", 2h) && is_left(db.ttl("lock"), 1h));
+    CHECK(db.put_with_ttl("swap", "1", 1h) == db.last_seq() && db.update("swap", [](auto) { return "2"; }) == "2" && is_left(db.ttl("swap"), 1h));
+    CHECK(db.compare_and_swap("swap", "2", "3", bitcask::Write::keep_expiry | bitcask::Write::sync) && is_left(db.ttl("swap"), 1h));
+    CHECK(!db.compare_and_swap_with_ttl("swap", "2", "4", 2h) && db.compare_and_swap_with_ttl("swap", "3", "4", 2h) && is_left(db.ttl("swap"), 2h));
+    CHECK(db.compare_and_swap("swap", "4", std::nullopt) && db.fetch_add_with_ttl("count", 2, 1h) == 0 && is_left(db.ttl("count"), 1h));
+    CHECK_THROWS(bitcask::InvalidArgumentError, db.put("swap", "5", bitcask::Write::keep_expiry));
+    db.erase("count");
     CHECK(db.put_with_ttl_async("c", "1", 1h).get() == db.last_seq() && is_left(db.ttl("c"), 1h));
     std::promise<bool> told;
     db.put_with_ttl_async("c", "2", 2h, [&](const bitcask::Result<std::uint64_t>& outcome) { told.set_value(outcome.has_value()); });

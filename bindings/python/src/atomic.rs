@@ -25,7 +25,7 @@ pub(crate) fn modify<'py>(
         let wanted = change.call1((present.as_ref(),))?;
         let new = if wanted.is_none() { None } else { Some(wanted.extract::<Input<'_, '_>>()?) };
         let (present, new) = (present.as_ref().map(|value| value.as_bytes()), new.as_deref());
-        let options = WriteOptions::new().sync(sync);
+        let options = WriteOptions::new().sync(sync).keep_expiry(true);
         if detached(py, || store.db.compare_and_swap_with(key, present, new, options))? {
             return match wanted.cast_exact::<PyBytes>() {
                 Ok(same) => Ok(Some(same.clone())),

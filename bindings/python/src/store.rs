@@ -314,7 +314,11 @@ impl Store {
     }
 
     /// Replace a key's value if it is what is expected, and tell whether it was. None is "not there", for both.
-    #[pyo3(signature = (key, expected, new, *, sync=false))]
+    ///
+    /// The new value has a ttl as of put(), so that a lock is prolonged by who holds it; or, with keep_expiry, that of the
+    /// value that it replaces; else none.
+    #[pyo3(signature = (key, expected, new, *, sync=false, ttl=None, keep_expiry=false))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn compare_and_swap(
         &self,
         py: Python<'_>,
@@ -322,9 +326,11 @@ impl Store {
         expected: Option<Input<'_, '_>>,
         new: Option<Input<'_, '_>>,
         sync: bool,
+        ttl: Option<Ttl>,
+        keep_expiry: bool,
     ) -> PyResult<bool> {
         let (key, expected, new) = (&*key, expected.as_deref(), new.as_deref());
-        let options = WriteOptions::new().sync(sync);
+        let options = how(sync, ttl).keep_expiry(keep_expiry);
         detached(py, || self.db.compare_and_swap_with(key, expected, new, options))
     }
 
@@ -344,16 +350,17 @@ impl Store {
     }
 
     /// Add to a counter and return what it was before: int.from_bytes(store[key], "little", signed=True), of 8 bytes. A key
-    /// that is not there counts as 0.
-    #[pyo3(signature = (key, delta=1, *, sync=false))]
-    fn fetch_add(&self, py: Python<'_>, key: Input<'_, '_>, delta: i64, sync: bool) -> PyResult<i64> {
-        let (key, options) = (&*key, WriteOptions::new().sync(sync));
+    /// that is not there counts as 0. With a ttl as of put() it has that from now on, else its expiry stays.
+    #[pyo3(signature = (key, delta=1, *, sync=false, ttl=None))]
+    fn fetch_add(&self, py: Python<'_>, key: Input<'_, '_>, delta: i64, sync: bool, ttl: Option<Ttl>) -> PyResult<i64> {
+        let (key, options) = (&*key, how(sync, ttl));
         detached(py, || self.db.fetch_add_with(key, delta, options))
     }
 
     /// Replace a key's value by what change(value) returns, and return that. None is "not there", for both.
     ///
-    /// Atomic: change is called again if another writer changed the value meanwhile. An exception of it changes nothing.
+    /// Atomic: change is called again if another writer changed the value meanwhile. An exception of it changes nothing. A
+    /// key that expires goes on to do so when it would have.
     #[pyo3(signature = (key, change, /, *, sync=false))]
     fn modify<'py>(
         &self,

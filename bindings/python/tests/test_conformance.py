@@ -102,7 +102,7 @@ def parse(token: str) -> bytes:
 Result = str | int | bytes | list[Any]
 NUMBERS = {"len", "stat", "count", "filled", "flip", "batch_len"}
 NUMBERS |= {"value_size", "multi_filled", "count_range", "random_key"}
-NUMBERS |= {"batch_byte_len", "txn_len", "fetch_add", "file_stat", "sweep"}
+NUMBERS |= {"batch_byte_len", "txn_len", "fetch_add", "file_stat", "sweep", "fetch_add_ttl", "opened"}
 BYTES = {"get", "get_into", "held", "batch_get", "txn_get", "txn_get_for_update", "update_append", "update_delete"}
 RECORDS = {"iter", "iter_next", "batch_iter", "txn_iter"}
 PAIR = {"first", "last"}
@@ -373,6 +373,10 @@ class Runner:
     def do_stat(self, operation: Operation) -> int:
         return getattr(self.store(operation).stats(), operation.arguments[0])  # type: ignore[no-any-return]
 
+    def do_opened(self, operation: Operation) -> int:
+        told = getattr(self.store(operation).open_report(), operation.arguments[0])
+        return told if isinstance(told, int) else len(told)
+
     def do_hold(self, operation: Operation) -> str:
         self.values[operation.object or "v"] = self.store(
             Operation(0, "", operation.options.get("of"), [], {}, [])
@@ -524,6 +528,10 @@ class Runner:
         (key,) = map(parse, operation.arguments)
         self.scans[operation.object or "it"].seek(self.lend(key))
         self.after(None)
+        return "OK"
+
+    def do_iter_skip_damaged(self, operation: Operation) -> str:
+        self.scans[operation.object or "it"].skip_damaged()
         return "OK"
 
     def do_iter_rewind(self, operation: Operation) -> str:
@@ -861,6 +869,18 @@ class Runner:
         key, value = map(parse, operation.arguments[:2])
         ttl = int(operation.arguments[2]) / 1000
         return "yes" if self.after(self.store(operation).put_if_absent(self.lend(key), self.lend(value), ttl=ttl)) else "no"
+
+    def do_compare_and_swap_ttl(self, operation: Operation) -> str:
+        key, *values = operation.arguments[:3]
+        ttl = timedelta(milliseconds=int(operation.arguments[3]))
+        old, new = (None if value == "none" else self.lend(parse(value)) for value in values)
+        swapped = self.store(operation).compare_and_swap(self.lend(parse(key)), old, new, ttl=ttl)
+        return "yes" if self.after(swapped) else "no"
+
+    def do_fetch_add_ttl(self, operation: Operation) -> int:
+        key, delta, ttl = operation.arguments
+        store = self.store(operation)
+        return self.after(store.fetch_add(self.lend(parse(key)), int(delta), ttl=int(ttl) / 1000))  # type: ignore[no-any-return]
 
     def do_expire(self, operation: Operation) -> str:
         ttl = timedelta(milliseconds=int(operation.arguments[1]))

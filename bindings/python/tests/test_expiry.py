@@ -37,6 +37,10 @@ def test_times_to_live(store: bitcask.Store) -> None:
     store.put(b"b", b"2", ttl=timedelta(microseconds=1))
     await_gone(store, b"b")
     assert store.get(b"b") is None and dict(store) == {b"a": b"2", b"lock": b""}
+    assert store.modify(b"lock", lambda value: b"mine") == b"mine" and is_left(store.ttl(b"lock"), HOUR)
+    assert store.compare_and_swap(b"lock", b"mine", b"", keep_expiry=True) and is_left(store.ttl(b"lock"), HOUR)
+    assert store.compare_and_swap(b"lock", b"", b"", ttl=2 * HOUR, sync=True) and is_left(store.ttl(b"lock"), 2 * HOUR)
+    assert store.fetch_add(b"n", 2, ttl=HOUR) == 0 and is_left(store.ttl(b"n"), HOUR) and store.delete(b"n")
     (figures,) = store.file_stats()
     assert figures.expired_records == 1 and 1 < figures.expired_bytes < figures.live_bytes and figures_hold(store)
     assert store.sweep_expired() == 1 and len(store) == 2 and store.file_stats()[0].expired_records == 0

@@ -16,7 +16,8 @@ impl Db {
         self.compare_and_swap_with(key, expected, new, WriteOptions::new())
     }
 
-    /// As [`Db::compare_and_swap`], with options for the write. Without a [`ttl`](WriteOptions::ttl) the new value has no expiry.
+    /// As [`Db::compare_and_swap`], with options for the write. Without a [`ttl`](WriteOptions::ttl) or
+    /// [`keep_expiry`](WriteOptions::keep_expiry) the new value has no expiry.
     ///
     /// # Errors
     /// As [`Db::compare_and_swap`].
@@ -33,7 +34,10 @@ impl Db {
         store.modify(key, options.sync, |present| {
             Ok(match new {
                 _ if present.map(|found| &found.value[..]) != expected => (Decision::Keep, false),
-                Some(new) => (store.decide_put(new.to_vec(), options.ttl, None), true),
+                Some(new) => {
+                    let kept = present.filter(|_| options.keep_expiry).and_then(|found| found.expiry);
+                    (store.decide_put(new.to_vec(), options.ttl, kept), true)
+                }
                 None => (Decision::Delete, true),
             })
         })

@@ -14,6 +14,7 @@ impl Db {
     /// # Errors
     /// As [`Db::put`].
     pub fn put_seq(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<Written> {
+        options.check_put()?;
         check_key(key)?;
         check_value(value)?;
         self.store().put(key, value, options.sync, options.ttl)

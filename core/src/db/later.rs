@@ -62,6 +62,7 @@ impl Db {
     }
 
     fn put_later(&self, key: &[u8], value: &[u8], options: WriteOptions, answer: Answer) -> Result<()> {
+        options.check_put()?;
         check_key(key)?;
         check_value(value)?;
         self.store().put_later(key, value, options.sync, options.ttl, answer)

@@ -205,6 +205,7 @@ impl Db {
     /// # Errors
     /// As [`Db::put`].
     pub fn put_with(&self, key: &[u8], value: &[u8], options: WriteOptions) -> Result<()> {
+        options.check_put()?;
         check_key(key)?;
         check_value(value)?;
         self.store().put_unasked(key, value, options.sync, options.ttl)

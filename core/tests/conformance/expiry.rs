@@ -35,6 +35,22 @@ impl Runner {
                 let options = WriteOptions::new().ttl(milliseconds(op, 2)?);
                 self.lend2(op.bytes(0)?, op.bytes(1)?, |k, v| db.put_if_absent_with(k, v, options)).map(yes_no)
             }
+            "compare_and_swap_ttl" => {
+                let options = WriteOptions::new().ttl(milliseconds(op, 3)?);
+                let old = op.argument(1)?;
+                let (has_old, old) = (old != "none", if old == "none" { Vec::new() } else { op.bytes(1)? });
+                let key = op.bytes(0)?;
+                self.lend2(old, op.bytes(2)?, |old, new| {
+                    self.lend(key, |k| db.compare_and_swap_with(k, has_old.then_some(old), Some(new), options))
+                })
+                .map(yes_no)
+            }
+            "fetch_add_ttl" => {
+                let options = WriteOptions::new().ttl(milliseconds(op, 2)?);
+                let delta = op.argument(1)?.parse().map_err(|_| "no number".to_owned())?;
+                self.lend(op.bytes(0)?, |k| db.fetch_add_with(k, delta, options))
+                    .map(|before| vec![word(&before.to_string())])
+            }
             "expire" => {
                 let ttl = milliseconds(op, 1)?;
                 self.lend(op.bytes(0)?, |k| db.expire(k, ttl)).map(yes_no)

@@ -230,6 +230,10 @@ impl Runner {
                 self.lend(op.bytes(0)?, |k| cursor.iter.seek(k));
                 ok(Ok(()))
             }
+            "iter_skip_damaged" => {
+                cursor.iter.skip_damaged();
+                ok(Ok(()))
+            }
             "iter_rewind" => {
                 cursor.iter.rewind();
                 ok(Ok(()))

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use bitcask::{Stats, WriteOptions};
+use bitcask::{OpenReport, Stats, WriteOptions};
 
 use crate::language::{self, Item, Op, generated, word};
 use crate::{Outcome, Runner, filled_key, number, ok, yes_no};
@@ -45,6 +45,7 @@ impl Runner {
                 }));
             }
             "refresh" => db.refresh().map(|refreshed| yes_no(refreshed.is_changed())),
+            "opened" => Ok(number(opened(db.open_report(), op.argument(0)?)?)),
             "stat" => match db.stats() {
                 Ok(stats) => Ok(number(figure(&stats, op.argument(0)?)?)),
                 Err(error) => Err(error),
@@ -86,6 +87,17 @@ impl Runner {
         }
         Ok(Ok(number(places)))
     }
+}
+
+fn opened(report: &OpenReport, name: &str) -> Result<u64, String> {
+    Ok(match name {
+        "files" => report.files,
+        "last_seq" => report.last_seq.0,
+        "damage" => report.damage.len() as u64,
+        "torn" => report.torn.len() as u64,
+        "unusable_hints" => report.unusable_hints.len() as u64,
+        other => return Err(format!("unknown figure {other}")),
+    })
 }
 
 fn figure(stats: &Stats, name: &str) -> Result<u64, String> {

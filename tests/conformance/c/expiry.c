@@ -83,6 +83,21 @@ bool run_expiry(const char *op, const object *o)
                                            &error))) {
             word(stored ? "yes" : "no");
         }
+    } else if (is(op, "compare_and_swap_ttl")) {
+        const bool has_old = !is(arg(1), "none");
+        bytes key = lend(arg(0)), old = has_old ? lend(arg(1)) : (bytes){NULL, 0}, value = lend(arg(2));
+        bool swapped = false;
+        if (call(bitcask_compare_and_swap_ttl(o->handle, key.data, key.len, has_old, old.data, old.len, value.data, value.len, arg_number(3),
+                                              BITCASK_WRITE_DEFAULT, &swapped, &error))) {
+            word(swapped ? "yes" : "no");
+        }
+    } else if (is(op, "fetch_add_ttl")) {
+        bytes key = lend(arg(0));
+        int64_t before = 0;
+        if (call(bitcask_fetch_add_ttl(o->handle, key.data, key.len, (int64_t)arg_number(1), arg_number(2), BITCASK_WRITE_DEFAULT, &before,
+                                       &error))) {
+            number((uint64_t)before);
+        }
     } else if (is(op, "sweep")) {
         uint64_t keys = 0;
         if (call(bitcask_sweep_expired(o->handle, &keys, &error))) number(keys);

@@ -317,7 +317,8 @@ void run_iter(const char *op, const char *name)
     } else if (is(op, "iter_seek")) {
         bytes key = lend(arg(0));
         done(bitcask_iter_seek(o->handle, key.data, key.len, &error));
-    } else if (is(op, "iter_rewind")) done(bitcask_iter_rewind(o->handle, &error));
+    } else if (is(op, "iter_skip_damaged")) done(bitcask_iter_skip_damaged(o->handle, &error));
+    else if (is(op, "iter_rewind")) done(bitcask_iter_rewind(o->handle, &error));
     else if (is(op, "iter_free")) {
         free_object(o);
         word("OK");

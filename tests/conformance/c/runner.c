@@ -23,6 +23,7 @@ static const struct {
     {"snapshot_", "s", run_snapshot},        {"txn_", "t", run_txn},           {"iter_", "it", run_iter},
     {"async_", "w", run_queue},              {"outcome", "w", run_queue},      {"put_seq", "db", run_numbered},
     {"delete_seq", "db", run_numbered},      {"last_seq", "db", run_numbered}, {"durable_seq", "db", run_numbered},
+    {"compare_and_swap_ttl", "db", run_store}, {"fetch_add_ttl", "db", run_store},
     {"compare_and_swap", "db", run_atomic},  {"compare", "db", run_numbered},  {"wait_durable", "db", run_numbered},
     {"put_if_absent_ttl", "db", run_store},
     {"put_if_absent", "db", run_atomic},     {"fetch_add", "db", run_atomic},  {"update_append", "db", run_atomic},

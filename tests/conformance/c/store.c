@@ -40,6 +40,29 @@ static void stat_figure(bitcask_db *db)
     else if (call(bitcask_stats(db, known, N_FIGURES, &count, &error))) number(known[i]);
 }
 
+static void opened_figure(bitcask_db *db)
+{
+    static const struct {
+        const char *name;
+        size_t index;
+    } figures[] = {{"files", BITCASK_OPEN_FILES},
+                   {"last_seq", BITCASK_OPEN_LAST_SEQ},
+                   {"damage", BITCASK_OPEN_DAMAGED_PLACES},
+                   {"torn", BITCASK_OPEN_TORN_TAILS},
+                   {"unusable_hints", BITCASK_OPEN_UNUSABLE_HINTS}};
+    enum { N_FIGURES = sizeof figures / sizeof *figures };
+    uint64_t known[BITCASK_OPEN_COUNT] = {0};
+    bitcask_open_report *report = NULL;
+    size_t count = 0, i = 0;
+    while (i < N_FIGURES && !is(arg(0), figures[i].name)) i++;
+    if (i == N_FIGURES) problem("unknown figure", arg(0));
+    else if (call(bitcask_report_of_opening(db, &report, &error)) &&
+             call(bitcask_open_report_figures(report, known, BITCASK_OPEN_COUNT, &count))) {
+        number(known[figures[i].index]);
+    }
+    bitcask_open_report_free(report);
+}
+
 void run_store(const char *op, const char *name)
 {
     object *o = find(STORE, name);
@@ -61,6 +84,7 @@ void run_store(const char *op, const char *name)
     } else if (is(op, "random_key")) random_keys(db);
     else if (is(op, "sync")) done(bitcask_sync(db, &error));
     else if (is(op, "stat")) stat_figure(db);
+    else if (is(op, "opened")) opened_figure(db);
     else if (is(op, "fill")) fill(STORE, op, db);
     else if (!run_read(op, o) && !run_expiry(op, o)) problem("unknown operation", op);
 }
@@ -73,11 +97,11 @@ static bool lend_if_there(const char *token, bytes *data)
     return true;
 }
 
-static bool swap(bitcask_db *db, bytes key, const bytes *old, const bytes *new_value, bool *swapped)
+static bool swap(bitcask_db *db, bytes key, const bytes *old, const bytes *new_value, uint32_t flags, bool *swapped)
 {
     const bytes none = {NULL, 0}, *a = old ? old : &none, *b = new_value ? new_value : &none;
-    return call(bitcask_compare_and_swap(db, key.data, key.len, old, a->data, a->len, new_value, b->data, b->len, BITCASK_WRITE_DEFAULT,
-                                         swapped, &error));
+    return call(bitcask_compare_and_swap(db, key.data, key.len, old, a->data, a->len, new_value, b->data, b->len, flags, swapped,
+                                         &error));
 }
 
 /* `update_append`, or `update_delete` without bytes to append. */
@@ -106,7 +130,7 @@ static void update(bitcask_db *db, const bytes *more)
         lend_data(old);
         if (more) lend_data(next);
         lent_key = lend_data(copy(key.data, key.len));
-        good = swap(db, lent_key, there ? &old : NULL, more ? &next : NULL, &swapped);
+        good = swap(db, lent_key, there ? &old : NULL, more ? &next : NULL, BITCASK_WRITE_KEEP_EXPIRY, &swapped);
         end_loan();
         if (good && swapped && more) give('b', result, (bytes){0});
         else free(result.data);
@@ -123,7 +147,7 @@ void run_atomic(const char *op, const char *name)
     if (is(op, "compare_and_swap")) {
         bytes key = lend(arg(0)), old, new_value;
         bool has_old = lend_if_there(arg(1), &old), has_new = lend_if_there(arg(2), &new_value);
-        if (swap(db, key, has_old ? &old : NULL, has_new ? &new_value : NULL, &yes_or_no)) word(yes_or_no ? "yes" : "no");
+        if (swap(db, key, has_old ? &old : NULL, has_new ? &new_value : NULL, BITCASK_WRITE_DEFAULT, &yes_or_no)) word(yes_or_no ? "yes" : "no");
     } else if (is(op, "put_if_absent")) {
         bytes key = lend(arg(0)), value = lend(arg(1));
         if (call(bitcask_put_if_absent(db, key.data, key.len, value.data, value.len, BITCASK_WRITE_DEFAULT, &yes_or_no, &error))) {

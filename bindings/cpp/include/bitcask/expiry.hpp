@@ -55,16 +55,43 @@ Result<std::optional<Ttl>> ttl_of(std::uint64_t milliseconds, const Of* of, std:
 template <class Of>
 class Expiry {
 public:
-    /// As StoreWrites::try_put; the key counts as absent after so much time from now on. A later put without it has no expiry; fetch_add and update keep
-    /// it.
+    /// As StoreWrites::try_put, whose number it gives; the key counts as absent after so much time from now on. A later put without it has no expiry;
+    /// fetch_add and update keep it.
     template <class Rep, class Period>
-    Result<void> try_put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
+    Result<std::uint64_t> try_put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
         bitcask_error* error = nullptr;
         bitcask_db* db = handle();
-        return detail::done(db,
-                            bitcask_put_ttl(db, key.data(), key.size(), value.data(), value.size(), detail::milliseconds<std::uint64_t>(ttl),
-                                            static_cast<std::uint32_t>(how), &error),
-                            error);
+        std::uint64_t seq = 0;
+        const std::int32_t status =
+            bitcask_put_seq_ttl(db, key.data(), key.size(), value.data(), value.size(), detail::milliseconds<std::uint64_t>(ttl),
+                                static_cast<std::uint32_t>(how), &seq, &error);
+        return detail::made(seq, db, status, error);
+    }
+
+    /// As KeyChanges::try_compare_and_swap to a new value, with a time to live: so a lock is prolonged by who holds it.
+    template <class Rep, class Period>
+    Result<bool> try_compare_and_swap_with_ttl(
+        Bytes key, std::optional<Bytes> expected, Bytes desired, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bool swapped = false;
+        const Bytes old_bytes = expected.value_or(Bytes());
+        const std::int32_t status = bitcask_compare_and_swap_ttl(
+            db, key.data(), key.size(), expected.has_value(), old_bytes.data(), old_bytes.size(), desired.data(), desired.size(),
+            detail::milliseconds<std::uint64_t>(ttl), static_cast<std::uint32_t>(how), &swapped, &error);
+        return detail::made(swapped, db, status, error);
+    }
+
+    /// As KeyChanges::try_fetch_add; the counter has this time to live from now on, in place of its expiry.
+    template <class Rep, class Period>
+    Result<std::int64_t> try_fetch_add_with_ttl(
+        Bytes key, std::int64_t delta, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        std::int64_t before = 0;
+        const std::int32_t status = bitcask_fetch_add_ttl(db, key.data(), key.size(), delta, detail::milliseconds<std::uint64_t>(ttl),
+                                                          static_cast<std::uint32_t>(how), &before, &error);
+        return detail::made(before, db, status, error);
     }
 
     /// As KeyChanges::try_put_if_absent with a time to live: so a lock that nobody keeps for ever.
@@ -138,8 +165,17 @@ public:
 #if BITCASK_HAS_EXCEPTIONS
     // Each as its namesake above.
     template <class Rep, class Period>
-    void put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
-        detail::unwrap(try_put_with_ttl(key, value, ttl, how));
+    std::uint64_t put_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
+        return detail::unwrap(try_put_with_ttl(key, value, ttl, how));
+    }
+    template <class Rep, class Period>
+    bool compare_and_swap_with_ttl(
+        Bytes key, std::optional<Bytes> expected, Bytes desired, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
+        return detail::unwrap(try_compare_and_swap_with_ttl(key, expected, desired, ttl, how));
+    }
+    template <class Rep, class Period>
+    std::int64_t fetch_add_with_ttl(Bytes key, std::int64_t delta, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {
+        return detail::unwrap(try_fetch_add_with_ttl(key, delta, ttl, how));
     }
     template <class Rep, class Period>
     bool put_if_absent_with_ttl(Bytes key, Bytes value, std::chrono::duration<Rep, Period> ttl, Write how = Write::standard) {

@@ -54,6 +54,7 @@ public:
     }
 
     /// The next record, or nothing at the end. Fails with corrupted at a damaged record, closed, forked, io; it then stays where it is.
+    /// skip_damaged() passes a damaged record.
     Result<std::optional<Record>> try_next() {
         if (page_.at == page_.count) {
             if (auto fetched = fetch(); !fetched) return detail::Unexpected(std::move(fetched).error());
@@ -77,6 +78,14 @@ public:
         return detail::done(bitcask_iter_rewind(iter_.get(), &error), error);
     }
 
+    /// Passes the record at which the last step failed with corrupted, so that it can go on behind it. Does nothing otherwise. Fails with closed,
+    /// forked.
+    Result<void> try_skip_damaged() {
+        bitcask_error* error = nullptr;
+        failure_.reset();
+        return detail::done(bitcask_iter_skip_damaged(iter_.get(), &error), error);
+    }
+
     /// What ended a loop early, if anything did. Only without exceptions.
     const std::optional<Failure>& failure() const noexcept { return failure_; }
 
@@ -84,6 +93,7 @@ public:
     std::optional<Record> next() { return detail::unwrap(try_next()); }
     void seek(Bytes key) { detail::unwrap(try_seek(key)); }
     void rewind() { detail::unwrap(try_rewind()); }
+    void skip_damaged() { detail::unwrap(try_skip_damaged()); }
 #endif
 
     /// The record that comes next: there is one position, which all iterators of this object share.

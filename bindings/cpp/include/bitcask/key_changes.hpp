@@ -21,7 +21,8 @@ inline namespace BITCASK_NAMESPACE {
 template <class Of>
 class KeyChanges {
 public:
-    /// Replaces a key's value if it is what is expected, and tells whether it was. std::nullopt is "not there", for both.
+    /// Replaces a key's value if it is what is expected, and tells whether it was. std::nullopt is "not there", for both. The new value has no
+    /// expiry, unless with Write::keep_expiry.
     Result<bool> try_compare_and_swap(Bytes key, std::optional<Bytes> expected, std::optional<Bytes> desired, Write how = Write::standard) {
         bitcask_error* error = nullptr;
         bitcask_db* db = handle();
@@ -57,7 +58,7 @@ public:
     /// Replaces a key's value by what `change` makes of it, and gives that: from a std::optional<std::string_view>, whose bytes live as long as the
     /// call, something that a std::optional<std::string> is made of. std::nullopt is "not there", for both. `change` is called again if
     /// another writer changed the key meanwhile, so it should have no effects of its own. It runs in this thread, without locks, and may use the
-    /// store; what it throws leaves the key alone and comes out of here.
+    /// store; what it throws leaves the key alone and comes out of here. A key that expires goes on to do so when it would have.
     template <class Change>
     Result<std::optional<std::string>> try_update(Bytes key, Change&& change, Write how = Write::standard) {
         for (;;) {
@@ -66,7 +67,7 @@ public:
             std::optional<std::string_view> before;
             if (*present) before = (*present)->view();
             std::optional<std::string> after = change(before);
-            const auto swapped = try_compare_and_swap(key, before, after, how);
+            const auto swapped = try_compare_and_swap(key, before, after, how | Write::keep_expiry);
             if (!swapped) return detail::Unexpected(swapped.error());
             if (*swapped) return after;
         }

@@ -66,7 +66,14 @@ enum class Write : std::uint32_t {
     standard = BITCASK_WRITE_DEFAULT,
     /// Return only when this write is on stable storage.
     sync = BITCASK_WRITE_SYNC,
+    /// For compare_and_swap: the new value expires when the one that it replaces would have. Other writes fail with invalid_argument.
+    keep_expiry = BITCASK_WRITE_KEEP_EXPIRY,
 };
+
+/// Both.
+constexpr Write operator|(Write a, Write b) noexcept {
+    return static_cast<Write>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
 
 class IterOptions;
 

@@ -9,6 +9,7 @@
 #include "expiry.hpp"
 #include "key_changes.hpp"
 #include "merge.hpp"
+#include "open_report.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "reads.hpp"
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -174,6 +176,17 @@ public:
         return stats;
     }
 
+    /// What opening found and did.
+    Result<OpenReport> try_open_report() const {
+        bitcask_error* error = nullptr;
+        bitcask_db* db = handle();
+        bitcask_open_report* made = nullptr;
+        const std::int32_t status = bitcask_report_of_opening(db, &made, &error);
+        const std::unique_ptr<bitcask_open_report, detail::FreeOpenReport> report(made);
+        if (status != BITCASK_OK) return failed(db, status, error);
+        return detail::read_open_report(made);
+    }
+
     /// An empty batch.
     Result<Batch> try_batch() {
         bitcask_error* error = nullptr;
@@ -241,6 +254,7 @@ public:
     void close() { detail::unwrap(try_close()); }
     std::optional<std::string> random_key() const { return detail::unwrap(try_random_key()); }
     Stats stats() const { return detail::unwrap(try_stats()); }
+    OpenReport open_report() const { return detail::unwrap(try_open_report()); }
     Batch batch() { return detail::unwrap(try_batch()); }
     BulkLoader bulk_loader(const BulkOptions& options = {}) { return detail::unwrap(try_bulk_loader(options)); }
     Transaction transaction() { return detail::unwrap(try_transaction()); }

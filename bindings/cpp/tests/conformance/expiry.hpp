@@ -44,6 +44,17 @@ inline std::optional<Items> Runner::store_expiry(const Op& op, bitcask::Store& d
         const auto key = lend(op.argument(0)), value = lend(op.argument(1));
         return yes_no(overwrite(CALL(db, put_if_absent_with_ttl(key, value, std::chrono::milliseconds(op.number(2))))));
     }
+    if (op.name == "compare_and_swap_ttl") {
+        const bool has_old = op.argument(1) != "none";
+        const auto key = lend(op.argument(0)), old = lend(has_old ? op.argument(1) : "-"), value = lend(op.argument(2));
+        const auto expected = has_old ? std::optional<bitcask::Bytes>(old) : std::nullopt;
+        return yes_no(overwrite(CALL(db, compare_and_swap_with_ttl(key, expected, value, std::chrono::milliseconds(op.number(3))))));
+    }
+    if (op.name == "fetch_add_ttl") {
+        const auto key = lend(op.argument(0));
+        const auto delta = static_cast<std::int64_t>(op.number(1));
+        return number(overwrite(CALL(db, fetch_add_with_ttl(key, delta, std::chrono::milliseconds(op.number(2))))));
+    }
     if (op.name == "sweep") return number(CALL(db, sweep_expired()));
     if (op.name == "await_gone") {
         const auto key = lend(op.argument(0));

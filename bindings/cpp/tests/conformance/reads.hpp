@@ -197,6 +197,7 @@ inline Items Runner::run_iterator(const Op& op) {
         const auto key = lend(op.argument(0));
         return done(overwrite(CALL(iterator, seek(key))));
     }
+    if (op.name == "iter_skip_damaged") return done(CALL(iterator, skip_damaged()));
     if (op.name == "iter_rewind") return done(CALL(iterator, rewind()));
     if (op.name != "iter_free") return problem("unknown operation");
     iterators_.erase(found);

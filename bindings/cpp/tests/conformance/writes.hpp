@@ -38,6 +38,19 @@ inline Items Runner::run_store(const Op& op, Open& open_store) {
     if (name == "refresh") return yes_no(CALL(db, refresh()));
     if (name == "random_key") return random_keys(op, db);
     if (name == "sync") return done(CALL(db, sync()));
+    if (name == "opened") {
+        const auto report = CALL(db, open_report());
+        if (!report) return failed(report.error());
+        const std::map<Text, std::uint64_t> figures = {
+            {"files", report->files},
+            {"last_seq", report->last_seq},
+            {"damage", report->damage.size()},
+            {"torn", report->torn.size()},
+            {"unusable_hints", report->unusable_hints.size()},
+        };
+        const auto figure = figures.find(op.argument(0));
+        return figure == figures.end() ? problem("unknown figure") : Items{word(std::to_string(figure->second))};
+    }
     if (name == "stat") {
         const auto stats = CALL(db, stats());
         if (!stats) return failed(stats.error());
