@@ -113,6 +113,33 @@ fn check_contents(db: &Db, state: &Map, what: &str) {
     assert!(dump(db).unwrap_or_else(|e| panic!("{what}: {e}")) == *state, "{what}: other contents");
 }
 
+/// What expires goes too, in a store in which nothing is overwritten and nothing is deleted.
+#[test]
+fn what_expires_goes_by_itself() {
+    for kind in KINDS {
+        let disk = SimVfs::new(3);
+        disk.set_now(Timestamp(1_700_000_000_000));
+        let db = open(disk.clone(), &on().index(kind)).expect("it opens");
+        let write = |numbers: std::ops::Range<usize>| {
+            for n in numbers {
+                db.put_with_ttl(&key(n), &[7; 100], Duration::from_secs(60)).expect("it writes");
+            }
+        };
+        write(0..200);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!((merges(&db), db.len().expect("len")), (0, 200), "{kind:?}: nothing has expired");
+        disk.advance(61_000);
+        // A new data file wakes it.
+        write(200..240);
+        wait_for_merges(&db, 1);
+        settle(&db);
+        assert_eq!(db.len().expect("len"), 40, "{kind:?}");
+        let stats = db.stats().expect("stats");
+        assert!(stats.data_bytes < 5 * 4096, "{kind:?}: {stats:?}");
+        check_accounts(&db);
+    }
+}
+
 /// It can be switched off; a reader has none.
 #[test]
 fn it_can_be_switched_off() {

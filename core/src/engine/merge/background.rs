@@ -1,8 +1,8 @@
 //! The thread that merges by itself.
 //!
-//! It is woken: by a new data file, by bytes that died, by the end of a merge by hand or of a pause. Then it looks whether a merge is worth its while
-//! ([`Store::merge_needed`]), and runs it. It waits for a time only where there
-//! is something to do: until the window opens, and after merges that failed or gave next to nothing back, longer and longer. It is started by
+//! It is woken: by a new data file, by bytes that died, by the end of a merge by hand or of a pause. Then it sweeps what has expired, looks whether a merge is worth its
+//! while ([`Store::merge_needed`]), and runs it. It waits for a time only where there is something to do: until the window opens, after merges that
+//! failed or gave next to nothing back, longer and longer, and once a minute where records expire, of which nobody tells. It is started by
 //! what first wakes it; a store of one data file has no such thread.
 //!
 //! 1. Reads and writes know nothing of it: what goes wrong is told by [`Store::last_background_merge`] and nowhere else.
@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::stats::{BackgroundMerge, MergeReport, Stats};
@@ -32,6 +32,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Longest time between two looks at the clock outside of the window: somebody may set it.
 const CLOCK: Duration = Duration::from_secs(60);
+/// Sweeps take at most one part in so many of the time.
+const SWEEPS: u32 = 20;
+/// Shortest wait for the next.
+const MOMENT: Duration = Duration::from_millis(1);
 /// A store that was opened with something to merge is left alone for so long; a new data file ends it.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -62,6 +66,8 @@ struct State {
     retry: bool,
     thread: Option<JoinHandle<()>>,
     is_merging: bool,
+    /// No sweep before: the last one took its share of the time.
+    swept_until: Option<Instant>,
     merges: u64,
     failures: u64,
     last: Option<BackgroundMerge>,
@@ -256,9 +262,11 @@ impl Store {
         let Some(_running) = self.merging.try_begin() else { return Next::Sleep };
         let options = MergeOptions::new().bytes_per_second(self.config.merge.bytes_per_second);
         let mut pace = Pace::in_background(self, &options);
-        match self.merge_needed() {
+        match self.sweep_in_background(shared, &mut pace).and_then(|()| self.merge_needed()) {
             Ok(Some(need)) if need.is_in_window => {}
             Ok(Some(_)) => return Next::Within(until_window(&self.config.merge, self.vfs.now().0)),
+            // Nobody wakes when something expires.
+            Ok(None) if self.may_expire() => return Next::Within(self.until_sweep(shared)),
             Ok(None) => return Next::Sleep,
             Err(error) => return self.failed(shared, error),
         }
@@ -272,6 +280,31 @@ impl Store {
             }
             Err(error) => self.failed(shared, error),
         }
+    }
+
+    /// Deletes what has expired, if it is due: to the figures it is alive until then.
+    fn sweep_in_background(&self, shared: &Shared, pace: &mut Pace<'_>) -> Result<()> {
+        let begun = Instant::now();
+        let is_too_soon = shared.state.lock().swept_until.is_some_and(|until| begun < until);
+        if is_too_soon || !self.expiry.is_due(self.vfs.now()) || !self.is_window_open() {
+            return Ok(());
+        }
+        let outcome = self.sweep(&mut |bytes| pace.read(bytes));
+        shared.state.lock().swept_until = Some(Instant::now() + begun.elapsed() * SWEEPS);
+        outcome.map(drop)
+    }
+
+    /// How long to wait until a sweep may be worth another look.
+    fn until_sweep(&self, shared: &Shared) -> Duration {
+        let until = shared.state.lock().swept_until;
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(rest) if self.expiry.is_due(self.vfs.now()) && self.is_window_open() => rest.clamp(MOMENT, CLOCK),
+            _ => CLOCK,
+        }
+    }
+
+    fn is_window_open(&self) -> bool {
+        policy::is_in_window(&self.config.merge, self.vfs.now())
     }
 
     fn failed(&self, shared: &Shared, error: Error) -> Next {
@@ -297,7 +330,7 @@ impl Store {
         if self.merging.background.is_stopping() {
             return Err(Error::Closed);
         }
-        if gives_way && (self.merging.is_awaited() || !policy::is_in_window(&self.config.merge, self.vfs.now())) {
+        if gives_way && (self.merging.is_awaited() || !self.is_window_open()) {
             return Err(Error::Cancelled);
         }
         Ok(())
