@@ -97,17 +97,37 @@ fn too_many_deletes(files: &[FileStats], policy: &MergePolicy) -> Option<Plan> {
         // Those in damaged files may be what they hide.
         return None;
     }
-    let tombstones: u64 = sealed.iter().map(|file| file.tombstone_bytes).sum();
+    sealed.sort_by_key(|file| (file.min_seq, file.id));
+    // What a merge would only copy is no reason for one.
+    let mut end = active_from(files);
+    let mut tombstones = 0;
+    for file in sealed.iter().rev() {
+        tombstones += deletes_before(file, end);
+        end = end.min(file.min_seq);
+    }
     let all: u64 = sealed.iter().map(|file| content(file)).sum();
     let many =
         share(tombstones, all) >= u64::from(policy.frag_merge_trigger) || tombstones >= policy.dead_bytes_merge_trigger;
     if tombstones == 0 || !many {
         return None;
     }
-    sealed.sort_by_key(|file| (file.min_seq, file.id));
     let reclaimable = tombstones + sealed.iter().map(|file| file.dead_bytes).sum::<u64>();
     let groups = vec![sealed.iter().map(|file| file.id).collect()];
     Some(Plan { reason: format!("{tombstones} bytes of deletes are in the data files"), groups, reclaimable })
+}
+
+/// The smallest number in the file that the log ends in.
+fn active_from(files: &[FileStats]) -> SeqNo {
+    let active = files.iter().filter(|file| file.is_active && file.max_seq > SeqNo::ZERO);
+    active.map(|file| file.min_seq).min().unwrap_or(SeqNo(u64::MAX))
+}
+
+/// About how many bytes of a file's deletes have numbers below `end`, as if they lay evenly between its smallest and its largest: those that can go
+/// while files from `end` on stay longer.
+fn deletes_before(file: &FileStats, end: SeqNo) -> u64 {
+    let span = u128::from(file.max_seq.0.saturating_sub(file.min_seq.0)) + 1;
+    let below = u128::from(end.0.saturating_sub(file.min_seq.0)).min(span);
+    u64::try_from(u128::from(file.tombstone_bytes) * below / span).unwrap_or(u64::MAX)
 }
 
 /// Groups whose live records fit into one file, so that a merge needs room for one.
@@ -208,6 +228,14 @@ mod tests {
         assert_eq!(chosen(&[deletes(1, 900), file(2, 10_000, 0)], &policy), [[1]]);
         assert_eq!(chosen(&[file(1, 10_000, 0), deletes(2, 900)], &policy), [[0; 0]; 0]);
         assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900)], &policy), [[1, 2]]);
+        // A file that stays longer may have what most of them hide, or nearly none.
+        let active = |from| FileStats { is_active: true, min_seq: SeqNo(from), ..file(3, 100, 0) };
+        assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900), active(210)], &policy), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900), active(299)], &policy), [[1, 2]]);
+        let merged = |id, from, live| FileStats { min_seq: SeqNo(from), max_seq: SeqNo(299), ..file(id, live, 0) };
+        let first = FileStats { tombstones: 19, tombstone_bytes: 1900, ..merged(1, 201, 100) };
+        assert_eq!(chosen(&[first.clone(), merged(2, 202, 1000)], &policy), [[0; 0]; 0]);
+        assert_eq!(chosen(&[first, merged(2, 200, 1000)], &policy), [[2, 1]]);
     }
 
     #[test]
