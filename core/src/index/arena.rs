@@ -241,9 +241,12 @@ impl Arena {
         free >= pages || (self.present as usize) < self.chunks.len()
     }
 
-    /// Makes the table of chunks long enough for `pages` more.
+    /// Makes the table of chunks long enough for `pages` more, unless it is.
     pub(crate) fn grow_table(&mut self, memory: &mut Pages, pages: u64) {
         let wanted = (u64::from(self.used) + pages).div_ceil(CHUNK_PAGES as u64) as usize + 1;
+        if wanted <= self.chunks.len() {
+            return;
+        }
         let len = wanted.max(self.chunks.len() * 2).clamp(8, MOST_CHUNKS);
         memory.chunks.reserve_exact(len - memory.chunks.len());
         memory.chunks.resize_with(len, OnceLock::new);

@@ -469,3 +469,16 @@ fn readers_run_beside_the_writer() {
     });
     check(&tree);
 }
+
+/// What is appended load by load takes memory for its keys, and not for how often some came.
+#[test]
+fn appended_loads_take_no_memory_for_their_number() {
+    let tree = BTree::new();
+    for load in 0..40_u64 {
+        let keys: Vec<[u8; 8]> = (0..100).map(|n| (load * 100 + n).to_be_bytes()).collect();
+        let built = tree.build(keys.len(), &mut keys.iter().map(|key| (&key[..], location(load))));
+        assert!(built.unwrap());
+    }
+    check(&tree);
+    assert!(tree.memory() < 2 << 20, "{} bytes", tree.memory());
+}
