@@ -181,6 +181,8 @@ impl HintWriter {
                 return Err(failed("read", std::io::ErrorKind::UnexpectedEof.into()));
             }
             write_all_at(to, &buf[..got], at).map_err(|e| failed("write", e))?;
+            // The disk works while the next part is read.
+            to.start_writing(at, got as u64);
             at += got as u64;
         }
         Ok(())

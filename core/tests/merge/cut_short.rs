@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Error, FileId, OnDamage};
+use bitcask::{Error, FileId, MergeOptions, OnDamage};
 
 use super::common::damage::records;
 use super::common::{Map, at, dead, index, open, quiet, remove_hints};
@@ -177,4 +178,23 @@ fn a_paused_merge_waits() {
     db.close().expect("it closes");
     let outcome = merge.join().expect("no panic");
     assert!(matches!(outcome, Err(Error::Closed)), "{outcome:?}");
+}
+
+/// On a full disk deletes can't be written, so that what has expired stays; files in which nothing lives go all the same, and writes go on.
+#[test]
+fn a_full_disk_gets_space_back_though_something_has_expired() {
+    let disk = SimVfs::new(3);
+    let db = open(disk.clone(), &quiet()).expect("it opens");
+    for n in 0..40 {
+        db.put_with_ttl(&key(n), &[1; 50], Duration::from_millis(10)).expect("it writes");
+    }
+    for n in 0..2000 {
+        db.put(&key(n % 10), &[2; 100]).expect("it writes");
+    }
+    disk.advance(1000);
+    disk.set_capacity(Some(disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum()));
+    while db.put(&key(1), &[3; 100]).is_ok() {}
+    let report = db.merge(&MergeOptions::new()).expect("files go");
+    assert!(report.removed_files.len() > 10 && report.swept_keys == 0, "{report:?}");
+    db.put(&key(1), &[3; 100]).expect("there is room again");
 }

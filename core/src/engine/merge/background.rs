@@ -108,7 +108,8 @@ impl Background {
     }
 
     fn notify(&self, retry: bool) {
-        if self.store.get().is_none() {
+        // In a forked child the thread, and whoever held its lock, may be the parent's.
+        if self.store.get().and_then(Weak::upgrade).is_none_or(|store| store.is_foreign()) {
             return;
         }
         self.killed.store(0, Ordering::Relaxed);
@@ -262,7 +263,8 @@ impl Store {
         let Some(_running) = self.merging.try_begin() else { return Next::Sleep };
         let options = MergeOptions::new().bytes_per_second(self.config.merge.bytes_per_second);
         let mut pace = Pace::in_background(self, &options);
-        match self.sweep_in_background(shared, &mut pace).and_then(|()| self.merge_needed()) {
+        let mut swept_keys = 0;
+        match self.sweep_in_background(shared, &mut pace, &mut swept_keys).and_then(|()| self.merge_needed()) {
             Ok(Some(need)) if need.is_in_window => {}
             Ok(Some(_)) => return Next::Within(until_window(&self.config.merge, self.vfs.now().0)),
             // Nobody wakes when something expires.
@@ -272,7 +274,8 @@ impl Store {
         }
         shared.state.lock().is_merging = true;
         match self.run_merge(&options, &mut pace) {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.swept_keys = swept_keys;
                 let was_of_use = gave_back(&report);
                 self.note(shared, Ok(report));
                 // More may have died meanwhile.
@@ -283,15 +286,18 @@ impl Store {
     }
 
     /// Deletes what has expired, if it is due: to the figures it is alive until then.
-    fn sweep_in_background(&self, shared: &Shared, pace: &mut Pace<'_>) -> Result<()> {
+    fn sweep_in_background(&self, shared: &Shared, pace: &mut Pace<'_>, swept: &mut u64) -> Result<()> {
         let begun = Instant::now();
         let is_too_soon = shared.state.lock().swept_until.is_some_and(|until| begun < until);
         if is_too_soon || !self.expiry.is_due(self.vfs.now()) || !self.is_window_open() {
             return Ok(());
         }
-        let outcome = self.sweep(&mut |bytes| pace.read(bytes));
-        shared.state.lock().swept_until = Some(Instant::now() + begun.elapsed() * SWEEPS);
-        outcome.map(drop)
+        let outcome = self.sweep_if_there_is_room(pace);
+        // It may have been paused.
+        let wait = begun.elapsed().saturating_mul(SWEEPS).min(LONGEST_WAIT);
+        shared.state.lock().swept_until = Some(Instant::now() + wait);
+        *swept = outcome?;
+        Ok(())
     }
 
     /// How long to wait until a sweep may be worth another look.

@@ -67,7 +67,12 @@ impl<'a> Pace<'a> {
         self.background = self.background.map(|_| yes);
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn is_in_background(&self) -> bool {
+        self.background.is_some()
+    }
+
+    /// Fails if the merge is to stop.
+    pub(super) fn check(&self) -> Result<()> {
         self.store.check_usable()?;
         self.background.map_or(Ok(()), |gives_way| self.store.check_background(gives_way))
     }
@@ -95,7 +100,10 @@ impl<'a> Pace<'a> {
         self.ask()?;
         // Work takes time too, so that the rate stays below what was asked for.
         let rate = self.options.bytes_per_second;
+        // What can't give way any more is over the sooner.
+        let hurries = self.background == Some(false) && self.store.check_background(true).is_err();
         let mut owed = match rate {
+            _ if hurries => Duration::ZERO,
             0 => Duration::ZERO,
             rate => Duration::from_secs_f64(bytes as f64 / rate as f64),
         };

@@ -92,6 +92,7 @@ impl<'a> Copier<'a> {
             live.clear();
             live.extend((0..page.len()).filter_map(|i| page.get(i).map(|(_, location)| location)));
             live.retain(|location| self.ids.contains(&location.file()));
+            pace.check()?;
             self.copy_all(&live, pace, report)?;
             if page.len() < PAGE {
                 return Ok(());

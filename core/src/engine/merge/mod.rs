@@ -28,7 +28,7 @@ use std::thread::ThreadId;
 
 use crate::util::lock::{Mutex, MutexGuard};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::log::{NewFiles, OutputConfig};
 use crate::stats::{MergeNeed, MergeProgress, MergeReport};
 use crate::types::{FileId, IoKind};
@@ -137,7 +137,8 @@ impl Store {
         // What has expired is dead from here on, to the policy too.
         pace.progress = MergeProgress::default();
         pace.look()?;
-        let swept_keys = self.sweep(&mut |bytes| pace.read(bytes))?;
+        // One in the background has swept, as often as it may.
+        let swept_keys = if pace.is_in_background() { 0 } else { self.sweep_if_there_is_room(pace)? };
         let groups = match &options.files {
             Some(files) => {
                 self.check_ids(files)?;
@@ -163,12 +164,36 @@ impl Store {
         let total = groups.iter().map(|group| self.bytes_of(group)).sum();
         pace.progress.bytes_total = total;
         pace.look()?;
-        for group in groups {
-            self.merge_group(&group, pace, &mut report)?;
+        let outcome = self.merge_groups(&groups, pace, &mut report);
+        // Once for all groups, also behind one that failed; but in a forked child nothing is written.
+        if !report.removed_files.is_empty() && self.check_usable().is_ok() {
+            outcome.and(self.keep_index_after_merge())?;
+        } else {
+            outcome?;
         }
         report.bytes_read = pace.progress.bytes_read;
         report.bytes_written = pace.progress.bytes_written;
         Ok(report)
+    }
+
+    /// Deletes what has expired. On a full disk nothing can be deleted, and files in which nothing lives can go all the same.
+    fn sweep_if_there_is_room(&self, pace: &mut Pace<'_>) -> Result<u64> {
+        match self.sweep(&mut |bytes| pace.read(bytes)) {
+            Err(error) if error.status() == Status::DiskFull => Ok(0),
+            outcome => outcome,
+        }
+    }
+
+    /// Merges one group after the other. One that finds no room is passed over: the next may need less.
+    fn merge_groups(&self, groups: &[BTreeSet<FileId>], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let mut full = Ok(());
+        for group in groups {
+            match self.merge_group(group, pace, report) {
+                Err(error) if error.status() == Status::DiskFull => full = Err(error),
+                outcome => outcome?,
+            }
+        }
+        full
     }
 
     pub(crate) fn pause_merge(&self, paused: bool) -> Result<()> {
@@ -198,7 +223,9 @@ impl Store {
         for file in &mut files {
             file.is_damaged |= damaged.contains(&file.id);
         }
-        Ok(policy::plan(&files, &self.config.merge, self.config.max_file_size))
+        // A file whose header is damaged is not among them.
+        let is_blind = self.open_report().damage.iter().any(|damage| damage.offset == 0);
+        Ok(policy::plan(&files, &self.config.merge, self.config.max_file_size, is_blind))
     }
 
     fn check_mergeable(&self) -> Result<()> {
@@ -250,7 +277,7 @@ impl Store {
         self.remove_sources(&sources, pace, report)?;
         report.dropped_records += dead;
         pace.gives_way(true);
-        self.keep_index_after_merge()
+        Ok(())
     }
 
     /// The index names other files now than the last checkpoint of it says.

@@ -53,16 +53,20 @@ impl Oldest {
 }
 
 /// What to merge of these files, which may all be merged but for those that say otherwise.
-pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64) -> Option<Plan> {
+///
+/// `is_blind`: there are files with records of which nothing is known, which deletes may hide.
+pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64, is_blind: bool) -> Option<Plan> {
+    let is_blind = is_blind || files.iter().any(|file| file.is_damaged);
     let usable = |file: &&FileStats| !file.is_active && !file.is_damaged;
     let oldest = Oldest::of(files);
-    let dead_of = |file: &FileStats| dead(file, oldest.beside(file.id));
+    let dead_of = |file: &FileStats| dead(file, if is_blind { SeqNo::ZERO } else { oldest.beside(file.id) });
     let trigger = files.iter().filter(usable).find_map(|file| {
         let (dead, content) = (dead_of(file), content(file));
         if dead > 0 && share(dead, content) >= u64::from(policy.frag_merge_trigger) {
             return Some(format!("{} % of data file {} are dead", share(dead, content), file.id));
         }
-        (dead >= policy.dead_bytes_merge_trigger).then(|| format!("{dead} bytes of data file {} are dead", file.id))
+        (dead >= policy.dead_bytes_merge_trigger.max(1))
+            .then(|| format!("{dead} bytes of data file {} are dead", file.id))
     });
     let trigger = trigger.or_else(|| {
         // So that files which stay just below a trigger do not take twice what lives; then one of them is over the threshold.
@@ -73,30 +77,28 @@ pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64) 
         many.then(|| format!("{} % of the data files are dead", share(dead, all)))
     });
     if let Some(reason) = trigger {
+        // What starts a merge joins it, and where no file can be larger being small is no reason.
+        let frag = u64::from(policy.frag_threshold.min(policy.frag_merge_trigger));
+        let bytes = policy.dead_bytes_threshold.min(policy.dead_bytes_merge_trigger).max(1);
+        let small = policy.small_file_threshold.min(group_bytes / 2);
         let mut chosen: Vec<&FileStats> = files
             .iter()
             .filter(usable)
             .filter(|file| {
                 let dead = dead_of(file);
-                (dead > 0 && share(dead, content(file)) >= u64::from(policy.frag_threshold))
-                    || dead >= policy.dead_bytes_threshold
-                    || file.bytes < policy.small_file_threshold
+                (dead > 0 && share(dead, content(file)) >= frag) || dead >= bytes || file.bytes < small
             })
             .collect();
         chosen.sort_by_key(|file| (file.min_seq, file.id));
         let reclaimable = chosen.iter().map(|file| dead_of(file)).sum();
         return Some(Plan { reason, groups: group(&chosen, group_bytes), reclaimable });
     }
-    too_many_deletes(files, policy)
+    if is_blind { None } else { too_many_deletes(files, policy) }
 }
 
 /// Deletes that hide something in some old file pile up as long as that file is not merged with them: when they are too many, all files are.
 fn too_many_deletes(files: &[FileStats], policy: &MergePolicy) -> Option<Plan> {
-    let mut sealed: Vec<&FileStats> = files.iter().filter(|file| !file.is_active && !file.is_damaged).collect();
-    if sealed.len() + usize::from(files.iter().any(|file| file.is_active)) < files.len() {
-        // Those in damaged files may be what they hide.
-        return None;
-    }
+    let mut sealed: Vec<&FileStats> = files.iter().filter(|file| !file.is_active).collect();
     sealed.sort_by_key(|file| (file.min_seq, file.id));
     // What a merge would only copy is no reason for one.
     let mut end = active_from(files);
@@ -106,8 +108,9 @@ fn too_many_deletes(files: &[FileStats], policy: &MergePolicy) -> Option<Plan> {
         end = end.min(file.min_seq);
     }
     let all: u64 = sealed.iter().map(|file| content(file)).sum();
-    let many =
-        share(tombstones, all) >= u64::from(policy.frag_merge_trigger) || tombstones >= policy.dead_bytes_merge_trigger;
+    let part = share(tombstones, all);
+    let many = part >= u64::from(policy.frag_merge_trigger)
+        || (tombstones >= policy.dead_bytes_merge_trigger && part >= u64::from(policy.frag_threshold));
     if tombstones == 0 || !many {
         return None;
     }
@@ -130,19 +133,24 @@ fn deletes_before(file: &FileStats, end: SeqNo) -> u64 {
     u64::try_from(u128::from(file.tombstone_bytes) * below / span).unwrap_or(u64::MAX)
 }
 
-/// Groups whose live records fit into one file, so that a merge needs room for one.
+/// Groups whose live records fit into one file, so that a merge needs room for one. Files of which nothing is to be copied are the first, so that a
+/// full disk gets their space back.
 fn group(chosen: &[&FileStats], group_bytes: u64) -> Vec<Vec<FileId>> {
+    let left = |file: &FileStats| file.live_bytes + file.tombstone_bytes;
+    let (empty, rest): (Vec<_>, Vec<_>) = chosen.iter().partition(|file| left(file) == 0);
     let (mut groups, mut bytes) = (Vec::<Vec<FileId>>::new(), 0);
-    for file in chosen {
-        let live = file.live_bytes + file.tombstone_bytes;
+    for file in rest {
         match groups.last_mut() {
-            Some(group) if bytes + live <= group_bytes => group.push(file.id),
+            Some(group) if bytes + left(file) <= group_bytes => group.push(file.id),
             _ => {
                 groups.push(vec![file.id]);
                 bytes = 0;
             }
         }
-        bytes += live;
+        bytes += left(file);
+    }
+    if !empty.is_empty() {
+        groups.insert(0, empty.iter().map(|file| file.id).collect());
     }
     groups
 }
@@ -180,7 +188,7 @@ mod tests {
     }
 
     fn chosen(files: &[FileStats], policy: &MergePolicy) -> Vec<Vec<u32>> {
-        let plan = plan(files, policy, 3000);
+        let plan = plan(files, policy, 3000, false);
         plan.map_or(Vec::new(), |plan| plan.groups.iter().map(|group| group.iter().map(|id| id.0).collect()).collect())
     }
 
@@ -236,6 +244,35 @@ mod tests {
         let first = FileStats { tombstones: 19, tombstone_bytes: 1900, ..merged(1, 201, 100) };
         assert_eq!(chosen(&[first.clone(), merged(2, 202, 1000)], &policy), [[0; 0]; 0]);
         assert_eq!(chosen(&[first, merged(2, 200, 1000)], &policy), [[2, 1]]);
+        // Of a large store they are not many.
+        let bytes = policy.dead_bytes_merge_trigger(1900);
+        assert_eq!(chosen(&[file(1, 3_000, 0), deletes(2, 1900)], &bytes), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 2_800, 0), deletes(2, 1900)], &bytes), [[1, 2]]);
+    }
+
+    #[test]
+    fn beside_damage_deletes_are_no_reason() {
+        let policy = MergePolicy::new().small_file_threshold(0);
+        let deletes = FileStats { tombstones: 30, tombstone_bytes: 900, ..file(1, 0, 0) };
+        let files = [deletes.clone(), file(2, 10_000, 0)];
+        assert!(plan(&files, &policy, 3000, false).is_some() && plan(&files, &policy, 3000, true).is_none());
+        assert_eq!(chosen(&[deletes, FileStats { is_damaged: true, ..file(2, 10_000, 0) }], &policy), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 40, 60), FileStats { is_damaged: true, ..file(2, 9, 0) }], &policy), [[1]]);
+    }
+
+    #[test]
+    fn what_starts_a_merge_joins_it() {
+        let policy = MergePolicy::new().small_file_threshold(0);
+        assert_eq!(chosen(&[file(1, 900, 100), file(2, 950, 50)], &policy.dead_bytes_merge_trigger(100)), [[1]]);
+        assert_eq!(chosen(&[file(1, 700, 300), file(2, 950, 50)], &policy.frag_merge_trigger(30)), [[1]]);
+        assert_eq!(chosen(&[file(1, 1000, 0)], &policy.dead_bytes_merge_trigger(0)), [[0; 0]; 0]);
+    }
+
+    #[test]
+    fn files_are_not_small_where_none_is_larger() {
+        let dead = file(1, 40, 60);
+        assert_eq!(chosen(&[dead.clone(), file(2, 2000, 0), file(3, 900, 0)], &MergePolicy::new()), [[1, 3]]);
+        assert_eq!(chosen(&[dead, file(2, 0, 100), file(3, 900, 0)], &MergePolicy::new()), [vec![2], vec![1, 3]]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::control::Pace;
 use super::{Account, Seqs};
 
 /// Why files with damage are left alone.
-const DAMAGED: &str = "it has bytes that no record accounts for";
+const DAMAGED: &str = "it has bytes that can't be read, or that no record accounts for";
 
 /// Files that are not merged, and why.
 pub(super) type Skipped = Vec<(FileId, String)>;
@@ -58,15 +58,17 @@ impl Store {
                 DAMAGED
             } else {
                 pace.look()?;
-                match self.read_through(file, pace)? {
-                    None => {
+                match self.read_through(file, pace) {
+                    // A disk that can't read it does not keep other files from being merged.
+                    Ok(None) | Err(Error::Io { .. }) => {
                         self.merging.damaged.lock().insert(file.id());
                         DAMAGED
                     }
-                    Some(Reading { seqs, .. }) if is_log && seqs.max > base_seq => {
+                    Err(error) => return Err(error),
+                    Ok(Some(Reading { seqs, .. })) if is_log && seqs.max > base_seq => {
                         "a batch goes on from it in the file that the log ends in"
                     }
-                    Some(Reading { seqs, tombstones }) => {
+                    Ok(Some(Reading { seqs, tombstones })) => {
                         let (file, hides_nothing_below) = (Arc::clone(file), SeqNo::ZERO);
                         sources.push(Source { file, seqs, tombstones, hides_nothing_below });
                         continue;
