@@ -16,10 +16,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::stats::{BackgroundMerge, MergeReport, Stats};
+use crate::types::Timestamp;
 use crate::util::lock::{Condvar, Mutex};
 
 use super::super::store::Store;
@@ -67,7 +68,7 @@ struct State {
     thread: Option<JoinHandle<()>>,
     is_merging: bool,
     /// No sweep before: the last one took its share of the time.
-    swept_until: Option<Instant>,
+    swept_until: Option<Timestamp>,
     merges: u64,
     failures: u64,
     last: Option<BackgroundMerge>,
@@ -287,25 +288,33 @@ impl Store {
 
     /// Deletes what has expired, if it is due: to the figures it is alive until then.
     fn sweep_in_background(&self, shared: &Shared, pace: &mut Pace<'_>, swept: &mut u64) -> Result<()> {
-        let begun = Instant::now();
-        let is_too_soon = shared.state.lock().swept_until.is_some_and(|until| begun < until);
-        if is_too_soon || !self.expiry.is_due(self.vfs.now()) || !self.is_window_open() {
+        let begun = self.vfs.now();
+        if !self.rest_from_sweeps(shared).is_zero() || !self.expiry.is_due(begun) || !self.is_window_open() {
             return Ok(());
         }
         let outcome = self.sweep_if_there_is_room(pace);
         // It may have been paused.
-        let wait = begun.elapsed().saturating_mul(SWEEPS).min(LONGEST_WAIT);
-        shared.state.lock().swept_until = Some(Instant::now() + wait);
+        let now = self.vfs.now();
+        let took = Duration::from_millis(now.0.saturating_sub(begun.0)).max(MOMENT);
+        let wait = took.saturating_mul(SWEEPS).min(LONGEST_WAIT);
+        shared.state.lock().swept_until = Some(Timestamp(now.0.saturating_add(wait.as_millis() as u64)));
         *swept = outcome?;
         Ok(())
     }
 
+    /// How long the next sweep has to wait because of the last. A clock that was set back must not make it wait for longer.
+    fn rest_from_sweeps(&self, shared: &Shared) -> Duration {
+        let until = shared.state.lock().swept_until.map_or(0, |until| until.0);
+        let rest = Duration::from_millis(until.saturating_sub(self.vfs.now().0));
+        if rest > LONGEST_WAIT { Duration::ZERO } else { rest }
+    }
+
     /// How long to wait until a sweep may be worth another look.
     fn until_sweep(&self, shared: &Shared) -> Duration {
-        let until = shared.state.lock().swept_until;
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(rest) if self.expiry.is_due(self.vfs.now()) && self.is_window_open() => rest.clamp(MOMENT, CLOCK),
-            _ => CLOCK,
+        if self.expiry.is_due(self.vfs.now()) && self.is_window_open() {
+            self.rest_from_sweeps(shared).clamp(MOMENT, CLOCK)
+        } else {
+            CLOCK
         }
     }
 
