@@ -3,13 +3,13 @@
 use std::ffi::c_void;
 use std::time::Duration;
 
-use engine::{Error, Status, Ttl};
+use engine::{Error, Status, Ttl, WriteOptions};
 
 use crate::args::{Out, bytes, set_unless_null, write_options};
 use crate::batch::bitcask_batch;
 use crate::bulk::bitcask_bulk;
 use crate::child::with;
-use crate::error::bitcask_error;
+use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
 use crate::handles::enter_here;
 use crate::later::{Target, bitcask_write_callback};
@@ -19,6 +19,11 @@ use crate::transaction::bitcask_txn;
 
 /// What bitcask_ttl and its like say of a key that does not expire.
 pub const BITCASK_NO_EXPIRY: u64 = u64::MAX;
+
+/// The options of a write that gives its value so long to live.
+fn options_until(flags: u32, ttl_ms: u64) -> Result<WriteOptions, Failure> {
+    Ok(write_options(flags)?.ttl(Duration::from_millis(ttl_ms)))
+}
 
 /// The status and the number for what is left of a key.
 fn told(ttl: Ttl, place: Out<u64>) -> Status {
@@ -76,7 +81,7 @@ pub unsafe extern "C" fn bitcask_put_ttl(
     unsafe {
         guard(error, || {
             let (key, value) = (bytes(key, key_len, "key")?, bytes(value, value_len, "value")?);
-            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let options = options_until(flags, ttl_ms)?;
             enter_here(db)?.db.put_with(key, value, options)?;
             Ok(Status::Ok)
         })
@@ -103,7 +108,7 @@ pub unsafe extern "C" fn bitcask_put_if_absent_ttl(
         guard(error, || {
             let (place, key) = (Out::new(stored, "stored")?, bytes(key, key_len, "key")?);
             let value = bytes(value, value_len, "value")?;
-            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let options = options_until(flags, ttl_ms)?;
             place.set(enter_here(db)?.db.put_if_absent_with(key, value, options)?);
             Ok(Status::Ok)
         })
@@ -130,7 +135,7 @@ pub unsafe extern "C" fn bitcask_put_seq_ttl(
         guard(error, || {
             let place = Out::new(seq, "seq")?;
             let (key, value) = (bytes(key, key_len, "key")?, bytes(value, value_len, "value")?);
-            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let options = options_until(flags, ttl_ms)?;
             place.set(enter_here(db)?.db.put_seq(key, value, options)?.seq.0);
             Ok(Status::Ok)
         })
@@ -161,7 +166,7 @@ pub unsafe extern "C" fn bitcask_compare_and_swap_ttl(
             let (place, key) = (Out::new(swapped, "swapped")?, bytes(key, key_len, "key")?);
             let expected = if expected_there { Some(bytes(expected, expected_len, "expected")?) } else { None };
             let new = bytes(new_value, new_len, "new_value")?;
-            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let options = options_until(flags, ttl_ms)?;
             place.set(enter_here(db)?.db.compare_and_swap_with(key, expected, Some(new), options)?);
             Ok(Status::Ok)
         })
@@ -186,7 +191,7 @@ pub unsafe extern "C" fn bitcask_fetch_add_ttl(
     unsafe {
         guard(error, || {
             let key = bytes(key, key_len, "key")?;
-            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let options = options_until(flags, ttl_ms)?;
             let found = enter_here(db)?.db.fetch_add_with(key, delta, options)?;
             set_unless_null(before, found);
             Ok(Status::Ok)
@@ -215,7 +220,7 @@ pub unsafe extern "C" fn bitcask_put_ttl_async(
         guard(error, || {
             let target = Target::new(callback, user_data)?;
             let (key, value) = (bytes(key, key_len, "key")?, bytes(value, value_len, "value")?);
-            let options = write_options(flags)?.ttl(Duration::from_millis(ttl_ms));
+            let options = options_until(flags, ttl_ms)?;
             enter_here(db)?.db.put_async(key, value, options, move |outcome| target.call(outcome))?;
             Ok(Status::Ok)
         })

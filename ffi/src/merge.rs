@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 
 use engine::{FileId, MergeNeed, MergeReport, Status};
 
-use crate::args::Out;
+use crate::args::{Out, set_unless_null};
 use crate::error::{Failure, bitcask_error, c_string, new_error};
 use crate::guard::guard;
 use crate::handles::enter_here;
@@ -186,7 +186,6 @@ pub unsafe extern "C" fn bitcask_last_background_merge(
     // SAFETY: the caller's promises for `ended_ms`, `report`, `failure` and `error`.
     unsafe {
         guard(error, || {
-            let ended = Out::new(ended_ms, "ended_ms").ok();
             let (report, failure) = (Out::new(report, "report").ok(), Out::new(failure, "failure").ok());
             let Some(last) = enter_here(db)?.db.last_background_merge()? else { return Ok(Status::NotFound) };
             let (done, why) = match last.outcome {
@@ -202,9 +201,7 @@ pub unsafe extern "C" fn bitcask_last_background_merge(
             if let Some(failure) = failure {
                 failure.set(why.map_or(std::ptr::null_mut(), |why| new_error(why.into())));
             }
-            if let Some(ended) = ended {
-                ended.set(last.ended.0);
-            }
+            set_unless_null(ended_ms, last.ended.0);
             Ok(Status::Ok)
         })
     }

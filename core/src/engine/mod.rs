@@ -44,6 +44,7 @@ mod sync;
 mod transaction;
 mod unordered;
 mod wait;
+mod walk;
 mod write;
 
 // By this name for the files that `model_tests` compiles over other locks.

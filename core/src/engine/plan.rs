@@ -9,11 +9,12 @@
 //! A commit that is refused is answered with the reason, writes nothing, and hinders no other of the group.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::index::{Direction, KeyPage, Start};
+use crate::index::{KeyPage, Start};
 use crate::log::Encoded;
 use crate::types::{Location, SeqNo};
 
@@ -147,22 +148,14 @@ impl Store {
         if !self.index.capabilities().ordered {
             return unordered::for_each_key_now(self, range, each);
         }
-        let (mut page, mut last) = (KeyPage::new(), None::<Vec<u8>>);
-        loop {
-            page.clear();
-            let start = last.as_ref().map_or(Start::At(&range.low), |key| Start::After(key));
-            self.index.scan(start, Direction::Forward, PAGE, &mut page)?;
-            for i in 0..page.len() {
-                let Some((key, _)) = page.get(i) else { break };
+        self.for_each_page(Start::At(&range.low), PAGE, |page| {
+            for (key, _) in (0..page.len()).map_while(|i| page.get(i)) {
                 if !range.contains(key) {
-                    return Ok(());
+                    return Ok(ControlFlow::Break(()));
                 }
                 each(key);
             }
-            match page.last() {
-                Some((key, _)) if page.len() == PAGE => last = Some(key.to_vec()),
-                _ => return Ok(()),
-            }
-        }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 }

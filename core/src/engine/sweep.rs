@@ -9,11 +9,12 @@
 //!
 //! Sweeps may run at the same time, to no harm. Locking: the gate for moments.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::index::{Direction, KeyPage, Start};
+use crate::index::Start;
 use crate::log::Encoded;
 use crate::types::{Location, Timestamp};
 
@@ -71,22 +72,13 @@ impl Sweep<'_> {
             }
             return Ok(());
         }
-        let (mut page, mut last, mut places) = (KeyPage::new(), Vec::new(), Vec::new());
-        loop {
-            page.clear();
-            let start = if last.is_empty() { Start::Edge } else { Start::After(&last) };
-            self.store.index.scan(start, Direction::Forward, PAGE, &mut page)?;
+        let mut places = Vec::new();
+        self.store.for_each_page(Start::Edge, PAGE, |page| {
             places.clear();
             places.extend((0..page.len()).filter_map(|i| page.get(i)).map(|(_, location)| location));
             self.piece(&places, |i| page.get(i).map(|(key, _)| key), tell)?;
-            match page.last() {
-                Some((key, _)) if page.len() == PAGE => {
-                    last.clear();
-                    last.extend_from_slice(key);
-                }
-                _ => return Ok(()),
-            }
-        }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Looks at the records of some keys, and deletes those that have expired. `key_of` gives the index's keys, where it keeps them.

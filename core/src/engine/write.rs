@@ -293,9 +293,10 @@ impl Store {
                     }
                     ledger.moved(change.old, change.new);
                 }
-                let died = made.iter().filter_map(|change| change.old).map(Location::len_bound).sum();
-                self.merging.background.killed(died);
             });
+            // Outside of the accounts' lock: it may start a thread.
+            let died = made.iter().filter_map(|change| change.old).map(Location::len_bound).sum();
+            self.merging.background.killed(died);
         }
         changes.clear();
         applied?;

@@ -55,13 +55,12 @@ pub(crate) struct Background {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// As in the state, to be read without its lock.
+    /// Set with the state locked, so that nobody falls asleep meanwhile.
     stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    stop: bool,
     woken: bool,
     /// Whatever failed before is tried again at once.
     retry: bool,
@@ -81,8 +80,8 @@ enum Next {
     Sleep,
     /// Look again then.
     Within(Duration),
-    /// A merge failed, or was of little use: wait for so long, whoever wakes. How long is said by who waits.
-    BackOff(Duration),
+    /// A merge failed, or was of little use: wait, whoever wakes, and longer each time.
+    BackOff,
     Over,
 }
 
@@ -137,7 +136,7 @@ impl Background {
     fn start(&self, wait: Duration) {
         let Some(store) = self.store.get() else { return };
         let mut state = self.shared.state.lock();
-        if state.stop || state.thread.is_some() {
+        if self.is_stopping() || state.thread.is_some() {
             return;
         }
         let (store, shared) = (Weak::clone(store), Arc::clone(&self.shared));
@@ -158,7 +157,6 @@ impl Background {
     pub(in crate::engine) fn stop(&self) {
         let thread = {
             let mut state = self.shared.state.lock();
-            state.stop = true;
             self.shared.stop.store(true, Ordering::Release);
             self.shared.changed.notify_all();
             state.thread.take()
@@ -175,7 +173,7 @@ impl Background {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.shared.stop.load(Ordering::Acquire)
+        self.shared.is_stopping()
     }
 
     /// Adds what there is to tell.
@@ -188,15 +186,18 @@ impl Background {
 }
 
 impl Shared {
-    /// Waits as long as `next` says, or until somebody wakes. `false` when it is over.
-    fn wait(&self, next: Next) -> bool {
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Waits as long as `next` says, `back_off` where that says for nothing, or until somebody wakes. `false` when it is over.
+    fn wait(&self, next: Next, back_off: Duration) -> bool {
         let mut state = self.state.lock();
-        let sleeps = |state: &mut State| !state.stop && !state.retry && !state.woken;
+        let is_stubborn = |state: &mut State| !self.is_stopping() && !state.retry;
+        let sleeps = |state: &mut State| is_stubborn(state) && !state.woken;
         match next {
             Next::Over => return false,
-            Next::BackOff(time) => {
-                state = self.changed.wait_timeout_while(state, time, |state| !state.stop && !state.retry);
-            }
+            Next::BackOff => state = self.changed.wait_timeout_while(state, back_off, is_stubborn),
             Next::Within(time) => state = self.changed.wait_timeout_while(state, time, sleeps),
             Next::Sleep => {
                 while sleeps(&mut state) {
@@ -205,30 +206,20 @@ impl Shared {
             }
         }
         (state.woken, state.retry) = (false, false);
-        !state.stop
+        !self.is_stopping()
     }
 }
 
 fn run(store: &Weak<Store>, shared: &Shared, wait: Duration) {
-    let (mut next, mut wait_after_failure) = (Next::Within(wait), FIRST_WAIT);
-    while shared.wait(next) {
+    let (mut next, mut back_off) = (Next::Within(wait), FIRST_WAIT);
+    while shared.wait(next, back_off) {
+        back_off = if next == Next::BackOff { (back_off * 2).min(LONGEST_WAIT) } else { FIRST_WAIT };
         let Some(store) = store.upgrade() else { return };
         // A panic would be a bug. It is told, and ends the thread and nothing else.
         next = catch_unwind(AssertUnwindSafe(|| store.merge_in_background(shared))).unwrap_or_else(|_| {
             store.note(shared, Err(Error::Internal { what: "a merge in the background panicked".into() }));
             Next::Over
         });
-        next = match next {
-            Next::BackOff(_) => {
-                let wait = wait_after_failure;
-                wait_after_failure = (wait * 2).min(LONGEST_WAIT);
-                Next::BackOff(wait)
-            }
-            next => {
-                wait_after_failure = FIRST_WAIT;
-                next
-            }
-        };
     }
 }
 
@@ -263,43 +254,40 @@ impl Store {
         }
         let Some(_running) = self.merging.try_begin() else { return Next::Sleep };
         let options = MergeOptions::new().bytes_per_second(self.config.merge.bytes_per_second);
-        let mut pace = Pace::in_background(self, &options);
-        let mut swept_keys = 0;
-        match self.sweep_in_background(shared, &mut pace, &mut swept_keys).and_then(|()| self.merge_needed()) {
-            Ok(Some(need)) if need.is_in_window => {}
-            Ok(Some(_)) => return Next::Within(until_window(&self.config.merge, self.vfs.now().0)),
+        let look = || Ok((self.sweep_in_background(shared, &options)?, self.merge_needed()?));
+        let swept_keys = match look() {
+            Ok((keys, Some(need))) if need.is_in_window => keys,
+            Ok((_, Some(_))) => return Next::Within(self.until_window()),
             // Nobody wakes when something expires.
-            Ok(None) if self.may_expire() => return Next::Within(self.until_sweep(shared)),
-            Ok(None) => return Next::Sleep,
+            Ok((_, None)) if self.may_expire() => return Next::Within(self.until_sweep(shared)),
+            Ok((_, None)) => return Next::Sleep,
             Err(error) => return self.failed(shared, error),
-        }
+        };
         shared.state.lock().is_merging = true;
-        match self.run_merge(&options, &mut pace) {
-            Ok(mut report) => {
-                report.swept_keys = swept_keys;
+        match self.run_merge(&options, &mut Pace::in_background(self, &options), Some(swept_keys)) {
+            Ok(report) => {
                 let was_of_use = gave_back(&report);
                 self.note(shared, Ok(report));
                 // More may have died meanwhile.
-                if was_of_use { Next::Within(Duration::ZERO) } else { Next::BackOff(FIRST_WAIT) }
+                if was_of_use { Next::Within(Duration::ZERO) } else { Next::BackOff }
             }
             Err(error) => self.failed(shared, error),
         }
     }
 
     /// Deletes what has expired, if it is due: to the figures it is alive until then.
-    fn sweep_in_background(&self, shared: &Shared, pace: &mut Pace<'_>, swept: &mut u64) -> Result<()> {
+    fn sweep_in_background(&self, shared: &Shared, options: &MergeOptions) -> Result<u64> {
         let begun = self.vfs.now();
         if !self.rest_from_sweeps(shared).is_zero() || !self.expiry.is_due(begun) || !self.is_window_open() {
-            return Ok(());
+            return Ok(0);
         }
-        let outcome = self.sweep_if_there_is_room(pace);
+        let outcome = self.sweep_if_there_is_room(&mut Pace::in_background(self, options));
         // It may have been paused.
         let now = self.vfs.now();
         let took = Duration::from_millis(now.0.saturating_sub(begun.0)).max(MOMENT);
         let wait = took.saturating_mul(SWEEPS).min(LONGEST_WAIT);
         shared.state.lock().swept_until = Some(Timestamp(now.0.saturating_add(wait.as_millis() as u64)));
-        *swept = outcome?;
-        Ok(())
+        outcome
     }
 
     /// How long the next sweep has to wait because of the last. A clock that was set back must not make it wait for longer.
@@ -318,6 +306,10 @@ impl Store {
         }
     }
 
+    fn until_window(&self) -> Duration {
+        until_window(&self.config.merge, self.vfs.now().0)
+    }
+
     fn is_window_open(&self) -> bool {
         policy::is_in_window(&self.config.merge, self.vfs.now())
     }
@@ -331,11 +323,11 @@ impl Store {
             // It gave way: to a merge by hand, which wakes when it ends, or because the window closed.
             Error::Cancelled => {
                 shared.state.lock().is_merging = false;
-                Next::Within(until_window(&self.config.merge, self.vfs.now().0))
+                Next::Within(self.until_window())
             }
             error => {
                 self.note(shared, Err(error));
-                Next::BackOff(FIRST_WAIT)
+                Next::BackOff
             }
         }
     }

@@ -67,10 +67,6 @@ impl<'a> Pace<'a> {
         self.background = self.background.map(|_| yes);
     }
 
-    pub(super) fn is_in_background(&self) -> bool {
-        self.background.is_some()
-    }
-
     /// Fails if the merge is to stop.
     pub(super) fn check(&self) -> Result<()> {
         self.store.check_usable()?;

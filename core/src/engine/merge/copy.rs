@@ -4,11 +4,12 @@
 //! stays dead. Where the index is walked in the order of keys, that is the order of the copies; where there are few live records in many keys,
 //! or no order, the sources are read and the copies are sorted in runs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
-use crate::index::{Direction, KeyPage, Start};
+use crate::index::{KeyPage, Start};
 use crate::log::{DataFile, Finished, Item, Output, OutputConfig, Scanner};
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 
@@ -31,7 +32,7 @@ pub(super) struct Copier<'a> {
     store: &'a Store,
     config: OutputConfig,
     sources: &'a [Source],
-    ids: BTreeSet<FileId>,
+    files: BTreeMap<FileId, &'a DataFile>,
     current: Option<(Output, Account)>,
     finished: Vec<(Finished, Account)>,
     scratch: Vec<u8>,
@@ -39,9 +40,9 @@ pub(super) struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     pub(super) fn new(store: &'a Store, sources: &'a [Source]) -> Copier<'a> {
-        let ids = sources.iter().map(|source| source.file.id()).collect();
+        let files = sources.iter().map(|source| (source.file.id(), source.file.as_ref())).collect();
         let config = store.output_config();
-        Copier { store, config, sources, ids, current: None, finished: Vec::new(), scratch: Vec::new() }
+        Copier { store, config, sources, files, current: None, finished: Vec::new(), scratch: Vec::new() }
     }
 
     /// All outputs, on stable storage.
@@ -84,22 +85,15 @@ impl<'a> Copier<'a> {
     }
 
     fn walk_index(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        let (mut page, mut live, mut last) = (KeyPage::new(), Vec::new(), Vec::new());
-        loop {
-            page.clear();
-            let start = if last.is_empty() { Start::Edge } else { Start::After(&last) };
-            self.store.index.scan(start, Direction::Forward, PAGE, &mut page)?;
+        let mut live = Vec::new();
+        self.store.for_each_page(Start::Edge, PAGE, |page| {
             live.clear();
             live.extend((0..page.len()).filter_map(|i| page.get(i).map(|(_, location)| location)));
-            live.retain(|location| self.ids.contains(&location.file()));
+            live.retain(|location| self.files.contains_key(&location.file()));
             pace.check()?;
             self.copy_all(&live, pace, report)?;
-            if page.len() < PAGE {
-                return Ok(());
-            }
-            last.clear();
-            last.extend_from_slice(page.get(page.len() - 1).map(|(key, _)| key).unwrap_or_default());
-        }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     fn read_sources(&mut self, sort: bool, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
@@ -175,8 +169,7 @@ impl<'a> Copier<'a> {
     }
 
     fn file_of(&self, location: Location) -> Option<&'a DataFile> {
-        let sources: &'a [Source] = self.sources;
-        sources.iter().find(|source| source.file.id() == location.file()).map(|source| source.file.as_ref())
+        self.files.get(&location.file()).copied()
     }
 
     fn copy(&mut self, location: Location) -> Result<u64> {

@@ -30,7 +30,7 @@ use crate::util::lock::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result, Status};
 use crate::log::{NewFiles, OutputConfig};
-use crate::stats::{MergeNeed, MergeProgress, MergeReport};
+use crate::stats::{MergeNeed, MergeReport};
 use crate::types::{FileId, IoKind};
 
 use super::accounts::{Account, Ledger, Seqs, Totals};
@@ -77,8 +77,7 @@ impl Merging {
         self.awaited.fetch_add(1, Ordering::Relaxed);
         let running = self.running.lock();
         self.awaited.fetch_sub(1, Ordering::Relaxed);
-        *self.runner.lock() = Some(std::thread::current().id());
-        Ok(Running { merging: self, _running: running })
+        Ok(self.run_by_this_thread(running))
     }
 
     /// No merge takes a file that has damage, and it may hold what deletes hide.
@@ -89,8 +88,12 @@ impl Merging {
     /// The same, unless one runs or is waited for.
     fn try_begin(&self) -> Option<Running<'_>> {
         let running = self.running.try_lock().filter(|_| !self.is_awaited())?;
+        Some(self.run_by_this_thread(running))
+    }
+
+    fn run_by_this_thread<'a>(&'a self, running: MutexGuard<'a, ()>) -> Running<'a> {
         *self.runner.lock() = Some(std::thread::current().id());
-        Some(Running { merging: self, _running: running })
+        Running { merging: self, _running: running }
     }
 
     /// Whether somebody waits for the merge that runs.
@@ -128,17 +131,20 @@ impl Store {
         // When it is over.
         let _wakes = Wakes(&self.merging.background);
         let _running = self.merging.begin()?;
-        self.run_merge(options, &mut Pace::new(self, options))
+        self.run_merge(options, &mut Pace::new(self, options), None)
     }
 
+    /// `swept`: how many keys the sweep before it has deleted. Without, it begins with one.
+    ///
     /// REQUIRES: [`Merging::begin`].
-    fn run_merge(&self, options: &MergeOptions, pace: &mut Pace<'_>) -> Result<MergeReport> {
+    fn run_merge(&self, options: &MergeOptions, pace: &mut Pace<'_>, swept: Option<u64>) -> Result<MergeReport> {
         self.check_mergeable()?;
-        // What has expired is dead from here on, to the policy too.
-        pace.progress = MergeProgress::default();
         pace.look()?;
-        // One in the background has swept, as often as it may.
-        let swept_keys = if pace.is_in_background() { 0 } else { self.sweep_if_there_is_room(pace)? };
+        // What has expired is dead from here on, to the policy too.
+        let swept_keys = match swept {
+            Some(keys) => keys,
+            None => self.sweep_if_there_is_room(pace)?,
+        };
         let groups = match &options.files {
             Some(files) => {
                 self.check_ids(files)?;
@@ -166,11 +172,9 @@ impl Store {
         pace.look()?;
         let outcome = self.merge_groups(&groups, pace, &mut report);
         // Once for all groups, also behind one that failed; but in a forked child nothing is written.
-        if !report.removed_files.is_empty() && self.check_usable().is_ok() {
-            outcome.and(self.keep_index_after_merge())?;
-        } else {
-            outcome?;
-        }
+        let is_changed = !report.removed_files.is_empty() && self.check_usable().is_ok();
+        let kept = if is_changed { self.keep_index_after_merge() } else { Ok(()) };
+        outcome.and(kept)?;
         report.bytes_read = pace.progress.bytes_read;
         report.bytes_written = pace.progress.bytes_written;
         Ok(report)
@@ -223,9 +227,7 @@ impl Store {
         for file in &mut files {
             file.is_damaged |= damaged.contains(&file.id);
         }
-        // A file whose header is damaged is not among them.
-        let is_blind = self.open_report().damage.iter().any(|damage| damage.offset == 0);
-        Ok(policy::plan(&files, &self.config.merge, self.config.max_file_size, is_blind))
+        Ok(policy::plan(&files, &self.config.merge, self.config.max_file_size, self.misses_files()))
     }
 
     fn check_mergeable(&self) -> Result<()> {

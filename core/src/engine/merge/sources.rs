@@ -87,6 +87,11 @@ impl Store {
             || self.merging.damaged.lock().contains(&file.id())
     }
 
+    /// Whether there are data files that are not among the store's, for their headers are damaged.
+    pub(super) fn misses_files(&self) -> bool {
+        self.open_report().damage.iter().any(|damage| damage.offset == 0)
+    }
+
     /// Reads a file from end to end. `None` if bytes of it are not accounted for.
     fn read_through(&self, file: &DataFile, pace: &mut Pace<'_>) -> Result<Option<Reading>> {
         let mut scanner = Scanner::new(file, DATA_START, SeqNo::ZERO);
@@ -115,11 +120,8 @@ impl Store {
         let ledger = self.ledger()?;
         let files = self.files.load();
         let is_source = |file: &DataFile| sources.iter().any(|source| source.file.id() == file.id());
-        let mut bound = SeqNo(u64::MAX);
-        if self.open_report().damage.iter().any(|damage| damage.offset == 0) {
-            // A file whose header is damaged is not among them, and may hold anything.
-            bound = SeqNo::ZERO;
-        }
+        // What is not among them may hold anything.
+        let mut bound = if self.misses_files() { SeqNo::ZERO } else { SeqNo(u64::MAX) };
         for file in files.all().iter().filter(|file| !is_source(file)) {
             bound = match ledger.get(file.id()).map(Account::seqs) {
                 // What is damaged may be older than all that can be read.

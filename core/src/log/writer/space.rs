@@ -65,7 +65,6 @@ impl LogWriter {
         if long {
             self.active.file().set_len(self.end).map_err(|e| self.active.io_error("truncate", self.end, e))?;
         }
-        self.allocated = self.allocated.max(self.end);
         if self.allocated != u64::MAX {
             self.allocated = self.end;
         }
