@@ -5,13 +5,16 @@
 //! a check sum of the accounts' places and amounts, and the number of its commits, go with each batch. Other accounts are for transactions,
 //! of which two may want the same at once, and one counter is for all. An account with nothing in it is not there.
 //!
-//! `BITCASK_ISOLATION_SECONDS=n` sets how long each kind of index is tried.
+//! Each kind of index is tried with each I/O kind, 6 seconds (`BITCASK_ISOLATION_SECONDS`), by 4 writers, 4 readers, a reader in another
+//! process, and a thread that merges.
 
+#[path = "isolation/child.rs"]
+mod child;
 mod common;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +24,7 @@ use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
 use bitcask::{Db, Durability, Error, IndexKind, IoKind, IterOptions, MergeOptions, Options, Snapshot, WriteOptions};
 
-use common::{KINDS, Map, Rng, factor, number_from_env, open, quiet, report};
+use common::{IO_KINDS, KINDS, Map, Rng, factor, number_from_env, open, quiet, report};
 
 const WRITERS: usize = 4;
 const READERS: usize = 4;
@@ -232,24 +235,6 @@ fn read(db: &Db, seed: u64, acked: &Acked, goes_on: &dyn Fn(u64) -> bool) {
     }
 }
 
-/// A reader that opened the files beside the writer, and follows.
-fn follow(dir: &Path, options: &Options, seed: u64, acked: &Acked, goes_on: &dyn Fn(u64) -> bool) {
-    let db = Db::open(dir, &options.clone().read_only(true)).expect("it opens beside");
-    let (mut rng, keys, mut rounds, mut seen) = (Rng(seed), all_keys(), 0, Seen::default());
-    while goes_on(rounds) {
-        let before = acked.now();
-        db.refresh().expect("it refreshes");
-        let least = std::array::from_fn(|i| seen[i].max(before[i]));
-        let map = match rng.below(3) {
-            0 => by_multi_get(&db, &keys),
-            1 => by_get(&db.snapshot().expect("a snapshot"), &keys),
-            _ => by_iterator(db.iter(&IterOptions::new())),
-        };
-        seen = check(&map, &least, &format!("seed {seed}, beside"));
-        rounds += 1;
-    }
-}
-
 /// A directory that goes with the test.
 struct Temp(PathBuf);
 
@@ -269,9 +254,9 @@ impl Drop for Temp {
 
 fn stress(kind: IndexKind, io: IoKind, seed: u64) {
     let begun = Instant::now();
-    let seconds = number_from_env("BITCASK_ISOLATION_SECONDS").unwrap_or(factor()) as u64;
+    let seconds = number_from_env("BITCASK_ISOLATION_SECONDS").unwrap_or(6 * factor()) as u64;
     let end = begun + Duration::from_secs(seconds);
-    let temp = Temp::new(&format!("{kind:?}"));
+    let temp = Temp::new(&format!("{kind:?}-{io:?}"));
     let interval = Durability::Interval { every: Duration::from_millis(50), bytes: 64 << 10 };
     let options =
         Options::new().index(kind).io(io).max_file_size(64 << 10).durability(interval).checkpoint_bytes(100_000);
@@ -285,6 +270,7 @@ fn stress(kind: IndexKind, io: IoKind, seed: u64) {
         goes_on(done)
     };
     let (db, dir, options, acked, failed) = (&db, temp.0.as_path(), &options, &acked, &failed);
+    let rounds_beside = &AtomicU64::new(0);
     thread::scope(|scope| {
         let guarded = |run: &dyn Fn()| {
             let told = Told(failed);
@@ -298,8 +284,15 @@ fn stress(kind: IndexKind, io: IoKind, seed: u64) {
             let reads_on = &reads_on;
             scope.spawn(move || guarded(&|| read(db, seed * 10 + reader, acked, reads_on)));
         }
-        let (reads_on, merges) = (&reads_on, &merges);
-        scope.spawn(move || guarded(&|| follow(dir, options, seed, acked, reads_on)));
+        let merges = &merges;
+        scope.spawn(move || {
+            guarded(&|| {
+                child::follow(dir, (kind, io), seed, acked, &|done| {
+                    rounds_beside.store(done, Ordering::Relaxed);
+                    goes_on(done)
+                });
+            });
+        });
         scope.spawn(move || {
             guarded(&|| {
                 while goes_on(merges.load(Ordering::Relaxed) * 10) {
@@ -321,7 +314,9 @@ fn stress(kind: IndexKind, io: IoKind, seed: u64) {
     assert!(by_multi_get(&again, &keys) == last && by_iterator(again.iter(&IterOptions::new())) == last);
     let (commits, checks) = (told[..WRITERS].iter().sum::<i64>(), checks.load(Ordering::Relaxed));
     let merges = merges.load(Ordering::Relaxed);
-    report("isolation", format!("{kind:?}: {commits} batches, {checks} checks, {merges} merges"), begun);
+    let beside = rounds_beside.load(Ordering::Relaxed);
+    let what = format!("{commits} batches, {checks} checks, {beside} by another process, {merges} merges");
+    report("isolation", format!("{kind:?}, {io:?}: {what}"), begun);
 }
 
 /// Tells the others when a thread fails.
@@ -336,8 +331,10 @@ impl Drop for Told<'_> {
 #[test]
 fn no_reader_sees_a_part_of_a_commit() {
     let seed = std::process::id().into();
-    for (n, kind) in KINDS.into_iter().enumerate() {
-        stress(kind, if n % 2 == 0 { IoKind::Mmap } else { IoKind::File }, seed);
+    for kind in KINDS {
+        for io in IO_KINDS {
+            stress(kind, io, seed);
+        }
     }
 }
 
