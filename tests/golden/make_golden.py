@@ -283,11 +283,12 @@ def golden():
     return files
 
 
-def main(args):
+def main(args, make, default):
+    """Writes what `make` gives into a directory, or compares it with what is there."""
     check = args[:1] == ["--check"]
     args = args[1:] if check else args
-    directory = Path(args[0]) if args else Path(__file__).resolve().parent / "v1"
-    files = golden()
+    directory = Path(args[0]) if args else default
+    files = make()
     if not check:
         directory.mkdir(parents=True, exist_ok=True)
         for name, contents in files.items():
@@ -301,4 +302,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], golden, Path(__file__).resolve().parent / "v1"))

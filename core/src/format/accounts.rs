@@ -1,4 +1,4 @@
-//! The accounts of data files that are kept with a saved index (FORMAT 11.2). Bytes only.
+//! The accounts of data files that are kept with a saved index (FORMAT 11.3). Bytes only.
 //!
 //! They are believed as far as no number of them can be absurd: sums don't overflow, no part is more than its whole.
 
