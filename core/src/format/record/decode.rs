@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crc32fast::Hasher;
 
+use super::sums::Sums;
 use super::{ALIGN, Body, FLAG_EXPIRY, FLAG_SYNCED, HASHED_FROM, HEADER_LEN, MAX_HEADER_LEN, Placer, RecordKind};
 use super::{finish_crc, record_len};
 use crate::format::bytes::Reader;
@@ -296,28 +297,38 @@ pub fn check_put(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Op
     if key_len == 0 || !offset.is_multiple_of(ALIGN) || offset >= Location::OFFSET_LIMIT {
         return None;
     }
-    let mut hasher = placer.hasher();
-    hasher.update(&offset.to_le_bytes());
-    hasher.update(record.get(HASHED_FROM..brief.key_range().start)?);
-    let h = hasher.clone().finalize();
-    if h as u16 != u16::from_le_bytes([fixed[4], fixed[5]]) {
-        return None;
-    }
     let content = brief.value_range().end;
     let end = content.checked_next_multiple_of(ALIGN as usize)?;
-    let body = record.get(brief.key_range().start..end)?;
-    if verify {
-        // What stands behind the content in the last four bytes, of which there are at least one of content.
-        let last = u32::from_le_bytes(*body.last_chunk()?);
-        let padding = u64::from(last) >> (32 - 8 * (end - content));
+    let record = record.get(..end)?;
+    let header = brief.key_range().start;
+    // What stands behind the content in the last four bytes, of which there are at least one of content.
+    let padding = u64::from(u32::from_le_bytes(*record.last_chunk()?)) >> (32 - 8 * (end - content));
+    let sums = if verify && header == HEADER_LEN { Sums::of(placer.state, offset, record) } else { None };
+    let (h, crc) = match sums {
+        Some(sums) => (sums.h, Some(sums.crc)),
+        None => general_sums(record, header, placer, offset, verify),
+    };
+    let written = u32::from_le_bytes([fixed[0], fixed[1], fixed[2], fixed[3]]);
+    let is_right = h as u16 == u16::from_le_bytes([fixed[4], fixed[5]])
+        && crc.is_none_or(|crc| crc == written)
+        && (padding == 0 || !verify);
+    is_right.then_some(brief)
+}
+
+/// H, and with `verify` crc, of a record with a header of this length.
+fn general_sums(record: &[u8], header: usize, placer: Placer, offset: u64, verify: bool) -> (u32, Option<u32>) {
+    let (header, body) = record.split_at(header);
+    let mut hasher = placer.hasher();
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(header.get(HASHED_FROM..).unwrap_or_default());
+    let h = hasher.clone().finalize();
+    let crc = verify.then(|| {
         hasher.reset();
         hasher.update(body);
         hasher.update(&h.to_le_bytes());
-        if padding != 0 || hasher.finalize() != u32::from_le_bytes([fixed[0], fixed[1], fixed[2], fixed[3]]) {
-            return None;
-        }
-    }
-    Some(brief)
+        hasher.finalize()
+    });
+    (h, crc)
 }
 
 /// [`verify_body`] for a record that is read in pieces.

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod sums;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,337 @@
+//! The two checksums of a record, for who reads records by the million (FORMAT 3.2).
+//!
+//! A general CRC takes bytes of any number in any number of pieces; most of what it does for a record of some hundred bytes is to find
+//! out how to begin and to end. Records have what a general CRC can't count on: they are multiples of four bytes, at least [`HEADER_LEN`]
+//! bytes stand before what is summed up, and the last piece is H. So all is taken in whole registers without a rest. Zeros before a message
+//! don't change a CRC that begins with zeros, which is why a message may be made longer at its beginning; what the CRC begins with is put
+//! over the message's first four bytes.
+//!
+//! Only what the processor has instructions for is here; [`Sums::of`] gives nothing elsewhere, and callers take `crc32fast`.
+//! The intrinsics need `unsafe` to be called at all, and pointers for loads that are masked.
+#![allow(unsafe_code)]
+
+use super::{HASHED_FROM, HEADER_LEN};
+
+/// H and crc of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) h: u32,
+    pub(super) crc: u32,
+}
+
+impl Sums {
+    /// Of a record with a header of [`HEADER_LEN`] bytes: all of `record`, in which key, value and padding are a multiple of four bytes,
+    /// and not none. `state` is the placer's. Nothing if this processor has no instructions for it, or `record` is no such record.
+    #[inline]
+    pub(super) fn of(state: u32, offset: u64, record: &[u8]) -> Option<Sums> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let body = record.len().checked_sub(HEADER_LEN)?;
+            if body == 0 || !body.is_multiple_of(4) {
+                return None;
+            }
+            x86::sums(state, offset, record)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = (state, offset, record, HASHED_FROM);
+            None
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::{HASHED_FROM, HEADER_LEN, Sums};
+
+    /// Bytes that one register of each size takes.
+    const BLOCK: usize = 16;
+    const WIDE: usize = 64;
+    /// From so many wide registers on, four of them are folded side by side: one alone waits for each multiplication.
+    const SIDE_BY_SIDE: usize = 8;
+
+    /// Records from which on what others have for long messages is as good as narrow registers.
+    const LONG: usize = 512;
+
+    /// x to this power modulo the polynomial, in the order of bits in which registers are folded.
+    const fn power(exponent: u32) -> i64 {
+        let (mut power, mut i) = (0x8000_0000u32, 0);
+        while i < exponent {
+            power = (power >> 1) ^ if power & 1 == 1 { 0xedb8_8320 } else { 0 };
+            i += 1;
+        }
+        (power as i64) << 1
+    }
+
+    /// What the two halves of a register are multiplied with to move it on by so many bits.
+    const fn by(bits: u32) -> (i64, i64) {
+        (power(bits + 32), power(bits - 32))
+    }
+
+    const BY_BLOCK: (i64, i64) = by(128);
+    const BY_2_BLOCKS: (i64, i64) = by(256);
+    const BY_3_BLOCKS: (i64, i64) = by(384);
+    const BY_WIDE: (i64, i64) = by(512);
+    const BY_4_WIDE: (i64, i64) = by(2048);
+    /// From 96 bits to 64.
+    const TO_64: i64 = power(64);
+    /// The polynomial, and the quotient of a power and it, for the division without dividing (Barrett).
+    const POLYNOMIAL: i64 = 0x1_db71_0641;
+    const QUOTIENT: i64 = 0x1_f701_1641;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+    #[repr(u8)]
+    enum Level {
+        Nothing = 1,
+        /// Multiplication without carry, of registers of 16 bytes.
+        Narrow = 2,
+        /// And of 64 bytes, loaded by masks.
+        Wide = 3,
+    }
+
+    impl Level {
+        /// What this processor has.
+        #[inline]
+        fn here() -> Level {
+            static FOUND: AtomicU8 = AtomicU8::new(0);
+            match FOUND.load(Ordering::Relaxed) {
+                3 => Level::Wide,
+                2 => Level::Narrow,
+                1 => Level::Nothing,
+                _ => {
+                    let level = Level::find();
+                    FOUND.store(level as u8, Ordering::Relaxed);
+                    level
+                }
+            }
+        }
+
+        #[cold]
+        fn find() -> Level {
+            if !is_x86_feature_detected!("pclmulqdq") || !is_x86_feature_detected!("sse4.1") {
+                Level::Nothing
+            } else if is_x86_feature_detected!("vpclmulqdq") && is_x86_feature_detected!("avx512f") {
+                Level::Wide
+            } else {
+                Level::Narrow
+            }
+        }
+    }
+
+    /// The record is longer than its header, by a multiple of four.
+    #[inline]
+    pub(super) fn sums(state: u32, offset: u64, record: &[u8]) -> Option<Sums> {
+        match Level::here() {
+            // SAFETY: the processor has what the functions are compiled for.
+            Level::Wide => Some(unsafe { wide(state, offset, record) }),
+            // SAFETY: as above.
+            Level::Narrow if record.len() < LONG => Some(unsafe { narrow(state, offset, record) }),
+            _ => None,
+        }
+    }
+
+    /// By each way that this processor has.
+    #[cfg(test)]
+    pub(super) fn all(state: u32, offset: u64, record: &[u8]) -> Vec<(&'static str, Sums)> {
+        let mut all = Vec::new();
+        if Level::here() >= Level::Narrow {
+            // SAFETY: the processor has what the function is compiled for.
+            all.push(("narrow", unsafe { narrow(state, offset, record) }));
+        }
+        if Level::here() >= Level::Wide {
+            // SAFETY: as above.
+            all.push(("wide", unsafe { wide(state, offset, record) }));
+        }
+        all
+    }
+
+    /// With registers of one block.
+    #[target_feature(enable = "pclmulqdq,sse4.1")]
+    fn narrow(state: u32, offset: u64, record: &[u8]) -> Sums {
+        let h = header_sum(state, offset, record);
+        // The message ends with four bytes for H, which are zero here, and begins with zeros in the place of the header's last bytes.
+        let blocks = (record.len() - HEADER_LEN + 4).div_ceil(BLOCK);
+        let start = record.len() + 4 - blocks * BLOCK;
+        let mut pieces = record[start..].chunks_exact(BLOCK);
+        let last = || match record.last_chunk::<BLOCK>() {
+            Some(last) => _mm_srli_si128(load(last), 4),
+            None => _mm_setzero_si128(),
+        };
+        let mut next = || match pieces.next().and_then(|piece| piece.first_chunk()) {
+            Some(piece) => load(piece),
+            None => last(),
+        };
+        let before = _mm_set1_epi32((HEADER_LEN - start) as i32 / 4);
+        let numbers = _mm_setr_epi32(0, 1, 2, 3);
+        let first = _mm_andnot_si128(_mm_cmplt_epi32(numbers, before), next());
+        let mut x = _mm_xor_si128(first, _mm_cmpeq_epi32(numbers, before));
+        let mut left = blocks - 1;
+        if left >= 7 {
+            let mut side = [x, next(), next(), next()];
+            left -= 3;
+            while left >= 4 {
+                side = side.map(|x| fold(x, next(), BY_WIDE));
+                left -= 4;
+            }
+            let [a, b, c, d] = side;
+            x = fold(fold(fold(a, b, BY_BLOCK), c, BY_BLOCK), d, BY_BLOCK);
+        }
+        for _ in 0..left {
+            x = fold(x, next(), BY_BLOCK);
+        }
+        Sums { h, crc: finish(x, h) }
+    }
+
+    /// With registers of four blocks.
+    #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
+    fn wide(state: u32, offset: u64, record: &[u8]) -> Sums {
+        let h = header_sum(state, offset, record);
+        // As above, in registers of four blocks; the first may begin before the record does.
+        let pieces = (record.len() - HEADER_LEN + 4).div_ceil(WIDE);
+        let before = (pieces * WIDE + HEADER_LEN - (record.len() + 4)) / 4;
+        let start = record.as_ptr().wrapping_add(record.len() + 4).wrapping_sub(pieces * WIDE);
+        let mut at = 0;
+        let mut next = || {
+            let first = if at == 0 { !0 << before } else { !0 };
+            let last = if at + 1 == pieces { !0 >> 1 } else { !0 };
+            let place = start.wrapping_add(at * WIDE);
+            at += 1;
+            // SAFETY: only what lies in the record is loaded: of the first piece the mask leaves out all before its body, of the last the
+            // four bytes behind its end; what a mask leaves out is not touched.
+            unsafe { _mm512_maskz_loadu_epi32(first & last, place.cast()) }
+        };
+        let mut x = next();
+        x = _mm512_mask_xor_epi32(x, 1 << before, x, _mm512_set1_epi32(-1));
+        let mut left = pieces - 1;
+        if left >= SIDE_BY_SIDE - 1 {
+            let mut side = [x, next(), next(), next()];
+            left -= 3;
+            while left >= 4 {
+                side = side.map(|x| fold_wide(x, next(), BY_4_WIDE));
+                left -= 4;
+            }
+            let [a, b, c, d] = side;
+            x = fold_wide(fold_wide(fold_wide(a, b, BY_WIDE), c, BY_WIDE), d, BY_WIDE);
+        }
+        for _ in 0..left {
+            x = fold_wide(x, next(), BY_WIDE);
+        }
+        // The first three blocks to the place of the last.
+        let (a, b, c) = (BY_3_BLOCKS, BY_2_BLOCKS, BY_BLOCK);
+        let keys = _mm512_setr_epi64(a.0, a.1, b.0, b.1, c.0, c.1, 0, 0);
+        let last = _mm512_maskz_mov_epi64(0b1100_0000, x);
+        let (low, high) = (_mm512_clmulepi64_epi128::<0x00>(x, keys), _mm512_clmulepi64_epi128::<0x11>(x, keys));
+        let x = _mm512_ternarylogic_epi64::<0x96>(low, high, last);
+        let (low, high) = (_mm512_extracti32x4_epi32::<0>(x), _mm512_extracti32x4_epi32::<1>(x));
+        let (third, last) = (_mm512_extracti32x4_epi32::<2>(x), _mm512_extracti32x4_epi32::<3>(x));
+        let x = _mm_xor_si128(_mm_xor_si128(low, high), _mm_xor_si128(third, last));
+        Sums { h, crc: finish(x, h) }
+    }
+
+    /// H: of the offset and what stands behind the checksums in the header, thirty bytes and thus two blocks.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq,sse4.1")]
+    fn header_sum(state: u32, offset: u64, record: &[u8]) -> u32 {
+        let at = |i: usize| {
+            record.get(i..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        };
+        const { assert!(HASHED_FROM == 6 && HEADER_LEN == 28) };
+        // Two bytes of zeros, the offset, six of the header; the rest of it.
+        let low = (offset ^ u64::from(!state)) << 16;
+        let high = (offset >> 48) | (at(4) & !0xffff);
+        let first = _mm_set_epi64x(high as i64, low as i64);
+        let second = _mm_set_epi64x(at(20) as i64, at(12) as i64);
+        reduce(fold(first, second, BY_BLOCK))
+    }
+
+    /// crc: of what was folded, with H in its last four bytes.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq,sse4.1")]
+    fn finish(x: __m128i, h: u32) -> u32 {
+        reduce(_mm_xor_si128(x, _mm_insert_epi32::<3>(_mm_setzero_si128(), h as i32)))
+    }
+
+    /// One block moved on by as many bits as the keys say, and what is there already.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq,sse4.1")]
+    fn fold(x: __m128i, onto: __m128i, keys: (i64, i64)) -> __m128i {
+        let keys = _mm_set_epi64x(keys.1, keys.0);
+        let (low, high) = (_mm_clmulepi64_si128::<0x00>(x, keys), _mm_clmulepi64_si128::<0x11>(x, keys));
+        _mm_xor_si128(_mm_xor_si128(low, high), onto)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,vpclmulqdq")]
+    fn fold_wide(x: __m512i, onto: __m512i, keys: (i64, i64)) -> __m512i {
+        let keys = _mm512_set4_epi64(keys.1, keys.0, keys.1, keys.0);
+        let (low, high) = (_mm512_clmulepi64_epi128::<0x00>(x, keys), _mm512_clmulepi64_epi128::<0x11>(x, keys));
+        _mm512_ternarylogic_epi64::<0x96>(low, high, onto)
+    }
+
+    /// The CRC of a block.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq,sse4.1")]
+    fn reduce(x: __m128i) -> u32 {
+        let low = _mm_setr_epi32(!0, 0, 0, 0);
+        let by_block = _mm_set_epi64x(BY_BLOCK.1, BY_BLOCK.0);
+        let x = _mm_xor_si128(_mm_clmulepi64_si128::<0x10>(x, by_block), _mm_srli_si128::<8>(x));
+        let to_64 = _mm_set_epi64x(0, TO_64);
+        let x = _mm_xor_si128(_mm_clmulepi64_si128::<0x00>(_mm_and_si128(x, low), to_64), _mm_srli_si128::<4>(x));
+        let division = _mm_set_epi64x(QUOTIENT, POLYNOMIAL);
+        let times = _mm_and_si128(_mm_clmulepi64_si128::<0x10>(_mm_and_si128(x, low), division), low);
+        let rest = _mm_xor_si128(x, _mm_clmulepi64_si128::<0x00>(times, division));
+        !(_mm_extract_epi32::<1>(rest) as u32)
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse4.1")]
+    fn load(bytes: &[u8; BLOCK]) -> __m128i {
+        // SAFETY: as many bytes as are loaded.
+        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Placer, finish_crc};
+    use super::*;
+
+    fn expected(placer: Placer, offset: u64, record: &[u8]) -> Sums {
+        let h = placer.hash(offset, &record[HASHED_FROM..HEADER_LEN]);
+        Sums { h, crc: finish_crc(crc32fast::hash(&record[HEADER_LEN..]), h) }
+    }
+
+    /// Bytes without a pattern, in memory that ends with them.
+    fn record(len: usize, seed: u32) -> Vec<u8> {
+        let byte = |i: usize| ((i as u32 ^ seed).wrapping_mul(0x9e37_79b1) >> 13) as u8;
+        (0..len).map(byte).collect()
+    }
+
+    #[test]
+    fn sums_are_those_of_the_format_for_all_lengths() {
+        for body in (4..=2200).step_by(4) {
+            let record = record(HEADER_LEN + body, body as u32);
+            for (nonce, offset) in [(0, 4096), (u64::MAX, 0xffff_fffc), (0x0123_4567_89ab_cdef, 0)] {
+                let placer = Placer::new(nonce);
+                let right = expected(placer, offset, &record);
+                if let Some(sums) = Sums::of(placer.state, offset, &record) {
+                    assert_eq!(sums, right, "{body} bytes at {offset}");
+                }
+                #[cfg(target_arch = "x86_64")]
+                for (name, sums) in x86::all(placer.state, offset, &record) {
+                    assert_eq!(sums, right, "{body} bytes at {offset}, {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_has_no_sums() {
+        for len in [0, 27, 28, 29, 30, 31, 33] {
+            assert_eq!(Sums::of(1, 4, &record(len, 1)), None, "{len} bytes");
+        }
+    }
+}
