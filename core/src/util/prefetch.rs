@@ -1,6 +1,6 @@
 //! Asking the processor for bytes before they are needed. Nothing but a hint: no memory is read in the language's sense.
 //!
-//! The core's only `unsafe` for speed, which the instruction's intrinsic asks for.
+//! `unsafe` for speed, which the instruction's intrinsic asks for; the other place is `format/record/sums.rs`.
 //!
 //! Reading a record at a random place is one wait for memory. Without hints it is one for each of the places that a decoder comes
 //! to on its own, and a decoder of many records waits for each of them in turn.
