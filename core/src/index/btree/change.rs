@@ -3,8 +3,8 @@
 //! REQUIRES, everywhere: the caller is the writer, and has the page locked if readers can reach it.
 
 use super::page::{
-    BACK, HEADER, INNER, KIND, LEAF, LINK, LONG_KEY, OWN_LENGTH, SLOT_PAIR, SPACE, cell_bytes, head_at, payload_words,
-    rest_words, slot_at, slot_bytes, word_of,
+    BACK, HEADER, INNER, KIND, LEAF, LINK, LONG_KEY, OWN_LENGTH, PLACE_BITS, SLOT_PAIR, SPACE, cell_bytes, head_at,
+    payload_words, rest_words, slot_at, slot_bytes, word_of,
 };
 use crate::index::arena::{NO_PAGE, Page, WORDS};
 
@@ -119,6 +119,25 @@ impl Page {
             self.set_word(at, self.word(at) >> 16 | following(at));
         }
         self.set_count(count - 1);
+    }
+
+    /// Removes the entries at these positions, which ascend.
+    pub(super) fn remove_all(&self, gone: &[u16]) {
+        let Some(&first) = gone.first() else { return };
+        let dead: usize = gone.iter().map(|&pos| self.cell(pos.into()).words()).sum();
+        self.set_space(self.prefix_len(), self.heap(), self.dead() + dead);
+        let (first, mut gone) = (usize::from(first), gone.iter().peekable());
+        let mut to = first;
+        for from in first..self.count() {
+            if gone.next_if(|&&pos| usize::from(pos) == from).is_some() {
+                continue;
+            }
+            self.set_word(head_at(to), self.word(head_at(from)));
+            let (place, code) = self.slot(from);
+            self.set_slot(to, (place | code << PLACE_BITS) as u32);
+            to += 1;
+        }
+        self.set_count(to);
     }
 
     /// Writes `keys`, in order, into the emptied page, behind [`Page::clear`].

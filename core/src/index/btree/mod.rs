@@ -14,7 +14,7 @@
 //!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
 //! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
-//! Changes: `insert`, `remove` and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
+//! Changes: `insert`, `remove`, of many keys `erase`, and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
 //! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`. Images to be saved, and what is made of a saved one: `imaged`;
 //! what is demanded of that: `sound`.
 //!
@@ -40,6 +40,7 @@
 mod build;
 mod change;
 mod edit;
+mod erase;
 mod imaged;
 mod insert;
 mod long;
@@ -131,22 +132,29 @@ impl BTree {
         let at = |i: usize| order.as_ref().map_or(i, |order| order[i] as usize);
         // Each has a leaf of its own to wait for, most likely, and few of them are near.
         let is_sparse = writer.len >= LARGE && changes.len() as u64 <= writer.len / KEYS_A_LEAF;
-        for first in (0..changes.len()).step_by(GROUP) {
-            let group = first..changes.len().min(first + GROUP);
-            if is_sparse && group.len() > 1 {
+        let (mut i, mut warm) = (0, 0);
+        while i < changes.len() {
+            if is_sparse && i >= warm {
+                let group = i..changes.len().min(i + GROUP);
                 let mut keys = [&[][..]; GROUP];
                 keys.iter_mut().zip(group.clone()).for_each(|(key, i)| *key = changes[at(i)].key);
                 state.warm(&keys[..group.len()]);
+                warm = group.end;
             }
-            for i in group {
-                if let Some(order) = &order {
-                    order::ask_ahead(changes, order, i);
-                }
-                if !writer.arena.is_ready(PAGES_PER_CHANGE) {
-                    writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
-                }
-                let made = make(Editor::exclusive(&mut state, writer), &mut changes[at(i)]);
+            if let Some(order) = &order {
+                order::ask_ahead(changes, order, i);
+            }
+            if !writer.arena.is_ready(PAGES_PER_CHANGE) {
+                writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
+            }
+            let mut editor = Editor::exclusive(&mut state, writer);
+            let is_removal = |i: usize| i < changes.len() && changes[at(i)].new.is_none();
+            if is_removal(i) && is_removal(i + 1) {
+                i += editor.erase(changes, order.as_deref(), i);
+            } else {
+                let made = make(editor, &mut changes[at(i)]);
                 debug_assert!(made.is_ok(), "nothing is forbidden");
+                i += 1;
             }
         }
         writer.arena.give_back(&mut state.pages);

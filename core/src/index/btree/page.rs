@@ -54,7 +54,7 @@ pub(super) const INNER: u32 = 2;
 /// Words of two slots and their heads.
 pub(super) const SLOT_PAIR: usize = 3;
 pub(super) const HEAD: usize = 4;
-const PLACE_BITS: u32 = 10;
+pub(super) const PLACE_BITS: u32 = 10;
 /// Codes of a slot from here on aren't lengths.
 pub(super) const OWN_LENGTH: usize = 62;
 pub(super) const LONG_KEY: usize = 63;
@@ -277,6 +277,21 @@ impl Page {
             Ok(suffix) => self.find_from(self.lower_bound(suffix), suffix, key.len() - suffix.len(), longs),
             Err(pos) => Found { pos, exact: false },
         }
+    }
+
+    /// The same, of a key that all entries before `low` are less than. It is most often at `low` or little behind it.
+    #[inline]
+    pub(super) fn find_behind(&self, low: usize, key: &[u8], longs: &LongKeys) -> Found {
+        /// As many heads as halving would look at.
+        const NEAR: usize = 6;
+        let suffix = match self.strip_prefix(key) {
+            Ok(suffix) => suffix,
+            Err(pos) => return Found { pos, exact: false },
+        };
+        let (count, head) = (self.count(), word_of(suffix));
+        let near = (low..count.min(low + NEAR)).find(|&pos| self.word(head_at(pos)) >= head);
+        let low = near.unwrap_or_else(|| self.lower_bound(suffix));
+        self.find_from(low, suffix, key.len() - suffix.len(), longs)
     }
 
     /// The key behind the page's prefix; or, if it doesn't share that, where it belongs.

@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::index::arena::NO_PAGE;
 
 /// A page with less in it than this is merged with a sibling if it can be.
-const UNDERFULL: usize = USABLE / 2;
+pub(super) const UNDERFULL: usize = USABLE / 2;
 /// What merged pages may take.
 const MERGED: usize = USABLE * 7 / 8;
 
@@ -47,7 +47,7 @@ impl Editor<'_> {
     }
 
     /// Frees or merges the pages on the way to a key, from the leaf up, as long as one has too little in it.
-    fn mend(&mut self, key: &[u8]) {
+    pub(super) fn mend(&mut self, key: &[u8]) {
         for level in 0..=self.page(self.root()).level() {
             let step = self.step(key, level);
             let Some((parent, index)) = step.parent else { return self.mend_root() };

@@ -372,6 +372,34 @@ fn thinning_out_merges_pages() {
     }
 }
 
+/// What a call removes of a leaf goes at once: the tree is as small as if the keys had gone one by one, and each removal tells what was there.
+#[test]
+fn a_call_of_removals_gives_back_as_much_as_single_ones() {
+    for family in [0, 2, 3, 8, 9] {
+        let n = if family == 9 { 3000 } else { 30_000 };
+        let (tree, mut model) = (BTree::new(), Model::new());
+        let changes: Vec<_> = order(n, 2).into_iter().map(|n| (key(family, n), Some(location(n.into())))).collect();
+        apply(&tree, &mut model, &changes);
+        let full = tree.writer.lock().arena.used();
+        // Nine of ten, with keys among them that are not there, and some that are named twice.
+        let going = order(n + n / 10, 5).into_iter().filter(|n| !n.is_multiple_of(10));
+        let twice = going.clone().filter(|n| n.is_multiple_of(7));
+        let changes: Vec<_> = going.clone().chain(twice).map(|n| (key(family, n), None)).collect();
+        for changes in changes.chunks(changes.len() / 3 + 1) {
+            apply(&tree, &mut model, changes);
+            assert_same(&tree, &model);
+        }
+        let left = tree.writer.lock().arena.used();
+        assert!(left <= full / 4, "family {family}: {left} pages of {full} for a tenth of the keys");
+        // A range, as it stands in order: whole leaves go.
+        let changes: Vec<_> = model.keys().skip(5).take(model.len() - 10).map(|key| (key.clone(), None)).collect();
+        apply(&tree, &mut model, &changes);
+        assert_same(&tree, &model);
+        let left = tree.writer.lock().arena.used();
+        assert!(left <= 12, "family {family}: {left} pages for ten keys");
+    }
+}
+
 #[test]
 fn inner_pages_merge_around_a_long_separator() {
     let tree = BTree::new();
