@@ -152,10 +152,10 @@ func (b *Batch) release(as Status) {
 // usable tells whether the batch still takes calls.
 func (b *Batch) usable(op string) error {
 	switch {
-	case b.finished == ErrBatchFinished:
-		return &Error{Status: ErrBatchFinished, Op: op, Offset: -1}
-	case b.finished != statusOK || b.db.closed.Load():
+	case b.finished == ErrClosed || b.db.closed.Load():
 		return ErrClosed
+	case b.finished != statusOK:
+		return &Error{Status: b.finished, Op: op, Offset: -1}
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ use super::{Iter, IterOptions, check_key, check_value};
 ///
 /// A key that is written twice keeps its last write. Nothing reaches the store before [`Batch::commit`]; dropping a batch
 /// discards it. For one thread at a time.
+///
+/// When the store is closed, every call but [`Batch::len`], [`Batch::is_empty`] and [`Batch::byte_len`] gives [`Error::Closed`].
 #[derive(Debug)]
 pub struct Batch {
     pub(super) store: Share,
@@ -126,7 +128,6 @@ impl Batch {
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         self.check_open()?;
         check_key(key)?;
-        self.store.check_usable()?;
         match self.pending.get(key) {
             Some(own) => Ok(own.and_then(|new| self.store.found_now(new)).map(|found| found.value)),
             None => self.store.get(key),
@@ -137,7 +138,6 @@ impl Batch {
     pub(super) fn find(&self, key: &[u8]) -> Result<Option<Found>> {
         self.check_open()?;
         check_key(key)?;
-        self.store.check_usable()?;
         match self.pending.get(key) {
             Some(own) => Ok(own.and_then(|new| self.store.found_now(new))),
             None => self.store.find(key),
@@ -248,7 +248,9 @@ impl Batch {
         self.pending = Pending::default();
     }
 
+    /// Every call begins with this, those too that only remember something: nobody is to go on with what can't be committed any more.
     pub(super) fn check_open(&self) -> Result<()> {
+        self.store.check_usable()?;
         if self.finished { Err(Error::BatchFinished) } else { Ok(()) }
     }
 }

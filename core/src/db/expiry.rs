@@ -138,7 +138,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::put`].
     pub fn put_with_ttl(&mut self, key: &[u8], value: &[u8], ttl: Duration) -> Result<()> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         check_key(key)?;
         check_value(value)?;
         self.inner.put(key, value, Some(ttl));
@@ -151,6 +151,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::get`].
     pub fn expire(&mut self, key: &[u8], ttl: Duration) -> Result<bool> {
+        self.inner.check_open()?;
         check_key(key)?;
         let Some(found) = self.inner.find(key, true)? else { return Ok(false) };
         self.inner.put(key, &found.value, Some(ttl));
@@ -162,6 +163,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::get`].
     pub fn persist(&mut self, key: &[u8]) -> Result<bool> {
+        self.inner.check_open()?;
         check_key(key)?;
         let Some(found) = self.inner.find(key, true)?.filter(|found| found.expiry.is_some()) else { return Ok(false) };
         self.inner.put(key, &found.value, None);
@@ -173,6 +175,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::get`].
     pub fn ttl(&self, key: &[u8]) -> Result<Ttl> {
+        self.inner.check_open()?;
         check_key(key)?;
         Ok(self.inner.find(key, false)?.map_or(Ttl::NoKey, |found| found.ttl))
     }

@@ -22,7 +22,8 @@ use super::{Iter, IterOptions, Savepoint, check_key, check_value};
 /// reading it both commit, and the later one counts. [`Transaction::get_for_update`] makes a write depend on the key. A transaction that
 /// wrote nothing always commits: it is as if made at its beginning.
 ///
-/// Dropping it discards it; that never touches the log. While it lives it costs what a [`Snapshot`](crate::Snapshot) does. For one thread at
+/// When the store is closed, every call but [`Transaction::len`], [`Transaction::is_empty`] and [`Transaction::rollback`] gives
+/// [`Error::Closed`](crate::Error::Closed). Dropping it discards it; that never touches the log. While it lives it costs what a [`Snapshot`](crate::Snapshot) does. For one thread at
 /// a time.
 ///
 /// ```
@@ -63,6 +64,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn seq(&self) -> Result<SeqNo> {
+        self.inner.check_open()?;
         Ok(self.inner.at()?.seq())
     }
 
@@ -71,6 +73,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::TransactionFinished`](crate::Error::TransactionFinished) after a commit or conflict; else as [`Db::get`](crate::Db::get).
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.inner.check_open()?;
         check_key(key)?;
         self.inner.get(key, false)
     }
@@ -81,6 +84,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::get`].
     pub fn get_for_update(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.inner.check_open()?;
         check_key(key)?;
         self.inner.get(key, true)
     }
@@ -90,6 +94,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool> {
+        self.inner.check_open()?;
         check_key(key)?;
         self.inner.contains(key)
     }
@@ -100,6 +105,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::TransactionFinished`](crate::Error::TransactionFinished); else as [`Db::iter`](crate::Db::iter).
     pub fn iter(&self, options: &IterOptions) -> Result<Iter> {
+        self.inner.check_open()?;
         Ok(Iter::laid(self.inner.iter(options.inner.clone())?))
     }
 
@@ -108,7 +114,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::TransactionFinished`](crate::Error::TransactionFinished); [`Error::KeyEmpty`](crate::Error::KeyEmpty), [`Error::KeyTooLarge`](crate::Error::KeyTooLarge), [`Error::ValueTooLarge`](crate::Error::ValueTooLarge).
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         check_key(key)?;
         check_value(value)?;
         self.inner.put(key, value, None);
@@ -120,7 +126,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::put`].
     pub fn delete(&mut self, key: &[u8]) -> Result<()> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         check_key(key)?;
         self.inner.pending.delete(key);
         Ok(())
@@ -143,7 +149,7 @@ impl Transaction {
     }
 
     fn delete_in(&mut self, range: Option<KeyRange>) -> Result<()> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         if let Some(range) = range {
             self.inner.pending.delete_range(range);
         }
@@ -155,7 +161,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn savepoint(&mut self) -> Result<Savepoint> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         Ok(Savepoint(self.inner.pending.mark()))
     }
 
@@ -164,7 +170,7 @@ impl Transaction {
     /// # Errors
     /// As [`Batch::rollback_to`](crate::Batch::rollback_to), with [`Error::TransactionFinished`](crate::Error::TransactionFinished).
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         self.inner.pending.back_to(savepoint.0)
     }
 
@@ -173,7 +179,7 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::rollback_to`].
     pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
-        self.inner.at()?;
+        self.inner.check_open()?;
         self.inner.pending.forget(savepoint.0)
     }
 
@@ -204,11 +210,12 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::commit`].
     pub fn commit_with(&mut self, options: WriteOptions) -> Result<SeqNo> {
+        self.inner.check_open()?;
         options.check_no_ttl()?;
         self.inner.commit(options.sync)
     }
 
-    /// Discards everything, as dropping it does; it is over then.
+    /// Discards everything, as dropping it does; it is over then. Of a closed store too.
     ///
     /// # Errors
     /// [`Error::TransactionFinished`](crate::Error::TransactionFinished).

@@ -46,6 +46,13 @@ impl Transaction {
         self.at.as_ref().ok_or(Error::TransactionFinished)
     }
 
+    /// Every call but a rollback begins with this, those too that only remember something: nobody is to go on with what can't be committed any
+    /// more.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.store.check_usable()?;
+        self.at().map(drop)
+    }
+
     /// A key's value: its own write, or what the snapshot has, which the commit then rests on. With `rest` on that in either case.
     pub(crate) fn get(&self, key: &[u8], rest: bool) -> Result<Option<Value>> {
         let at = self.at()?;
