@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and runs the short program of each language, and compares what it prints with what it should.
+# Builds and runs the short program of each language, and that of the README, and compares what they print with what they should.
 # usage: examples/run_hello.sh [c] [cpp] [python] [go] [rust]    (default: all)
 set -euo pipefail
 # shellcheck source=examples/build.sh
@@ -17,11 +17,26 @@ failed=0
 case " $* " in *" c "* | *" cpp "*) build_library ;; esac
 for lang in "$@"; do
     case "$lang" in
-    c) build_c c/hello.c hello-c && run=("$built/hello-c") ;;
-    cpp) build_cpp cpp/hello.cpp hello-cpp && run=("$built/hello-cpp") ;;
-    python) build_python && run=("$python" "$root/examples/python/hello.py") ;;
-    go) build_go ./go hello-go && run=("$built/hello-go") ;;
-    rust) build_rust hello && run=("$target/release/hello") ;;
+    c)
+        build_c c/hello.c hello-c && run=("$built/hello-c")
+        build_c c/readme.c readme-c && readme=("$built/readme-c") shows=Ada
+        ;;
+    cpp)
+        build_cpp cpp/hello.cpp hello-cpp && run=("$built/hello-cpp")
+        build_cpp cpp/readme.cpp readme-cpp && readme=("$built/readme-cpp") shows=$'Ada\nuser:1 Ada'
+        ;;
+    python)
+        build_python && run=("$python" "$root/examples/python/hello.py")
+        readme=("$python" "$root/examples/python/readme.py") shows=$'b\'user:1\' b\'Ada\'\nb\'user:2\' b\'Grace\''
+        ;;
+    go)
+        build_go ./go hello-go && run=("$built/hello-go")
+        build_go ./go/readme readme-go && readme=("$built/readme-go") shows=$'user:1 Ada\nAda'
+        ;;
+    rust)
+        build_rust hello readme && run=("$target/release/hello")
+        readme=("$target/release/readme") shows=$'user:1 Ada\nuser:2 Grace'
+        ;;
     *)
         echo "unknown language: $lang (known: c cpp python go rust)" >&2
         exit 2
@@ -37,6 +52,14 @@ for lang in "$@"; do
             failed=1
         fi
     done
+    mkdir "$stores/readme-$lang"
+    if printed=$(cd "$stores/readme-$lang" && "${readme[@]}") && [ "$printed" = "$shows" ]; then
+        echo "ok      the README's program in $lang"
+    else
+        echo "FAILED  the README's program in $lang: it printed"
+        echo "$printed"
+        failed=1
+    fi
 done
 rm -rf "$stores"
 exit $failed

@@ -236,6 +236,19 @@
 // All was read; what is left is short.
 #define BITCASK_OPEN_FINISH 1
 
+// Index into the figures of bitcask_refresh_figures: puts and deletes that are shown now and were not before. Where all was loaded anew, all
+// that were read for it.
+#define BITCASK_REFRESH_RECORDS 0
+
+// 1 if all was loaded anew, because files came or went or the writer took something back; else 0.
+#define BITCASK_REFRESH_RELOADED 1
+
+// Sequence number of the last commit that is shown.
+#define BITCASK_REFRESH_LAST_SEQ 2
+
+// How many figures this header knows. A later library may know more.
+#define BITCASK_REFRESH_COUNT 3
+
 // Index into the figures of an opening: data files found.
 #define BITCASK_OPEN_FILES 0
 
@@ -1789,7 +1802,7 @@ int32_t bitcask_options_set_progress(struct bitcask_options *options,
 
 // Catches up with the writer in another process, if the store was opened for reading only
 // (bitcask_options_set_read_only): what was acknowledged there before this call is shown from now on, each commit whole.
-// *changed tells whether anything new is shown; changed may be NULL.
+// *changed tells whether anything new is shown; changed may be NULL. bitcask_refresh_figures tells more.
 //
 // What is new is read and nothing else; only where the writer took something back, or files came or went, all is loaded
 // anew, beside what is shown until that is done. Iterators and values go on showing what they showed. With nothing new it
@@ -1801,6 +1814,17 @@ int32_t bitcask_options_set_progress(struct bitcask_options *options,
 int32_t bitcask_refresh(struct bitcask_db *db,
                         bool *changed,
                         struct bitcask_error **error);
+
+// Catches up as bitcask_refresh does, and tells in figures what that came to: writes at most capacity of them to figures, where
+// BITCASK_REFRESH_RECORDS and so on are the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
+// Something new is shown if there are records or all was loaded anew.
+//
+// Errors: as bitcask_refresh, and BITCASK_NULL_ARGUMENT.
+int32_t bitcask_refresh_figures(struct bitcask_db *db,
+                                uint64_t *figures,
+                                size_t capacity,
+                                size_t *count,
+                                struct bitcask_error **error);
 
 // What opening the store found and did, which never changes: *report is owned by the caller, who frees it with bitcask_open_report_free.
 //
@@ -1883,9 +1907,9 @@ int32_t bitcask_options_set_background_merge(struct bitcask_options *options,
 // bitcask_merge_options_set_bytes_per_second.
 //
 // Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
-int32_t bitcask_options_set_background_merge_rate(struct bitcask_options *options,
-                                                  uint64_t bytes_per_second,
-                                                  struct bitcask_error **error);
+int32_t bitcask_options_set_merge_bytes_per_second(struct bitcask_options *options,
+                                                   uint64_t bytes_per_second,
+                                                   struct bitcask_error **error);
 
 // The first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight if the last is the
 // smaller one: from 22 to 4 is from 22:00 to 4:59. BITCASK_MERGE_ANY_HOUR for both, the default, is always.

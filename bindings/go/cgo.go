@@ -208,7 +208,7 @@ func cOpen(path string, o *options) (dbRef, outcome) {
 	from.merge_to = C.int32_t(o.mergeTo)
 	from.expiry_milliseconds = C.uint64_t(o.expiry)
 	from.background_merge = C.bool(o.backgroundMerge)
-	from.background_merge_rate = C.uint64_t(o.backgroundMergeRate)
+	from.merge_bytes_per_second = C.uint64_t(o.mergeBytesPerSecond)
 	if o.opening != nil {
 		handle := cgo.NewHandle(o.opening)
 		defer handle.Delete()
@@ -394,10 +394,14 @@ func cOpenReport(db dbRef) (OpenReport, outcome) {
 	return report, asOutcome(made.status, made.error)
 }
 
-// cRefresh tells whether anything new is shown.
-func cRefresh(db dbRef) (bool, outcome) {
+func cRefresh(db dbRef) (Refreshed, outcome) {
 	r := C.go_refresh(db.n)
-	return r.number != 0, asOutcome(r.status, r.error)
+	refreshed := Refreshed{
+		Records:  uint64(r.figures[C.BITCASK_REFRESH_RECORDS]),
+		Reloaded: r.figures[C.BITCASK_REFRESH_RELOADED] != 0,
+		LastSeq:  uint64(r.figures[C.BITCASK_REFRESH_LAST_SEQ]),
+	}
+	return refreshed, asOutcome(r.status, r.error)
 }
 
 func cClose(db dbRef) outcome {

@@ -79,7 +79,7 @@ func merge(_ *confRunner, s *confStore, op *confOp) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			opts = append(opts, bitcask.MergeRate(n))
+			opts = append(opts, bitcask.MergeBytesPerSecond(n))
 		case o.name == "progress" && (o.value == "watch" || o.value == "cancel"):
 			opts = append(opts, bitcask.WithMergeProgress(func(bitcask.MergeProgress) error {
 				if o.value == "cancel" {

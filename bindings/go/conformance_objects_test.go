@@ -289,8 +289,8 @@ func objectStoreOps() map[string]storeOp {
 			return r.queue(s, op, deleteWith)
 		}},
 		"refresh": {0, false, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
-			changed, err := s.db.Refresh()
-			return outcome(err, yesNo(changed))
+			refreshed, err := s.db.Refresh()
+			return outcome(err, yesNo(refreshed.Changed()))
 		}},
 		"snapshot_new": {0, true, func(r *confRunner, s *confStore, op *confOp) ([]string, error) {
 			snapshot, err := s.db.Snapshot()

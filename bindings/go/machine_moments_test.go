@@ -453,9 +453,9 @@ func (m *machine) Reader(t *rapid.T) {
 		m.reader = nil
 		return
 	case rapid.Bool().Draw(t, "refresh"):
-		changed, err := m.reader.Refresh()
+		refreshed, err := m.reader.Refresh()
 		m.fatal(t, "refresh", err)
-		if !changed && !maps.Equal(m.shown, m.model) {
+		if !refreshed.Changed() && !maps.Equal(m.shown, m.model) {
 			t.Fatal("nothing changed")
 		}
 		m.shown = maps.Clone(m.model)

@@ -102,8 +102,8 @@ func MergeEverything() MergeOption {
 	return func(o *mergeOptions) { o.everything = true }
 }
 
-// MergeRate has a merge read and write at most so many bytes a second together. Default: 0, which is without limit.
-func MergeRate(bytesPerSecond uint64) MergeOption {
+// MergeBytesPerSecond has a merge read and write at most so many bytes a second together. Default: 0, which is without limit.
+func MergeBytesPerSecond(bytesPerSecond uint64) MergeOption {
 	return func(o *mergeOptions) { o.bytesPerSecond = bytesPerSecond }
 }
 

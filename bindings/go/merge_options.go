@@ -42,9 +42,9 @@ func WithBackgroundMerge(yes bool) Option {
 	return func(o *options) { o.set |= setBackgroundMerge; o.backgroundMerge = yes }
 }
 
-// WithBackgroundMergeRate has merges in the background read and write at most so many bytes a second together. Default: 0, which is without limit.
-func WithBackgroundMergeRate(bytesPerSecond uint64) Option {
-	return func(o *options) { o.set |= setBackgroundMergeRate; o.backgroundMergeRate = bytesPerSecond }
+// WithMergeBytesPerSecond has merges in the background read and write at most so many bytes a second together. Default: 0, which is without limit.
+func WithMergeBytesPerSecond(bytesPerSecond uint64) Option {
+	return func(o *options) { o.set |= setMergeBytesPerSecond; o.mergeBytesPerSecond = bytesPerSecond }
 }
 
 // WithMergeWindow sets the first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight

@@ -123,7 +123,7 @@ func TestMerge(t *testing.T) {
 		}
 		wantHalfDead(t, db)
 
-		report, err = db.Merge(ctx, bitcask.MergeEverything(), bitcask.MergeRate(1<<30))
+		report, err = db.Merge(ctx, bitcask.MergeEverything(), bitcask.MergeBytesPerSecond(1<<30))
 		must(t, err)
 		if len(report.RemovedFiles) == 0 {
 			t.Errorf("%+v", report)
@@ -290,7 +290,7 @@ func TestMergeAndClose(t *testing.T) {
 }
 
 func TestMergeInBackground(t *testing.T) {
-	db := open(t, append(eager, bitcask.WithBackgroundMerge(true), bitcask.WithBackgroundMergeRate(1<<30))...)
+	db := open(t, append(eager, bitcask.WithBackgroundMerge(true), bitcask.WithMergeBytesPerSecond(1<<30))...)
 	if last, err := db.LastBackgroundMerge(); last != nil || err != nil {
 		t.Errorf("%+v, %v", last, err)
 	}

@@ -88,7 +88,7 @@ const (
 	setMergeWindow
 	setExpiry
 	setBackgroundMerge
-	setBackgroundMergeRate
+	setMergeBytesPerSecond
 )
 
 type options struct {
@@ -115,7 +115,7 @@ type options struct {
 	mergeFrom, mergeTo                                            int
 	expiry                                                        uint64 // milliseconds
 	backgroundMerge                                               bool
-	backgroundMergeRate                                           uint64
+	mergeBytesPerSecond                                           uint64
 }
 
 // Option changes how [Open] opens a store.

@@ -103,23 +103,36 @@ func (t *teller[P]) unwind() {
 	}
 }
 
+// Refreshed is what [DB.Refresh] came to.
+type Refreshed struct {
+	// Records counts puts and deletes that are shown now and were not before. Where all was loaded anew, all that were read for it.
+	Records uint64
+	// Reloaded: all was loaded anew, because files came or went or the writer took something back.
+	Reloaded bool
+	// LastSeq is the sequence number of the last commit that is shown.
+	LastSeq uint64
+}
+
+// Changed tells whether anything is shown that was not before.
+func (r Refreshed) Changed() bool { return r.Records > 0 || r.Reloaded }
+
 // Refresh catches up with the writer in another process, if the store was opened with [WithReadOnly]: what was acknowledged there before this
-// call is shown from now on, each commit whole. It tells whether anything new is shown. Iterators go on showing what they
+// call is shown from now on, each commit whole. It tells what is new. Iterators go on showing what they
 // showed, and other goroutines may read meanwhile. With nothing new it costs a few system calls; in a store that is open for writing it does
 // nothing.
 //
 // Its errors are [ErrCorrupted] where the log is damaged (what was shown before still is), [ErrNoStore] if the directory has no data
 // files any more, [ErrIO] and [ErrClosed].
-func (db *DB) Refresh() (changed bool, err error) {
+func (db *DB) Refresh() (Refreshed, error) {
 	if db.closed.Load() {
-		return false, ErrClosed
+		return Refreshed{}, ErrClosed
 	}
 	ref := db.ref
 	maybeGC()
-	changed, r := cRefresh(ref)
+	refreshed, r := cRefresh(ref)
 	runtime.KeepAlive(db)
 	if r.status != statusOK {
-		return false, db.fail("refresh", r)
+		return Refreshed{}, db.fail("refresh", r)
 	}
-	return changed, nil
+	return refreshed, nil
 }

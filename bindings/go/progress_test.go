@@ -176,30 +176,39 @@ func TestRefresh(t *testing.T) {
 		writer := openAt(t, path, opts...)
 		put(t, writer, "a", "1")
 		reader := openAt(t, path, append(opts, bitcask.WithReadOnly())...)
-		refreshed := func(db *bitcask.DB, want bool) {
+		refreshed := func(db *bitcask.DB, records uint64) {
 			t.Helper()
-			changed, err := db.Refresh()
+			got, err := db.Refresh()
 			must(t, err)
-			if changed != want {
-				t.Fatalf("changed: %v", changed)
+			stats, err := db.Stats()
+			must(t, err)
+			if want := (bitcask.Refreshed{Records: records, LastSeq: stats.LastSeq}); got != want || got.Changed() != (records > 0) {
+				t.Fatalf("got %+v, expected %+v", got, want)
 			}
 		}
-		refreshed(reader, false)
+		refreshed(reader, 0)
 		it := reader.All()
 		defer it.Close()
 		put(t, writer, "b", "2")
 		_, err := writer.Delete([]byte("a"))
 		must(t, err)
 		wantMissing(t, reader, "b")
-		refreshed(reader, true)
+		refreshed(reader, 2)
 		wantValue(t, reader, "b", "2")
 		wantMissing(t, reader, "a")
-		refreshed(reader, false)
+		refreshed(reader, 0)
 		if got := pairs(t, it); got != "a=1" {
 			t.Errorf("the iterator shows %q", got)
 		}
 		put(t, writer, "c", "3")
-		refreshed(writer, false)
+		refreshed(writer, 0)
+		merged, err := writer.Merge(t.Context(), bitcask.MergeEverything())
+		must(t, err)
+		got, err := reader.Refresh()
+		must(t, err)
+		if len(merged.RemovedFiles) == 0 || !got.Reloaded || !got.Changed() {
+			t.Errorf("after a merge: %+v, %+v", merged, got)
+		}
 		must(t, reader.Close())
 		_, err = reader.Refresh()
 		wantErr(t, err, bitcask.ErrClosed)

@@ -91,7 +91,7 @@ enum {
     GO_SET_MERGE_WINDOW = 1 << 17,
     GO_SET_EXPIRY = 1 << 18,
     GO_SET_BACKGROUND_MERGE = 1 << 19,
-    GO_SET_BACKGROUND_MERGE_RATE = 1 << 20
+    GO_SET_MERGE_BYTES_PER_SECOND = 1 << 20
 };
 
 typedef struct go_open_options {
@@ -106,7 +106,7 @@ typedef struct go_open_options {
     uint64_t dead_bytes_threshold;
     uint64_t small_file_threshold;
     uint64_t expiry_milliseconds;
-    uint64_t background_merge_rate;
+    uint64_t merge_bytes_per_second;
     uint32_t frag_merge_trigger;
     uint32_t frag_threshold;
     int32_t merge_from;
@@ -176,8 +176,8 @@ static inline int32_t go_set_options(bitcask_options *options, go_open_options f
         status = bitcask_options_set_merge_window(options, from.merge_from, from.merge_to, error);
     if (status == BITCASK_OK && (from.set & GO_SET_BACKGROUND_MERGE))
         status = bitcask_options_set_background_merge(options, from.background_merge, error);
-    if (status == BITCASK_OK && (from.set & GO_SET_BACKGROUND_MERGE_RATE))
-        status = bitcask_options_set_background_merge_rate(options, from.background_merge_rate, error);
+    if (status == BITCASK_OK && (from.set & GO_SET_MERGE_BYTES_PER_SECOND))
+        status = bitcask_options_set_merge_bytes_per_second(options, from.merge_bytes_per_second, error);
     if (status == BITCASK_OK && (from.set & GO_SET_EXPIRY))
         status = bitcask_options_set_expiry(options, from.expiry_milliseconds, error);
     if (status == BITCASK_OK && from.progress != 0)
@@ -204,11 +204,16 @@ static inline go_outcome go_close(uintptr_t db) {
 }
 
 /* The number is 1 if anything new is shown. */
-static inline go_number go_refresh(uintptr_t db) {
-    go_number r = {NULL, 0, BITCASK_OK};
-    bool changed = false;
-    r.status = bitcask_refresh(as_db(db), &changed, &r.error);
-    r.number = changed;
+typedef struct {
+    bitcask_error *error;
+    uint64_t figures[BITCASK_REFRESH_COUNT];
+    int32_t status;
+} go_refreshed;
+
+static inline go_refreshed go_refresh(uintptr_t db) {
+    go_refreshed r = {NULL, {0}, BITCASK_OK};
+    size_t count = 0;
+    r.status = bitcask_refresh_figures(as_db(db), r.figures, BITCASK_REFRESH_COUNT, &count, &r.error);
     return r;
 }
 

@@ -122,7 +122,7 @@ pub unsafe extern "C" fn bitcask_options_set_background_merge(
 ///
 /// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitcask_options_set_background_merge_rate(
+pub unsafe extern "C" fn bitcask_options_set_merge_bytes_per_second(
     options: *mut bitcask_options,
     bytes_per_second: u64,
     error: *mut *mut bitcask_error,

@@ -15,7 +15,7 @@ static bitcask_db *open_merging(const char *name, uint64_t rate) {
     OK(bitcask_options_set_frag_merge_trigger(options, 30, &error));
     OK(bitcask_options_set_frag_threshold(options, 10, &error));
     OK(bitcask_options_set_small_file_threshold(options, 0, &error));
-    OK(bitcask_options_set_background_merge_rate(options, rate, &error));
+    OK(bitcask_options_set_merge_bytes_per_second(options, rate, &error));
     OK(bitcask_open(in_dir(name), options, &opened, &error));
     bitcask_options_free(options);
     return opened;

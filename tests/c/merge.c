@@ -444,7 +444,7 @@ static void wrong_arguments(void) {
 
 static void in_background(bitcask_options *options) {
     OK(bitcask_options_set_background_merge(options, true, &error));
-    OK(bitcask_options_set_background_merge_rate(options, 1 << 30, &error));
+    OK(bitcask_options_set_merge_bytes_per_second(options, 1 << 30, &error));
 }
 
 /* A thread of the store gives space back by itself. */
@@ -473,7 +473,7 @@ static void merges_by_itself(void) {
     check_contents(db);
     OUTCOME(bitcask_last_background_merge(NULL, &ended, &report, &failure, &error), BITCASK_NULL_ARGUMENT);
     OUTCOME(bitcask_options_set_background_merge(NULL, true, &error), BITCASK_NULL_ARGUMENT);
-    OUTCOME(bitcask_options_set_background_merge_rate(NULL, 1, &error), BITCASK_NULL_ARGUMENT);
+    OUTCOME(bitcask_options_set_merge_bytes_per_second(NULL, 1, &error), BITCASK_NULL_ARGUMENT);
     OK(bitcask_close(db, &error));
     OUTCOME(bitcask_last_background_merge(db, &ended, &report, &failure, &error), BITCASK_INVALID_HANDLE);
 }

@@ -2,12 +2,16 @@
 //!
 //! - `header` writes include/bitcask.h from the ffi crate; `header --check` fails if that would change it.
 //! - `layers` fails if a module imports upwards, or names what belongs behind the vfs seam (see [`layers`]).
+//! - `calls-named` fails if docs/LANGUAGES.md names a call that is not there, or lacks one (see [`calls`]).
+//! - `readme` fails if a program of README.md is not the one in examples/ that runs (see [`readme`]).
 //! - `tests-named` fails if the documentation names a test that is not there (see [`named`]).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // It is a command-line tool.
 
+mod calls;
 mod header;
 mod layers;
 mod named;
+mod readme;
 mod tokens;
 
 use std::path::Path;
@@ -22,8 +26,10 @@ fn main() -> ExitCode {
         ["header"] => header::write(root),
         ["header", "--check"] => header::check(root),
         ["layers"] => layers::check(root),
+        ["calls-named"] => calls::check(root),
+        ["readme"] => readme::check(root),
         ["tests-named"] => named::check(root),
-        _ => Err("usage: cargo run -p xtask -- header [--check] | layers | tests-named".into()),
+        _ => Err("usage: cargo run -p xtask -- header [--check] | layers | calls-named | readme | tests-named".into()),
     };
     match outcome {
         Ok(said) => {

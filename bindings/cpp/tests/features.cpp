@@ -572,8 +572,12 @@ void refreshing() {
     db.put("a", "2");
     db.put("b", "1");
     CHECK(*reader.get("a") == "1" && !reader.contains("b"));
-    CHECK(reader.refresh() && *reader.get("a") == "2" && reader.contains("b") && reader.last_seq() == db.last_seq());
-    CHECK(!reader.refresh() && !db.refresh());
+    const bitcask::Refreshed refreshed = reader.refresh();
+    CHECK(refreshed.changed() && refreshed.records == 2 && !refreshed.reloaded && refreshed.last_seq == db.last_seq());
+    CHECK(*reader.get("a") == "2" && reader.contains("b") && reader.last_seq() == db.last_seq());
+    CHECK(!reader.refresh().changed() && reader.refresh().last_seq == db.last_seq() && !db.refresh().changed());
+    db.put("a", "3");
+    CHECK(!db.merge(bitcask::MergeOptions().everything()).removed_files.empty() && reader.refresh().reloaded);
     CHECK(before.next()->value == "1" && !before.next());
     reader.close();
     CHECK_THROWS(bitcask::ClosedError, reader.refresh());
@@ -739,7 +743,7 @@ void merges() {
 
 void merges_in_the_background() {
     Dir dir;
-    const auto policy = bitcask::MergePolicy().frag_merge_trigger(30).frag_threshold(10).background_rate(1 << 30);
+    const auto policy = bitcask::MergePolicy().frag_merge_trigger(30).frag_threshold(10).bytes_per_second(1 << 30);
     Store db(dir.path / "store", eager().background_merge(true).merge(policy));
     CHECK(!db.last_background_merge() && db.stats().background_merges == 0);
     make_half_dead(db);

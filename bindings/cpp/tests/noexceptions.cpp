@@ -123,8 +123,8 @@ void features() {
     auto load = db.try_bulk_loader(bitcask::BulkOptions().sync());
     CHECK(load && load->try_put("l", "1") && load->try_finish() && status_of(load->try_finish()) == Status::batch_finished);
     auto reader = Store::try_open(path, Options().read_only(true));
-    CHECK(reader && reader->try_contains("l").value_or(false) && db.try_put("m", "1") && reader->try_refresh().value_or(false));
-    CHECK(reader->try_contains("m").value_or(false) && !reader->try_refresh().value_or(true));
+    CHECK(reader && reader->try_contains("l").value_or(false) && db.try_put("m", "1") && reader->try_refresh()->changed());
+    CHECK(reader->try_contains("m").value_or(false) && !reader->try_refresh()->changed());
     CHECK(db.try_put_with_ttl("x", "1", std::chrono::hours(1)) && db.try_ttl("x")->value().expires() && db.try_persist("x").value_or(false));
     CHECK(db.try_expire("x", std::chrono::seconds(0)).value_or(false) && !db.try_ttl("x")->has_value() && db.try_sweep_expired().value_or(1) == 0);
     CHECK(db.try_put_with_ttl_async("x", "2", std::chrono::hours(1)).get() && db.try_erase("x"));

@@ -7,7 +7,7 @@ use bitcask::{Error, Status, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::call::{detached_locked, locked};
+use crate::call::{attached, detached_locked, locked};
 use crate::convert::{Count, Input, bytes};
 use crate::errors::{of_status, to_python};
 use crate::expiry::{Ttl, left};
@@ -103,7 +103,10 @@ impl Batch {
         )
     }
 
+    /// Why a batch that is over takes no call; that the store is closed comes first, as it does in the core.
     fn finished(&self, py: Python<'_>) -> PyResult<PyErr> {
+        let store = self.store.get();
+        attached(py, || store.alive())?;
         let discarded = self.state(py, |state| matches!(state, State::Discarded))?;
         Ok(if discarded {
             of_status(py, Status::BatchFinished, "the batch was discarded; make a new one")
@@ -231,6 +234,12 @@ impl Batch {
         let (start, end, prefix) = (start.as_deref(), end.as_deref(), prefix.as_deref());
         let range = Range { start, end, prefix, start_inclusive, end_inclusive, reverse, limit };
         self.scan(py, Yields::Keys, &range)
+    }
+
+    /// Iterate over the pairs whose key begins with prefix. As range().
+    #[pyo3(signature = (prefix, *, reverse=false, limit=None))]
+    fn prefix(&self, py: Python<'_>, prefix: Input<'_, '_>, reverse: bool, limit: Option<Count>) -> PyResult<Scan> {
+        self.scan(py, Yields::Items, &Range { prefix: Some(&prefix), reverse, limit, ..Range::default() })
     }
 
     /// Forget all writes added so far, and all savepoints. (delete_range() without bounds deletes all keys.)

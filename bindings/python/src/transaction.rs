@@ -8,7 +8,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::call::{detached, detached_locked, drop_detached, locked};
+use crate::call::{attached, detached, detached_locked, drop_detached, locked};
 use crate::convert::{Count, Input, bytes};
 use crate::errors::{of_status, to_python};
 use crate::expiry::{Ttl, left};
@@ -90,7 +90,10 @@ impl Transaction {
         outcome.map_or_else(|| Err(self.over(py)?), Ok)
     }
 
+    /// Why a transaction that is over takes no call; that the store is closed comes first, as it does in the core.
     fn over(&self, py: Python<'_>) -> PyResult<PyErr> {
+        let store = self.store.get();
+        attached(py, || store.alive())?;
         Ok(match self.end(py)? {
             Some(End::RolledBack) => {
                 of_status(py, Status::TransactionFinished, "the transaction was rolled back; begin a new one")

@@ -103,10 +103,22 @@ def test_errors_leave_the_batch_usable(store: bitcask.Store) -> None:
     assert dict(store) == {b"a": b"1"}
 
 
+def test_prefixes_of_what_it_would_leave(store: bitcask.Store) -> None:
+    store.update({b"a": b"1", b"a1": b"2", b"a2": b"3", b"b": b"4"})
+    batch = store.batch()
+    batch[b"a3"] = b"5"
+    del batch[b"a1"]
+    assert list(batch.prefix(b"a")) == [(b"a", b"1"), (b"a2", b"3"), (b"a3", b"5")]
+    assert list(batch.prefix(b"a", reverse=True, limit=2)) == [(b"a3", b"5"), (b"a2", b"3")]
+    assert list(batch.prefix(b"c")) == []
+
+
 def test_after_close(store: bitcask.Store) -> None:
     batch = store.batch()
     batch[b"a"] = b"1"
     store.close()
+    with pytest.raises(bitcask.ClosedError):
+        batch[b"b"] = b"2"
     with pytest.raises(bitcask.ClosedError):
         batch.commit()
 

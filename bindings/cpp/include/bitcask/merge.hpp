@@ -34,7 +34,7 @@ public:
     /// Files shorter than this join a merge. 10 MiB unless it is set; 0 for none.
     MergePolicy& small_file_threshold(std::uint64_t bytes) { return set(small_file_threshold_, bytes); }
     /// Most bytes a second that merges in the background (Options::background_merge) read and write together. 0, the default, is without limit.
-    MergePolicy& background_rate(std::uint64_t bytes_per_second) { return set(background_rate_, bytes_per_second); }
+    MergePolicy& bytes_per_second(std::uint64_t bytes) { return set(bytes_per_second_, bytes); }
     /// The first and the last hour of the day (UTC, 0 to 23) in which merges should run, and those in the background do; over midnight if the last is the
     /// smaller one: from 22 to 4 is from 22:00 to 4:59. Any hour unless it is set.
     MergePolicy& window(int from_hour, int to_hour) { return set(window_, Window{from_hour, to_hour}); }
@@ -63,13 +63,13 @@ private:
         apply(frag_threshold_, [&](std::uint32_t v) { return bitcask_options_set_frag_threshold(o, v, error); });
         apply(dead_bytes_threshold_, [&](std::uint64_t v) { return bitcask_options_set_dead_bytes_threshold(o, v, error); });
         apply(small_file_threshold_, [&](std::uint64_t v) { return bitcask_options_set_small_file_threshold(o, v, error); });
-        apply(background_rate_, [&](std::uint64_t v) { return bitcask_options_set_background_merge_rate(o, v, error); });
+        apply(bytes_per_second_, [&](std::uint64_t v) { return bitcask_options_set_merge_bytes_per_second(o, v, error); });
         apply(window_, [&](Window v) { return bitcask_options_set_merge_window(o, v.from_hour, v.to_hour, error); });
         return status;
     }
 
     std::optional<std::uint32_t> frag_merge_trigger_, frag_threshold_;
-    std::optional<std::uint64_t> dead_bytes_merge_trigger_, dead_bytes_threshold_, small_file_threshold_, background_rate_;
+    std::optional<std::uint64_t> dead_bytes_merge_trigger_, dead_bytes_threshold_, small_file_threshold_, bytes_per_second_;
     std::optional<Window> window_;
 };
 

@@ -55,6 +55,19 @@ struct Stats {
     bool merging_in_background = false;
 };
 
+/// What Store::refresh() came to.
+struct Refreshed {
+    /// Puts and deletes that are shown now and were not before. Where all was loaded anew, all that were read for it.
+    std::uint64_t records = 0;
+    /// All was loaded anew, because files came or went or the writer took something back.
+    bool reloaded = false;
+    /// Sequence number of the last commit that is shown.
+    std::uint64_t last_seq = 0;
+
+    /// Whether anything is shown that was not before.
+    bool changed() const noexcept { return records > 0 || reloaded; }
+};
+
 namespace detail {
 /// The functions of the C interface that read a store.
 struct StoreCalls {
@@ -228,7 +241,7 @@ public:
     }
 
     /// Catches up with the writer in another process, if this was opened for reading only (Options::read_only): what was acknowledged there before
-    /// this call is shown from now on, each commit whole. Tells whether anything new is shown.
+    /// this call is shown from now on, each commit whole. Tells what is new.
     ///
     /// What is new is read and nothing else; only where the writer took something back, or files came or went, all is loaded anew,
     /// beside what is shown until that is done. Iterators, snapshots and values go on showing what they showed. With nothing new it costs a
@@ -236,13 +249,18 @@ public:
     /// on meanwhile.
     ///
     /// Fails with corrupted where the log is damaged (what was shown before still is), no_store if the directory has no data files any more, io.
-    Result<bool> try_refresh() {
+    Result<Refreshed> try_refresh() {
         bitcask_error* error = nullptr;
         bitcask_db* db = handle();
-        bool changed = false;
-        const std::int32_t status = bitcask_refresh(db, &changed, &error);
+        std::uint64_t figures[BITCASK_REFRESH_COUNT] = {};
+        std::size_t known = 0;
+        const std::int32_t status = bitcask_refresh_figures(db, figures, BITCASK_REFRESH_COUNT, &known, &error);
         if (status != BITCASK_OK) return failed(db, status, error);
-        return changed;
+        Refreshed refreshed;
+        refreshed.records = figures[BITCASK_REFRESH_RECORDS];
+        refreshed.reloaded = figures[BITCASK_REFRESH_RELOADED] != 0;
+        refreshed.last_seq = figures[BITCASK_REFRESH_LAST_SEQ];
+        return refreshed;
     }
 
 #if BITCASK_HAS_EXCEPTIONS
@@ -259,7 +277,7 @@ public:
     BulkLoader bulk_loader(const BulkOptions& options = {}) { return detail::unwrap(try_bulk_loader(options)); }
     Transaction transaction() { return detail::unwrap(try_transaction()); }
     Snapshot snapshot() const { return detail::unwrap(try_snapshot()); }
-    bool refresh() { return detail::unwrap(try_refresh()); }
+    Refreshed refresh() { return detail::unwrap(try_refresh()); }
 #endif
 
     /// The C interface's handle, nullptr if closed. It stays this object's.

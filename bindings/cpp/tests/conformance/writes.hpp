@@ -35,7 +35,10 @@ inline Items Runner::run_store(const Op& op, Open& open_store) {
     if (name == "last_seq") return keep(op, CALL(db, last_seq()));
     if (name == "durable_seq") return keep(op, CALL(db, durable_seq()));
     if (name == "wait_durable") return wait_durable(op, db);
-    if (name == "refresh") return yes_no(CALL(db, refresh()));
+    if (name == "refresh") {
+        const Result<bitcask::Refreshed> refreshed = CALL(db, refresh());
+        return refreshed ? Items{word(refreshed->changed() ? "yes" : "no")} : failed(refreshed.error());
+    }
     if (name == "random_key") return random_keys(op, db);
     if (name == "sync") return done(CALL(db, sync()));
     if (name == "opened") {
