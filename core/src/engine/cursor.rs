@@ -272,22 +272,26 @@ impl Cursor {
     fn read_records(&mut self, files: &Table, out: &mut EntryPage, max_records: usize, max_bytes: usize) -> Result<()> {
         let end = self.end_of(max_records - out.len());
         out.reserve(end - self.at);
-        let (verify, now) = (self.store.config.verify_checksums, self.now);
-        let is_by_age = self.store.expiry.is_by_age();
+        let now = self.now;
+        let quick = Quick {
+            end,
+            max_bytes,
+            verify: self.store.config.verify_checksums,
+            is_by_age: self.store.expiry.is_by_age(),
+        };
         let mut ahead = Ahead::new(files, self.at);
         while self.at < end && (out.is_empty() || out.byte_len() < max_bytes) {
-            let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
-            let location_of = |i: usize| entry(&self.sorted, &self.page, i).map(|(_, location)| location);
-            let asked = ahead.get(self.at, end, location_of);
-            // Nearly all records are these. What is anything else is read anew, and told what it is.
-            let quick = asked.and_then(|(file, asked)| file.view_asked(asked, verify).map(|view| (file, view)));
-            let endless = |view: &View<'_>| view.header.expiry.is_none() && !is_by_age;
-            if let Some((file, view)) = quick.filter(|(_, view)| endless(view) && view.key() == key) {
-                out.take(file, &view);
-                self.at += 1;
-                self.given += 1;
-                continue;
+            let read_here = match &self.sorted {
+                None => quick.read(&self.page, self.at, &mut ahead, out),
+                Some(sorted) => quick.read(sorted, self.at, &mut ahead, out),
+            };
+            self.at += read_here;
+            self.given += read_here as u64;
+            if self.at == end || (!out.is_empty() && out.byte_len() >= max_bytes) {
+                break;
             }
+            // What the quick way does not read is read anew, and told what it is.
+            let Some((key, location)) = entry(&self.sorted, &self.page, self.at) else { break };
             let found = read(&self.store, location, key, now, &mut self.scratch, |file, view| out.take(file, view));
             match found {
                 Ok(found) => {
@@ -462,6 +466,62 @@ fn entry<'a>(sorted: &'a Option<SortedKeys>, page: &'a KeyPage, i: usize) -> Opt
     match sorted {
         Some(sorted) => sorted.get(i),
         None => page.get(i),
+    }
+}
+
+/// Entries by position, as the index gave them or all of them sorted.
+trait Entries {
+    fn key(&self, i: usize) -> Option<&[u8]>;
+    fn location(&self, i: usize) -> Option<Location>;
+}
+
+impl Entries for KeyPage {
+    #[inline]
+    fn key(&self, i: usize) -> Option<&[u8]> {
+        self.get(i).map(|(key, _)| key)
+    }
+
+    #[inline]
+    fn location(&self, i: usize) -> Option<Location> {
+        KeyPage::location(self, i)
+    }
+}
+
+impl Entries for SortedKeys {
+    #[inline]
+    fn key(&self, i: usize) -> Option<&[u8]> {
+        self.get(i).map(|(key, _)| key)
+    }
+
+    #[inline]
+    fn location(&self, i: usize) -> Option<Location> {
+        self.get(i).map(|(_, location)| location)
+    }
+}
+
+/// Reading of records that are what nearly all are: lent from a mapping, valid, of the key that the index says, and without an end.
+struct Quick {
+    /// Position behind the last entry to read.
+    end: usize,
+    max_bytes: usize,
+    verify: bool,
+    is_by_age: bool,
+}
+
+impl Quick {
+    /// Appends records from the one at `at` on, until the page is full or one is none of these; says how many.
+    fn read<'a>(&self, entries: &impl Entries, at: usize, ahead: &mut Ahead<'a>, out: &mut EntryPage) -> usize {
+        let mut i = at;
+        while i < self.end && (out.is_empty() || out.byte_len() < self.max_bytes) {
+            let Some((file, asked)) = ahead.get(i, self.end, |i| entries.location(i)) else { break };
+            let Some(view) = file.view_asked(asked, self.verify) else { break };
+            if self.is_by_age || view.header.expiry.is_some() || entries.key(i) != Some(view.key()) {
+                break;
+            }
+            out.take(file, &view);
+            i += 1;
+        }
+        i - at
     }
 }
 

@@ -12,7 +12,7 @@ use super::pending::Pending;
 use super::plan::{Check, Plan};
 use super::store::Store;
 use crate::error::{Error, Result};
-use crate::index::Change;
+use crate::index::{Change, order};
 use crate::log::{Encoded, LogWriter, NewFiles};
 use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo, Written};
 use crate::util::lock::MutexGuard;
@@ -107,8 +107,13 @@ impl Store {
 
     pub(super) fn batch_job(&self, pending: &Pending, sync: bool, check: Option<Check>) -> Result<Job> {
         let mut commit = Encoded::batch(pending.len(), pending.bytes());
-        for write in pending.iter() {
-            commit.push_until(write.key, write.value, write.expiry).ok_or_else(too_large)?;
+        match deletes_by_key(pending) {
+            Some(keys) => keys.into_iter().try_for_each(|key| commit.push(key, None)).ok_or_else(too_large)?,
+            None => {
+                for write in pending.iter() {
+                    commit.push_until(write.key, write.value, write.expiry).ok_or_else(too_large)?;
+                }
+            }
         }
         let delete: Vec<_> = pending.hidden().iter().collect();
         let plan = (check.is_some() || !delete.is_empty()).then(|| Box::new(Plan { delete, check, still: None }));
@@ -303,6 +308,18 @@ impl Store {
         self.visible.store(seq.0, Ordering::Release);
         Ok(old)
     }
+}
+
+/// The keys of a batch that deletes many and puts none, in their order, if that is not the one that they have. What the index is asked of them
+/// and told of them is side by side then, and it has nothing to sort while others wait. Puts stay as they came: records lie in the log in
+/// the order in which they may be read again.
+fn deletes_by_key(pending: &Pending) -> Option<Vec<&[u8]>> {
+    if pending.iter().any(|write| write.value.is_some()) {
+        return None;
+    }
+    let deletes: Vec<_> = pending.iter().map(|write| Change { key: write.key, new: None, old: None }).collect();
+    let sorted = order::by_key(&deletes)?;
+    Some(sorted.into_iter().map(|i| deletes[i as usize].key).collect())
 }
 
 /// A writer that a panic leaves in the midst of something takes no more writes: log and index may disagree.

@@ -118,6 +118,7 @@ impl KeyPage {
     }
 
     /// Appends an entry whose key is `prefix` followed by `suffix`.
+    #[inline]
     pub fn push(&mut self, prefix: &[u8], suffix: &[u8], location: Location) {
         self.bytes.extend_from_slice(prefix);
         self.bytes.extend_from_slice(suffix);
@@ -163,10 +164,18 @@ impl KeyPage {
 
     /// The entry at `i`.
     #[must_use]
+    #[inline]
     pub fn get(&self, i: usize) -> Option<(&[u8], Location)> {
         let &(end, location) = self.entries.get(i)?;
         let start = if i == 0 { 0 } else { self.entries[i - 1].0 };
         Some((&self.bytes[start..end], location))
+    }
+
+    /// The location of the entry at `i`.
+    #[must_use]
+    #[inline]
+    pub fn location(&self, i: usize) -> Option<Location> {
+        self.entries.get(i).map(|&(_, location)| location)
     }
 
     /// The last entry.

@@ -228,7 +228,7 @@ impl Page {
     }
 
     #[inline]
-    fn payload_at(&self, at: usize) -> u64 {
+    pub(super) fn payload_at(&self, at: usize) -> u64 {
         u64::from(self.word(at)) | u64::from(self.word(at + 1)) << 32
     }
 
@@ -237,6 +237,7 @@ impl Page {
         if self.is_leaf() { self.payload(pos) } else { u64::from(self.child(pos + 1)) }
     }
 
+    #[inline]
     pub(super) fn cell(&self, pos: usize) -> Cell {
         let (at, code) = self.slot(pos);
         let rest = at + if self.is_leaf() { 2 } else { 1 };

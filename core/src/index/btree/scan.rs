@@ -112,7 +112,7 @@ impl State {
     #[inline]
     fn copy(&self, page: &Page, i: usize, prefix: usize, key: &mut KeyBytes, out: &mut KeyPage) {
         let cell = page.cell(i);
-        let location = Location::from_bits(page.payload(i));
+        let location = Location::from_bits(page.payload_at(cell.at));
         match cell.len {
             Ok(_) => {
                 let len = page.copy_suffix(i, cell, prefix, key);
