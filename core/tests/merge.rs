@@ -9,6 +9,8 @@ mod common;
 mod cut_short;
 #[path = "merge/hints.rs"]
 mod hints;
+#[path = "merge/late.rs"]
+mod late;
 #[path = "merge/lies.rs"]
 mod lies;
 #[path = "merge/readers.rs"]

@@ -115,6 +115,10 @@ impl Index for Healing {
         self.index.apply(changes)
     }
 
+    fn relocate(&self, changes: &mut [Change<'_>], is_old: &dyn Fn(Location) -> bool) -> Result<()> {
+        self.index.relocate(changes, is_old)
+    }
+
     fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()> {
         self.look(|index| index.scan(start, direction, max, page))
     }

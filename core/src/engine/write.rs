@@ -150,7 +150,7 @@ impl Store {
 
     fn commit_group(&self, jobs: Vec<Job>) -> Vec<Outcome> {
         let Some(log) = &self.log else { return fail(&Error::ReadOnly, &jobs) };
-        let mut log = StopOnPanic(log.lock());
+        let mut log = StopOnPanic(self.merging.courtesy.first(log));
         let log = &mut *log.0;
         let synced = log.synced_seq();
         let outcomes = self.write_group(jobs, log);

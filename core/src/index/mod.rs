@@ -209,6 +209,21 @@ pub(crate) fn check_keys(changes: &[Change<'_>]) -> Result<()> {
     }
 }
 
+/// [`Index::relocate`] by a look and a change of each key.
+pub(crate) fn relocate_each<I: Index + ?Sized>(
+    index: &I,
+    changes: &mut [Change<'_>],
+    is_old: &dyn Fn(Location) -> bool,
+) -> Result<()> {
+    changes.iter_mut().for_each(|change| change.old = None);
+    for change in changes {
+        if index.get(change.key)?.is_some_and(is_old) {
+            index.apply(std::slice::from_mut(change))?;
+        }
+    }
+    Ok(())
+}
+
 /// How far in the log an index goes that outlives the process. The engine writes and judges it; to the index it is bytes
 /// that belong to its contents.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -255,6 +270,17 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     ///
     /// REQUIRES: one caller at a time.
     fn apply(&self, changes: &mut [Change<'_>]) -> Result<()>;
+
+    /// Gives each key that is at a place for which `is_old` holds the new one of its change, and fills in `old`: nothing where the key is elsewhere or not
+    /// there, which is then left as it was. One by one and not as a whole: a reader may see some of them and not the others. After an error those
+    /// that were made have their `old`.
+    ///
+    /// Fast where keys ascend. What is there only changes its place, so that nothing is split and nothing joined.
+    ///
+    /// REQUIRES: one caller at a time, and no `apply` beside it.
+    fn relocate(&self, changes: &mut [Change<'_>], is_old: &dyn Fn(Location) -> bool) -> Result<()> {
+        relocate_each(self, changes, is_old)
+    }
 
     /// Appends up to `max` entries to `page` in the scan's direction, from `start` on; fewer only at the end. Ordered kinds only.
     fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()>;

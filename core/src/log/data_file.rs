@@ -313,12 +313,20 @@ impl DataFile {
     }
 
     /// All of a record that was viewed: its header, and key, value and padding with what sums them up wherever they stand; checks them.
-    pub(crate) fn content<'a>(&self, view: &View<'a>) -> Result<(RecordHeader, Body, &'a [u8]), Invalid> {
+    pub(crate) fn content<'a>(&self, view: &View<'a>) -> Result<Content<'a>, Invalid> {
         let header = record::peek_header(view.bytes, self.placer, view.offset, view.bytes.len() as u64)?;
         let body = record::verify_body(&header, view.bytes)?;
         let end = usize::try_from(header.record_len()).unwrap_or(usize::MAX);
         let content = view.bytes.get(header.header_len()..end).ok_or(Invalid::Truncated)?;
         Ok((header, body, content))
+    }
+
+    /// The same of a put that was asked for here. Nothing is no verdict: [`DataFile::view`] tells what it is.
+    #[inline]
+    pub(crate) fn content_asked<'a>(&self, asked: Asked<'a>) -> Option<Content<'a>> {
+        let header = record::check_whole_put(asked.bytes, self.placer, asked.offset)?;
+        let end = usize::try_from(header.record_len()).ok()?;
+        Some((header, header.body(), asked.bytes.get(header.header_len()..end)?))
     }
 
     /// The header of the record at a location.
@@ -386,6 +394,9 @@ impl DataFile {
         }
     }
 }
+
+/// A record's header, and key, value and padding with what sums them up.
+pub(crate) type Content<'a> = (RecordHeader, Body, &'a [u8]);
 
 /// What [`DataFile::head`] gives.
 #[derive(Clone, Copy, Debug)]

@@ -20,8 +20,10 @@ use super::data_file::{DataFile, NewFile, Unusable};
 use super::encoded::{Place, marker};
 use super::hint_file::{HintReader, HintWriter};
 
-/// Records are written when so many bytes of them have come together.
-const BUFFER: usize = 1 << 20;
+/// Records are written when so many bytes of them have come together: few enough to stay in a processor's cache till then.
+const BUFFER: usize = 256 << 10;
+/// The disk is asked to begin when so many bytes are written.
+const BEGUN: u64 = 8 << 20;
 
 /// Where outputs go.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct Output {
     hint: HintWriter,
     temp: Temp,
     buf: Vec<u8>,
+    /// Up to where the disk was asked to begin.
+    begun: u64,
     /// Where the next record goes.
     end: u64,
     seal: Seal,
@@ -86,6 +90,7 @@ impl Output {
             config,
             file,
             buf: Vec::with_capacity(BUFFER),
+            begun: 0,
             end: DATA_START,
             seal: Seal::default(),
         })
@@ -145,6 +150,12 @@ impl Output {
     fn flush(&mut self) -> Result<()> {
         self.write(&self.buf, self.written())?;
         self.buf.clear();
+        let (begun, written) = (self.begun, self.written());
+        if written - begun >= BEGUN {
+            // Else it would have nothing to do till the end, and the end would wait for all of it.
+            self.file.file().start_writing(begun, written - begun);
+            self.begun = written;
+        }
         Ok(())
     }
 

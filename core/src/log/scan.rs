@@ -72,7 +72,11 @@ impl<'a> Scanner<'a> {
     /// The next item. After `End` it is given again and again.
     pub(crate) fn next(&mut self) -> Result<Item> {
         let offset = self.at;
-        match self.valid_record(offset)? {
+        let found = match self.windowed_put(offset) {
+            Some(header) => Ok(header),
+            None => self.valid_record(offset)?,
+        };
+        match found {
             Ok(header) => {
                 self.at = offset + header.record_len();
                 if self.file.header().kind == FileKind::Log {
@@ -112,6 +116,23 @@ impl<'a> Scanner<'a> {
             at += record::ALIGN;
         }
         Ok(zeros_from.max(at.min(self.len)).min(self.len))
+    }
+
+    /// [`Scanner::valid_record`] of a put of which the window has all, as nearly all records are: in one piece. `None` is no verdict.
+    #[inline]
+    fn windowed_put(&mut self, offset: u64) -> Option<RecordHeader> {
+        let start = usize::try_from(offset.checked_sub(self.window_at)?).ok()?;
+        let bytes = self.window.get(start..)?;
+        let header = record::check_whole_put(bytes, self.file.placer(), offset)?;
+        if header.seq < self.min_seq && self.file.header().kind == FileKind::Log {
+            return None;
+        }
+        let from = header.header_len();
+        let key = bytes.get(from..from + usize::from(header.key_len))?;
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.budget = self.budget.saturating_sub(header.record_len() - from as u64);
+        Some(header)
     }
 
     /// Checks the record at a place in full and keeps its key.

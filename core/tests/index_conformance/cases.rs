@@ -1,7 +1,7 @@
 //! Cases that random histories are unlikely to meet, or too small for.
 
 use bitcask::index::{Change, Direction, Index, Start};
-use bitcask::{Error, MAX_KEY_LEN};
+use bitcask::{Error, Location, MAX_KEY_LEN};
 
 use crate::allocator::allocated;
 use crate::common::{Rng, factor};
@@ -84,6 +84,40 @@ fn an_index_that_is_built_at_once() {
             subject.build(second);
             subject.check();
             subject.build(&first[between..]);
+            subject.check();
+        }
+    });
+}
+
+/// Keys in their order and in none, some of them gone, some elsewhere, some never there; leaves in between are empty of them, or full.
+#[test]
+fn new_places_for_old_ones() {
+    each_kind(|kind, new| {
+        for family in 0..FAMILIES {
+            let mut keys: Vec<Key> = (0..2000).map(|n| key(family, n)).chain((0..3).map(longest)).collect();
+            keys.sort();
+            keys.dedup();
+            let mut subject = Subject::new(kind, new());
+            subject.relocate(&keys[..1], &|_| true);
+            for (i, key) in keys.iter().enumerate() {
+                if i % 5 != 0 && !(700..900).contains(&i) {
+                    subject.put(key);
+                }
+            }
+            // Every third place is another file's.
+            let is_old = |location: Location| !(location.offset() / 4).is_multiple_of(3);
+            subject.relocate(&keys, &is_old);
+            subject.check();
+            subject.relocate(&[], &|_| true);
+            subject.relocate(&keys, &|_| false);
+            subject.check();
+            let few: Vec<Key> = keys.iter().step_by(97).cloned().collect();
+            subject.relocate(&few, &|_| true);
+            let mut mixed = keys.clone();
+            shuffle(&mut mixed, u64::from(family));
+            // A key that comes twice has its second place then, if the first is an old one.
+            mixed.push(mixed[0].clone());
+            subject.relocate(&mixed, &is_old);
             subject.check();
         }
     });

@@ -42,6 +42,25 @@ impl Subject {
         assert_eq!(self.index.is_empty(), self.model.is_empty(), "{}: is_empty", self.name);
     }
 
+    /// New places for keys, of those that are there at a place for which `is_old` holds. What they found is compared.
+    pub(crate) fn relocate(&mut self, keys: &[Key], is_old: &dyn Fn(Location) -> bool) {
+        let first = self.clock + 1;
+        self.clock += keys.len() as u64;
+        // What was there before such a call is none of its business.
+        let old = Some(location(0));
+        let changes = keys.iter().zip(first..).map(|(key, n)| Change { key, new: Some(location(n)), old });
+        let mut changes: Vec<_> = changes.collect();
+        self.index.relocate(&mut changes, is_old).unwrap_or_else(|e| panic!("{}: relocate: {e}", self.name));
+        for change in changes {
+            let expected = self.model.get(change.key).copied().filter(|&old| is_old(old));
+            assert_eq!(change.old, expected, "{}: where {} was before", self.name, show(change.key));
+            if let (Some(_), Some(new)) = (expected, change.new) {
+                self.model.insert(change.key.to_vec(), new);
+            }
+        }
+        assert_eq!(self.index.len(), self.model.len() as u64, "{}: len", self.name);
+    }
+
     /// Puts keys, none of which is there, all at once if its kind can, else by changes.
     pub(crate) fn build(&mut self, keys: &[Key]) {
         let first = self.clock + 1;

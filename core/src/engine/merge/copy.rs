@@ -4,13 +4,12 @@
 //! stays dead. Where the index is walked in the order of keys, that is the order of the copies; where there are few live records in many keys,
 //! or no order, the sources are read and the copies are sorted in runs.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
 use crate::index::{KeyPage, Start};
-use crate::log::{DataFile, Finished, Item, Output, OutputConfig, Scanner};
+use crate::log::{Asked, Content, DataFile, Finished, Item, Output, OutputConfig, Scanner};
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 
 use super::super::store::Store;
@@ -21,18 +20,32 @@ use super::{Account, MergeReport};
 /// Keys that the index is asked for at once.
 const PAGE: usize = 1024;
 /// Records that are asked of memory before the one that is read.
-const AHEAD: usize = 10;
+const AHEAD: usize = 16;
 /// Memory of a run that is sorted.
 const RUN_BYTES: usize = 32 << 20;
 /// The index is walked if at least one in so many of its keys is to be copied.
 const WALK_SHARE: u64 = 8;
+
+/// A record that is to be copied.
+#[derive(Clone, Copy, Debug)]
+struct Live<'a> {
+    location: Location,
+    file: &'a DataFile,
+}
+
+impl<'a> Live<'a> {
+    fn ask(&self) -> Option<Asked<'a>> {
+        self.file.ask_for(self.location)
+    }
+}
 
 /// Outputs, and what they were made of.
 pub(super) struct Copier<'a> {
     store: &'a Store,
     config: OutputConfig,
     sources: &'a [Source],
-    files: BTreeMap<FileId, &'a DataFile>,
+    /// The sources, by ascending id.
+    files: Vec<(FileId, &'a DataFile)>,
     current: Option<(Output, Account)>,
     finished: Vec<(Finished, Account)>,
     scratch: Vec<u8>,
@@ -40,7 +53,8 @@ pub(super) struct Copier<'a> {
 
 impl<'a> Copier<'a> {
     pub(super) fn new(store: &'a Store, sources: &'a [Source]) -> Copier<'a> {
-        let files = sources.iter().map(|source| (source.file.id(), source.file.as_ref())).collect();
+        let mut files: Vec<_> = sources.iter().map(|source| (source.file.id(), source.file.as_ref())).collect();
+        files.sort_unstable_by_key(|&(id, _)| id);
         let config = store.output_config();
         Copier { store, config, sources, files, current: None, finished: Vec::new(), scratch: Vec::new() }
     }
@@ -88,8 +102,7 @@ impl<'a> Copier<'a> {
         let mut live = Vec::new();
         self.store.for_each_page(Start::Edge, PAGE, |page| {
             live.clear();
-            live.extend((0..page.len()).filter_map(|i| page.get(i).map(|(_, location)| location)));
-            live.retain(|location| self.files.contains_key(&location.file()));
+            live.extend((0..page.len()).filter_map(|i| page.get(i).and_then(|(_, location)| self.live(location))));
             pace.check()?;
             self.copy_all(&live, pace, report)?;
             Ok(ControlFlow::Continue(()))
@@ -148,37 +161,49 @@ impl<'a> Copier<'a> {
         if sort {
             entries.sort_unstable();
         }
-        let locations: Vec<_> = entries.into_iter().map(|(_, location)| location).collect();
-        self.copy_all(&locations, pace, report)?;
+        let live: Vec<_> = entries.into_iter().filter_map(|(_, location)| self.live(location)).collect();
+        self.copy_all(&live, pace, report)?;
         run.clear();
         Ok(())
     }
 
-    fn copy_all(&mut self, live: &[Location], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        for (i, &location) in live.iter().enumerate() {
-            if let Some(&later) = live.get(i + AHEAD)
-                && let Some(file) = self.file_of(later)
-            {
-                file.ask_for(later);
-            }
-            let len = self.copy(location)?;
+    /// Copies records in this order.
+    fn copy_all(&mut self, live: &[Live<'a>], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let mut asked = [None; AHEAD];
+        for i in 0..live.len() + AHEAD {
+            // What was asked for so many records ago, in whose place the next one goes.
+            let asked = std::mem::replace(&mut asked[i % AHEAD], live.get(i).and_then(Live::ask));
+            let Some(live) = i.checked_sub(AHEAD).and_then(|i| live.get(i)) else { continue };
+            let len = match asked.and_then(|asked| live.file.content_asked(asked)) {
+                Some(content) => self.write(content)?,
+                None => self.copy_slowly(live)?,
+            };
             report.copied_records += 1;
             pace.wrote(len)?;
         }
         Ok(())
     }
 
-    fn file_of(&self, location: Location) -> Option<&'a DataFile> {
-        self.files.get(&location.file()).copied()
+    /// A place with its file, if that is a source.
+    #[inline]
+    fn live(&self, location: Location) -> Option<Live<'a>> {
+        let at = self.files.binary_search_by_key(&location.file(), |&(id, _)| id).ok()?;
+        self.files.get(at).map(|&(_, file)| Live { location, file })
     }
 
-    fn copy(&mut self, location: Location) -> Result<u64> {
-        let Some(file) = self.file_of(location) else { return Ok(0) };
+    /// A record that is read by calls, or damaged.
+    fn copy_slowly(&mut self, &Live { location, file }: &Live<'_>) -> Result<u64> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let view = file.view(location, false, &mut scratch)?;
-        let (header, body, content) = file
+        let content = file
             .content(&view)
             .map_err(|why| Error::corrupted(file.path(), location.offset(), format!("while it is merged: {why}")))?;
+        let written = self.write(content);
+        self.scratch = scratch;
+        written
+    }
+
+    fn write(&mut self, (header, body, content): Content<'_>) -> Result<u64> {
         let len = header.record_len();
         let (output, account) = self.output(len)?;
         let offset = output.len();
@@ -186,7 +211,6 @@ impl<'a> Copier<'a> {
         if let Some(new) = Location::new(output.id(), offset, len) {
             account.put(new, len, header.seq, header.expiry);
         }
-        self.scratch = scratch;
         Ok(len)
     }
 

@@ -21,8 +21,11 @@ use super::control::Pace;
 use super::sources::Source;
 use super::{Account, Ledger, MergeReport};
 
-/// Entries that are changed at once: writers wait for so many.
-const STEP: usize = 32;
+/// Entries that are changed at once: writers wait for so many, which takes about a microsecond. Who finds a lock taken looks for it again for some
+/// microseconds before it goes to sleep, and to be woken takes dozens.
+const STEP: usize = 8;
+/// Steps between two times that the thread lets others run, where there are more of them than processors.
+const TURN: u32 = 16;
 
 impl Store {
     /// Gives outputs their names, for good. On failure none of them is left.
@@ -36,8 +39,11 @@ impl Store {
             published.push((id, Some((Arc::new(file), account))));
             Ok(())
         });
-        let outcome =
-            outcome.and_then(|()| self.vfs.sync_dir(self.path()).map_err(|e| Error::io("sync", self.path(), None, e)));
+        let outcome = outcome.and_then(|()| {
+            // A directory that could not be synced is not asked again, for it may say that all is well then: whether the names are there after a loss
+            // of power nobody knows any more, also when they are removed.
+            self.sync_dir().inspect_err(|error| _ = self.merging.stopped.set(error.clone()))
+        });
         let Err(error) = outcome else {
             return Ok(published.into_iter().filter_map(|(_, file)| file).collect());
         };
@@ -50,6 +56,10 @@ impl Store {
         Err(error)
     }
 
+    fn sync_dir(&self) -> Result<()> {
+        self.vfs.sync_dir(self.path()).map_err(|e| Error::io("sync", self.path(), None, e))
+    }
+
     /// Makes the index name the copies.
     pub(super) fn install_copies(
         &self,
@@ -59,7 +69,7 @@ impl Store {
         report: &mut MergeReport,
     ) -> Result<()> {
         let mut scanner = Scanner::new(output, DATA_START, SeqNo::ZERO);
-        let mut step = KeyPage::new();
+        let (mut step, mut steps) = (KeyPage::new(), 0u32);
         loop {
             let item = scanner.next()?;
             match &item {
@@ -81,6 +91,10 @@ impl Store {
             if step.len() >= STEP || is_over {
                 report.installed_records += self.install_step(&step, sources)?;
                 step.clear();
+                steps = steps.wrapping_add(1);
+                if steps.is_multiple_of(TURN) {
+                    std::thread::yield_now();
+                }
             }
             if is_over {
                 return Ok(());
@@ -90,29 +104,30 @@ impl Store {
 
     fn install_step(&self, step: &KeyPage, sources: &BTreeSet<FileId>) -> Result<u64> {
         let Some(log) = &self.log else { return Err(Error::ReadOnly) };
-        let log = log.lock();
+        let entries = (0..step.len()).filter_map(|i| step.get(i));
+        let mut changes: Vec<_> = entries.map(|(key, new)| Change { key, new: Some(new), old: None }).collect();
+        let log = self.merging.courtesy.last(log);
         self.check_usable()?;
         log.check()?;
-        let mut keys = (0..step.len()).filter_map(|i| step.get(i)).map(|(key, _)| key);
-        self.index.reserve(&mut keys)?;
+        self.index.reserve(&mut changes.iter().map(|change| change.key))?;
         let gate = self.gate.write();
-        let mut changes = Vec::with_capacity(step.len());
-        for (key, new) in (0..step.len()).filter_map(|i| step.get(i)) {
-            if self.index.get(key)?.is_some_and(|old| sources.contains(&old.file())) {
-                changes.push(Change { key, new: Some(new), old: None });
-            } else {
-                self.accounts.with(|ledger| ledger.never_lived(new));
-            }
-        }
         // One by one, which readers need not wait for: each says the same as before.
-        for change in &mut changes {
-            self.index.apply(std::slice::from_mut(change))?;
-            self.accounts.with(|ledger| ledger.moved(change.old, change.new));
-        }
+        let outcome = self.index.relocate(&mut changes, &|old| sources.contains(&old.file()));
+        let mut installed = 0;
+        self.accounts.with(|ledger| {
+            for change in &changes {
+                match (change.old, change.new) {
+                    (Some(_), _) => ledger.moved(change.old, change.new),
+                    // A newer record of the key was there, or the key is gone.
+                    (None, Some(new)) if outcome.is_ok() => ledger.never_lived(new),
+                    _ => {}
+                }
+                installed += u64::from(change.old.is_some());
+            }
+        });
         drop((gate, log));
-        // Whoever waits for them comes first.
-        std::thread::yield_now();
-        Ok(changes.len() as u64)
+        outcome?;
+        Ok(installed)
     }
 
     /// Brings to stable storage all that the index knows, beside writers. What made records of the sources dead is then as lasting as

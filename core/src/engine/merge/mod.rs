@@ -16,6 +16,7 @@
 mod background;
 mod control;
 mod copy;
+mod courtesy;
 mod install;
 mod policy;
 mod settings;
@@ -38,6 +39,7 @@ use super::store::Store;
 use background::Background;
 use control::{Pace, Pause};
 use copy::Copier;
+use courtesy::Courtesy;
 pub use settings::{MergeOptions, MergePolicy};
 
 /// What the merges of a store share.
@@ -50,6 +52,8 @@ pub(crate) struct Merging {
     /// Merges by hand that wait for it.
     awaited: AtomicUsize,
     pub(super) pause: Pause,
+    /// Between writers and the merge that runs.
+    pub(super) courtesy: Courtesy,
     /// Files in which a merge found damage.
     damaged: Mutex<BTreeSet<FileId>>,
     /// Why no merge may run any more until the store is reopened: the directory may have files that it doesn't know of.
@@ -287,9 +291,16 @@ impl Store {
         if !self.saves_index() {
             return Ok(());
         }
+        // One that saves itself does so here and now; of another an image begins, and a thread syncs beside writers.
+        let saves_itself = self.index.is_persistent();
+        if saves_itself {
+            self.sync_log_beside()?;
+        }
         self.with_log(|log| {
-            log.sync()?;
-            self.durable.advance(log.synced_seq());
+            if saves_itself {
+                log.sync()?;
+                self.durable.advance(log.synced_seq());
+            }
             self.keep_index(log);
             Ok(())
         })
@@ -297,6 +308,8 @@ impl Store {
 
     /// Seals the file that the log ends in, so that it can be merged.
     fn begin_file(&self) -> Result<()> {
+        // Writers then wait for the sync of little more than the seal.
+        self.sync_log_beside()?;
         self.with_open_log(|log| {
             let mut files = NewFiles::new();
             let outcome = log.begin_file(&mut files);

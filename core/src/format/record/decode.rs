@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 
 use super::sums::Sums;
 use super::{ALIGN, Body, FLAG_EXPIRY, FLAG_SYNCED, HASHED_FROM, HEADER_LEN, MAX_HEADER_LEN, Placer, RecordKind};
-use super::{finish_crc, record_len};
+use super::{finish_crc, record_len, unfinish_crc};
 use crate::format::bytes::Reader;
 use crate::types::{Location, SeqNo, Timestamp};
 
@@ -103,6 +103,16 @@ impl RecordHeader {
     pub fn value_range(&self) -> Range<u64> {
         let start = self.key_range().end;
         start..start + u64::from(self.value_len)
+    }
+}
+
+impl RecordHeader {
+    /// What sums up key, value and padding, by the checksum: without another look at them.
+    ///
+    /// REQUIRES: the record's checksum was compared.
+    #[must_use]
+    pub fn body(&self) -> Body {
+        Body { key_len: self.key_len, value_len: self.value_len, crc: unfinish_crc(self.crc, self.h) }
     }
 }
 
@@ -280,6 +290,22 @@ pub fn timestamp_of(record: &[u8]) -> Timestamp {
 #[inline]
 #[must_use]
 pub fn check_put(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<Brief> {
+    check_put_with_h(record, placer, offset, verify).map(|(brief, _)| brief)
+}
+
+/// [`check_put`] of the whole record, for who wants all that its header says.
+#[inline]
+#[must_use]
+pub fn check_whole_put(record: &[u8], placer: Placer, offset: u64) -> Option<RecordHeader> {
+    let (Brief { kind, key_len, value_len, expiry }, h) = check_put_with_h(record, placer, offset, true)?;
+    let raw = Raw::read(record.first_chunk()?)?;
+    let synced = raw.flags & FLAG_SYNCED != 0;
+    let (timestamp, seq) = (Timestamp(raw.timestamp), SeqNo(raw.seq));
+    Some(RecordHeader { crc: raw.crc, check: raw.check, kind, key_len, value_len, timestamp, seq, expiry, synced, h })
+}
+
+#[inline]
+fn check_put_with_h(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<(Brief, u32)> {
     let fixed: &[u8; HEADER_LEN] = record.first_chunk()?;
     let kind = match fixed[6] {
         1 => RecordKind::Put,
@@ -312,7 +338,7 @@ pub fn check_put(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Op
     let is_right = h as u16 == u16::from_le_bytes([fixed[4], fixed[5]])
         && crc.is_none_or(|crc| crc == written)
         && (padding == 0 || !verify);
-    is_right.then_some(brief)
+    is_right.then_some((brief, h))
 }
 
 /// H, and with `verify` crc, of a record with a header of this length.

@@ -11,8 +11,8 @@ mod sums;
 mod tests;
 
 pub use decode::{
-    BodyHasher, Brief, Invalid, Record, RecordHeader, check_body, check_put, decode_record, peek_header, timestamp_of,
-    verify_body,
+    BodyHasher, Brief, Invalid, Record, RecordHeader, check_body, check_put, check_whole_put, decode_record,
+    peek_header, timestamp_of, verify_body,
 };
 pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
 
@@ -157,6 +157,43 @@ fn padding(key_len: u16, value_len: u32) -> &'static [u8] {
     let over = (u64::from(key_len) + u64::from(value_len)) % ALIGN;
     let zeros = if over == 0 { 0 } else { ALIGN - over };
     &ZEROS[..zeros as usize]
+}
+
+/// The bytes that a CRC takes in are in its state's highest byte, through this table.
+const CRC_TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let (mut crc, mut bit) = (i as u32, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[i] = crc;
+        i += 1;
+    }
+    table
+};
+
+/// Which entry of [`CRC_TABLE`] has this highest byte: each of the 256 has another.
+const CRC_ENTRIES: [u8; 256] = {
+    let mut entries = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        entries[(CRC_TABLE[i] >> 24) as usize] = i as u8;
+        i += 1;
+    }
+    entries
+};
+
+/// The reverse of [`finish_crc`]: four bytes can be taken out of a CRC again, whatever came before them.
+fn unfinish_crc(crc: u32, h: u32) -> u32 {
+    let mut state = !crc;
+    for byte in h.to_be_bytes() {
+        let entry = CRC_ENTRIES[(state >> 24) as usize];
+        state = (state ^ CRC_TABLE[usize::from(entry)]) << 8 | u32::from(entry ^ byte);
+    }
+    !state
 }
 
 /// `crc` of FORMAT 3.2, from the CRC of key, value and padding.

@@ -123,6 +123,11 @@ fn the_short_way_to_puts_says_what_the_long_way_says() {
     let agree = |bytes: &[u8], offset: u64, verify: bool, what: &str| {
         let found = check_put(bytes, placer, offset, verify);
         assert_eq!(found, brief_of(bytes, placer, offset, verify), "{what} at {offset} ({verify}): {bytes:x?}");
+        let whole = found.and_then(|_| peek_header(bytes, placer, offset, bytes.len() as u64).ok());
+        assert!(!verify || check_whole_put(bytes, placer, offset) == whole, "{what} at {offset}: {bytes:x?}");
+        if let Some(header) = whole.filter(|_| verify) {
+            assert_eq!(Ok(header.body()), verify_body(&header, bytes), "{what} at {offset}: {bytes:x?}");
+        }
         found.is_some()
     };
     let lengths =

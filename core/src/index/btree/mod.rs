@@ -14,7 +14,7 @@
 //!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
 //! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
-//! Changes: `insert`, `remove`, of many keys `erase`, and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
+//! Changes: `insert`, `remove`, of many keys `erase`, of places alone `relocate`, and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
 //! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`. Images to be saved, and what is made of a saved one: `imaged`;
 //! what is demanded of that: `sound`.
 //!
@@ -46,6 +46,7 @@ mod insert;
 mod long;
 mod many;
 mod page;
+mod relocate;
 mod remove;
 mod run;
 mod scan;
@@ -248,6 +249,17 @@ impl Index for BTree {
             _ => self.apply_exclusive(&mut writer, changes),
         }
         Ok(())
+    }
+
+    fn relocate(&self, changes: &mut [Change<'_>], is_old: &dyn Fn(Location) -> bool) -> Result<()> {
+        super::check_keys(changes)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut writer = self.ready_writer()?;
+        let left = self.relocate_shared(&mut writer, changes, is_old);
+        drop(writer);
+        if left.is_empty() { Ok(()) } else { super::relocate_each(self, left, is_old) }
     }
 
     fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {

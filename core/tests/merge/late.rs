@@ -1,0 +1,103 @@
+//! What goes wrong late in a merge: when sources were read and found good, and when outputs have their names.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, errno};
+use bitcask::vfs::op::OpKind;
+use bitcask::vfs::sim::SimVfs;
+use bitcask::{Db, Error, FileId, MergeOptions};
+
+use super::common::damage::records;
+use super::common::{IO_KINDS, Map, open, quiet};
+use super::{all, check, fill, put};
+
+/// A byte that is another when it is copied than when its file was read through comes into no output: the merge fails, and nothing has changed. Of files
+/// that are read through a mapping, which no simulated disk has, and of others.
+#[test]
+fn a_byte_that_flips_between_two_looks_ends_the_merge() {
+    for io in IO_KINDS {
+        let dir = std::env::temp_dir().join(format!("bitcask-merge-late-{io:?}-{}", std::process::id()));
+        let db = Db::open(&dir, &quiet().io(io).max_file_size(64 << 20)).expect("it opens");
+        let key = |n: usize| format!("key{n:05}").into_bytes();
+        for n in (0..6000).chain((0..6000).step_by(3)) {
+            db.put(&key(n), &[n as u8; 200]).expect("it writes");
+        }
+        let path = dir.join(format!("{}.data", db.file_stats().expect("figures")[0].id.0));
+        let bytes = fs::read(&path).expect("the file");
+        let hit = records(&bytes).into_iter().find(|record| record.key == key(5999)).expect("the last key");
+        let (flip, flipped) = (path.clone(), Arc::new(AtomicBool::new(false)));
+        let (told, at) = (Arc::clone(&flipped), hit.offset as usize + 100);
+        // The last key is copied last, and the first bytes that are written tell that all was read.
+        let merge = all().progress(move |progress| {
+            if progress.bytes_written > 0 && !told.swap(true, Ordering::Relaxed) {
+                write_at(&flip, at, bytes[at] ^ 4);
+            }
+            ControlFlow::Continue(())
+        });
+        let before = data_files(&dir);
+        let error = db.merge(&merge).expect_err("a byte is another");
+        assert!(flipped.load(Ordering::Relaxed), "{io:?}: it was never flipped");
+        assert!(matches!(&error, Error::Corrupted { path: of, .. } if *of == path), "{io:?}: {error:?}");
+        // One was begun for the log.
+        let after = data_files(&dir);
+        assert_eq!((after.len(), &after[..before.len()]), (before.len() + 1, &before[..]), "{io:?}");
+        for n in (0..6000).filter(|&n| n != 5999) {
+            assert_eq!(db.get(&key(n)).expect("it reads").as_deref(), Some(&[n as u8; 200][..]), "{io:?}: {n}");
+        }
+        assert!(matches!(db.get(&key(5999)), Err(Error::Corrupted { .. })), "{io:?}");
+        // The next finds it at once, and keeps the file.
+        assert_eq!(db.merge(&all()).expect("it merges").skipped_files.len(), 1, "{io:?}");
+        drop(db);
+        fs::remove_dir_all(&dir).expect("it is removed");
+    }
+}
+
+fn write_at(path: &std::path::Path, at: usize, byte: u8) {
+    use std::os::unix::fs::FileExt;
+    let file = fs::OpenOptions::new().write(true).open(path).expect("the file");
+    file.write_all_at(&[byte], at as u64).expect("it is written");
+}
+
+/// Names of all data files and temporary ones, sorted.
+fn data_files(dir: &std::path::Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("it lists").map(|entry| entry.expect("an entry").path());
+    let ours = |path: &PathBuf| path.extension().is_some_and(|e| e == "data" || e == "tmp");
+    let mut found: Vec<_> = entries.filter(ours).collect();
+    found.sort();
+    found
+}
+
+/// Whether the names of outputs are there after a loss of power is not known when their directory could not be synced, though they were removed again: until
+/// the store is reopened no merge goes by what it knows of files. All else goes on.
+#[test]
+fn a_directory_that_can_not_be_synced_stops_merges() {
+    let (disk, mut state) = (SimVfs::new(3), Map::new());
+    let vfs = FaultVfs::over_sim(&disk);
+    let db = open(vfs.clone(), &quiet()).expect("it opens");
+    fill(&db, &mut state, 1, 500);
+    let ids: Vec<FileId> = db.file_stats().expect("figures").iter().map(|file| file.id).collect();
+    let sealed = MergeOptions::new().files(&ids[..ids.len() - 1]);
+    let filter = Filter::any().kinds(&[OpKind::SyncDir]);
+    vfs.inject(Plan { fault: Fault::Error(errno::EIO), filter, nth: 0, forever: false });
+    let first = db.merge(&sealed).expect_err("the directory can't be synced");
+    assert!(matches!(first, Error::Io { op: "sync", .. }), "{first:?}");
+    vfs.heal();
+    let left: Vec<FileId> = db.file_stats().expect("figures").iter().map(|file| file.id).collect();
+    assert_eq!(left, ids, "outputs were left, or sources are gone");
+    check(&db, &state, "without outputs");
+    put(&db, &mut state, b"more".to_vec(), b"v".to_vec());
+    for merge in [&sealed, &all()] {
+        let again = db.merge(merge).expect_err("the directory may have files that it does not know of");
+        assert_eq!(again.to_string(), first.to_string());
+    }
+    check(&db, &state, "merges are stopped");
+    db.close().expect("it closes");
+    let db = open(disk, &quiet()).expect("it opens again");
+    check(&db, &state, "reopened");
+    db.merge(&all()).expect("it merges");
+    check(&db, &state, "merged");
+}
