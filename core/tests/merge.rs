@@ -7,6 +7,8 @@ mod beside;
 mod common;
 #[path = "merge/cut_short.rs"]
 mod cut_short;
+#[path = "merge/deletes.rs"]
+mod deletes;
 #[path = "merge/hints.rs"]
 mod hints;
 #[path = "merge/late.rs"]

@@ -238,7 +238,7 @@ def store():
     two.seal(now + 16)
 
     # Copies of records of file 1 in another order, as if a merge had been cut short before it removed its input.
-    three = DataFile(3, 0xC1C2C3C4C5C6C7C8, kind=MERGED)
+    three = DataFile(3, 0xC1C2C3C4C5C6C7C8, kind=MERGED, base_seq=16)
     three.add(PUT, 16, now + 14, b"overwritten", b"second")
     three.add(PUT, 13, now + 10, b"batch 2", b"two", expiry=now + 10**9)
     three.add(PUT, 2, now + 1, b"empty", b"")

@@ -32,6 +32,8 @@ pub(crate) struct OutputConfig {
     pub(crate) dir: PathBuf,
     pub(crate) store_id: u64,
     pub(crate) max_file_size: u64,
+    /// All commits up to this one are on stable storage, and every put that is copied was the newest record of its key behind them.
+    pub(crate) base_seq: SeqNo,
     /// Whether files are read through a mapping.
     pub(crate) maps: bool,
 }
@@ -81,7 +83,7 @@ impl Output {
         let path = config.dir.join(names::temp(&names::data(id)));
         // Left behind by a merge whose cleaning up failed.
         let _ = config.vfs.remove(&path);
-        let (store_id, base_seq) = (config.store_id, SeqNo::ZERO);
+        let (store_id, base_seq) = (config.store_id, config.base_seq);
         let new = NewFile { id, kind: FileKind::Merged, store_id, base_seq, earlier_synced: false };
         let file = DataFile::create_at(config.vfs.as_ref(), path.clone(), new, 0)?;
         Ok(Output {

@@ -140,6 +140,11 @@ impl Account {
         self.seqs.get()
     }
 
+    /// Whether a put is among its records that the index does not name, as far as is known.
+    pub(crate) fn has_dead_puts(&self) -> bool {
+        self.puts.iter().any(|class| class.live != class.records)
+    }
+
     /// Exact if [`Account::is_exact`].
     pub(crate) fn totals(&self) -> Totals {
         let mut totals =

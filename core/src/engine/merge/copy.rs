@@ -1,4 +1,4 @@
-//! Copies what is to stay from the sources into new files: live records, and deletes that still hide something.
+//! Copies live records from the sources into new files.
 //!
 //! A record is live if the index names exactly its place, at some moment of the merge: sources don't change, so that what is dead once
 //! stays dead. Where the index is walked in the order of keys, that is the order of the copies; where there are few live records in many keys,
@@ -9,11 +9,12 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Result};
 use crate::format::header::DATA_START;
 use crate::index::{KeyPage, Start};
-use crate::log::{Asked, Content, DataFile, Finished, Item, Output, OutputConfig, Scanner};
-use crate::types::{FileId, Location, SeqNo, Timestamp};
+use crate::log::{Asked, Content, DataFile, Finished, Item, OutputConfig, Scanner};
+use crate::types::{FileId, Location, SeqNo};
 
 use super::super::store::Store;
 use super::control::Pace;
+use super::outputs::Outputs;
 use super::sources::Source;
 use super::{Account, MergeReport};
 
@@ -42,49 +43,23 @@ impl<'a> Live<'a> {
 /// Outputs, and what they were made of.
 pub(super) struct Copier<'a> {
     store: &'a Store,
-    config: OutputConfig,
     sources: &'a [Source],
     /// The sources, by ascending id.
     files: Vec<(FileId, &'a DataFile)>,
-    current: Option<(Output, Account)>,
-    finished: Vec<(Finished, Account)>,
+    outputs: Outputs<'a>,
     scratch: Vec<u8>,
 }
 
 impl<'a> Copier<'a> {
-    pub(super) fn new(store: &'a Store, sources: &'a [Source]) -> Copier<'a> {
+    pub(super) fn new(store: &'a Store, config: OutputConfig, sources: &'a [Source]) -> Copier<'a> {
         let mut files: Vec<_> = sources.iter().map(|source| (source.file.id(), source.file.as_ref())).collect();
         files.sort_unstable_by_key(|&(id, _)| id);
-        let config = store.output_config();
-        Copier { store, config, sources, files, current: None, finished: Vec::new(), scratch: Vec::new() }
+        Copier { store, sources, files, outputs: Outputs::new(store, config), scratch: Vec::new() }
     }
 
     /// All outputs, on stable storage.
-    pub(super) fn finish(mut self) -> Result<Vec<(Finished, Account)>> {
-        self.close()?;
-        Ok(self.finished)
-    }
-
-    fn close(&mut self) -> Result<()> {
-        if let Some((output, account)) = self.current.take() {
-            self.finished.push((output.finish()?, account));
-        }
-        Ok(())
-    }
-
-    /// The output that a record of this length goes to.
-    fn output(&mut self, len: u64) -> Result<&mut (Output, Account)> {
-        if self.current.as_ref().is_some_and(|(output, _)| !output.has_room(len)) {
-            self.close()?;
-        }
-        if self.current.is_none() {
-            let id = match &self.store.log {
-                Some(log) => log.lock().take_id()?,
-                None => return Err(Error::ReadOnly),
-            };
-            self.current = Some((Output::create(self.config.clone(), id)?, Account::default()));
-        }
-        self.current.as_mut().ok_or_else(|| Error::Internal { what: "an output that was made is not there".into() })
+    pub(super) fn finish(self) -> Result<Vec<(Finished, Account)>> {
+        self.outputs.finish()
     }
 
     /// Copies the live records of all sources.
@@ -205,76 +180,12 @@ impl<'a> Copier<'a> {
 
     fn write(&mut self, (header, body, content): Content<'_>) -> Result<u64> {
         let len = header.record_len();
-        let (output, account) = self.output(len)?;
+        let (output, account) = self.outputs.for_record(len)?;
         let offset = output.len();
         output.push(&header, &body, content)?;
         if let Some(new) = Location::new(output.id(), offset, len) {
             account.put(new, len, header.seq, header.expiry);
         }
         Ok(len)
-    }
-
-    /// Copies the deletes that still hide something.
-    pub(super) fn copy_deletes(&mut self, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        let mut run = Deletes::default();
-        for source in self.sources {
-            if source.tombstones == 0 || source.seqs.max < source.hides_nothing_below {
-                report.dropped_tombstones += source.tombstones;
-                continue;
-            }
-            let mut scanner = Scanner::new(&source.file, DATA_START, SeqNo::ZERO);
-            loop {
-                let header = match scanner.next()? {
-                    Item::Record { header, .. } => header,
-                    Item::Damage { .. } => continue,
-                    Item::End { .. } => break,
-                };
-                pace.read(header.record_len())?;
-                if !header.kind.is_delete() {
-                    continue;
-                }
-                // A key that is there again hides what is older by itself.
-                if header.seq < source.hides_nothing_below || self.store.index.get(scanner.key())?.is_some() {
-                    report.dropped_tombstones += 1;
-                    continue;
-                }
-                run.push(scanner.key(), header.seq, header.timestamp);
-                if run.bytes >= RUN_BYTES {
-                    self.copy_deletes_of(&mut run, pace, report)?;
-                }
-            }
-        }
-        self.copy_deletes_of(&mut run, pace, report)
-    }
-
-    /// Of each key the newest delete: it hides the others too.
-    fn copy_deletes_of(&mut self, run: &mut Deletes, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        let mut deletes = std::mem::take(run).deletes;
-        deletes.sort_unstable_by(|a, b| (&a.0, b.1).cmp(&(&b.0, a.1)));
-        let all = deletes.len() as u64;
-        deletes.dedup_by(|later, kept| later.0 == kept.0);
-        report.copied_tombstones += deletes.len() as u64;
-        report.dropped_tombstones += all - deletes.len() as u64;
-        for (key, seq, timestamp) in deletes {
-            let len = crate::format::record::record_len(key.len() as u16, 0, false);
-            let (output, account) = self.output(len)?;
-            output.push_delete(&key, seq, timestamp)?;
-            account.delete(len, seq);
-            pace.wrote(len)?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Deletes {
-    deletes: Vec<(Box<[u8]>, SeqNo, Timestamp)>,
-    bytes: usize,
-}
-
-impl Deletes {
-    fn push(&mut self, key: &[u8], seq: SeqNo, timestamp: Timestamp) {
-        self.bytes += key.len() + 64;
-        self.deletes.push((key.into(), seq, timestamp));
     }
 }

@@ -3,7 +3,7 @@
 //! Accounts (`super::accounts`) say what is alive where.
 //!
 //! 1. Choose files ([`policy`], or by hand), of a kind that may be merged ([`sources`]), and read each from end to end.
-//! 2. Copy what is to stay into files with temporary names ([`copy`]): sealed and synced.
+//! 2. Copy what is to stay into files with temporary names ([`deletes`], [`copy`]): sealed and synced.
 //! 3. Give them their names, sync the directory, let the index name the copies ([`install`]).
 //! 4. Sync the log, so that what made records dead is on stable storage.
 //! 5. Remove the sources, one after the other, each for good.
@@ -17,7 +17,10 @@ mod background;
 mod control;
 mod copy;
 mod courtesy;
+mod deletes;
 mod install;
+mod outputs;
+mod outside;
 mod policy;
 mod settings;
 mod sources;
@@ -32,7 +35,7 @@ use crate::util::lock::{Mutex, MutexGuard};
 use crate::error::{Error, Result, Status};
 use crate::log::{NewFiles, OutputConfig};
 use crate::stats::{MergeNeed, MergeReport};
-use crate::types::{FileId, IoKind};
+use crate::types::{FileId, IoKind, SeqNo};
 
 use super::accounts::{Account, Ledger, Seqs, Totals};
 use super::store::Store;
@@ -40,6 +43,7 @@ use background::Background;
 use control::{Pace, Pause};
 use copy::Copier;
 use courtesy::Courtesy;
+use deletes::Deletes;
 pub use settings::{MergeOptions, MergePolicy};
 
 /// What the merges of a store share.
@@ -231,7 +235,9 @@ impl Store {
         for file in &mut files {
             file.is_damaged |= damaged.contains(&file.id);
         }
-        Ok(policy::plan(&files, &self.config.merge, self.config.max_file_size, self.misses_files()))
+        let table = self.files.load();
+        let born = |id| table.get(id).map_or(SeqNo::ZERO, |file| sources::born(file));
+        Ok(policy::plan(&files, &born, &self.config.merge, self.config.max_file_size, self.misses_files()))
     }
 
     fn check_mergeable(&self) -> Result<()> {
@@ -246,17 +252,18 @@ impl Store {
 
     fn merge_group(&self, wanted: &BTreeSet<FileId>, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
         self.check_mergeable()?;
-        let (mut sources, mut skipped) = self.sources(wanted, pace)?;
+        let (sources, mut skipped) = self.sources(wanted, pace)?;
         report.skipped_files.append(&mut skipped);
         if sources.is_empty() {
             return Ok(());
         }
-        self.judge_deletes(&mut sources)?;
+        let mut outside = self.outside(&sources)?;
         let dead = sources.iter().map(|source| self.totals_of(source.file.id()).dead_records).sum::<u64>();
-        let mut copier = Copier::new(self, &sources);
-        copier.copy_deletes(pace, report)?;
+        let config = self.output_config()?;
+        let mut finished = Deletes::new(self, config.clone()).copy(&sources, &mut outside, pace, report)?;
+        let mut copier = Copier::new(self, config, &sources);
         copier.copy_live(pace, report)?;
-        let finished = copier.finish()?;
+        finished.append(&mut copier.finish()?);
         pace.look()?;
         pace.gives_way(false);
         let outputs = self.publish_outputs(finished)?;
@@ -327,13 +334,17 @@ impl Store {
         self.accounts.look(|ledger| ledger.get(file).map(Account::totals)).flatten().unwrap_or_default()
     }
 
-    fn output_config(&self) -> OutputConfig {
-        OutputConfig {
+    /// How outputs are made of what is alive from now on.
+    fn output_config(&self) -> Result<OutputConfig> {
+        // What is before the file that the log ends in is on stable storage, and the index has it.
+        let base_seq = self.with_log(|log| Ok(log.active().header().base_seq))?;
+        Ok(OutputConfig {
+            base_seq,
             vfs: Arc::clone(&self.vfs),
             dir: self.path().to_owned(),
             store_id: self.store_id,
             max_file_size: self.config.max_file_size,
             maps: self.config.io == IoKind::Mmap && cfg!(target_pointer_width = "64"),
-        }
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! When a merge is worth its while, and of which files: triggers, thresholds, windows.
 //!
 //! Knows figures and no files. The words and numbers are those of Riak's Bitcask: one file beyond a *trigger* starts a merge, every file beyond a
-//! *threshold* joins it. Beyond Riak's, all files together start one when they are dead by the trigger in bytes and to the threshold's share. What of a file counts as dead are overwritten and deleted records, and deletes where nothing older is left for them to hide.
+//! *threshold* joins it. Beyond Riak's, all files together start one when they are dead by the trigger in bytes and to the threshold's share, and files of
+//! deletes alone join. What of a file counts as dead are overwritten and deleted records, and deletes where nothing is left for them to hide.
 
 use crate::stats::FileStats;
 use crate::types::{FileId, SeqNo, Timestamp};
@@ -17,9 +18,15 @@ pub(super) struct Plan {
     pub(super) reclaimable: u64,
 }
 
-/// Bytes of a file that a merge of it would reclaim, and of what is in it.
-fn dead(file: &FileStats, oldest_elsewhere: SeqNo) -> u64 {
-    let hides_nothing = file.max_seq < oldest_elsewhere;
+/// A number that is not above that of any record which a dead put was overwritten or deleted by, in a file whose records begin with this number and
+/// whose puts were the newest of their keys behind a commit.
+pub(super) fn first_death(min_seq: SeqNo, born: SeqNo) -> SeqNo {
+    min_seq.max(SeqNo(born.0.saturating_add(1)))
+}
+
+/// Bytes of a file that a merge of it would reclaim, and of what is in it. Deletes below a number hide nothing in other files.
+fn dead(file: &FileStats, hides_nothing_below: SeqNo) -> u64 {
+    let hides_nothing = file.max_seq < hides_nothing_below;
     file.dead_bytes + if hides_nothing { file.tombstone_bytes } else { 0 }
 }
 
@@ -31,20 +38,21 @@ fn share(part: u64, whole: u64) -> u64 {
     (part.saturating_mul(100)).checked_div(whole).unwrap_or(0)
 }
 
-/// The smallest numbers of all files and of all but one, by which each knows the smallest in the others.
-struct Oldest([(SeqNo, FileId); 2]);
+/// The first numbers by which something in a file died, of all files and of all but one: so each knows the first in the others.
+struct Deaths([(SeqNo, FileId); 2]);
 
-impl Oldest {
-    fn of(files: &[FileStats]) -> Oldest {
-        let mut oldest = [(SeqNo(u64::MAX), FileId(0)); 2];
-        for file in files.iter().filter(|file| file.max_seq > SeqNo::ZERO) {
-            if file.min_seq < oldest[0].0 {
-                oldest = [(file.min_seq, file.id), oldest[0]];
-            } else if file.min_seq < oldest[1].0 {
-                oldest[1] = (file.min_seq, file.id);
+impl Deaths {
+    fn of(files: &[FileStats], born: &dyn Fn(FileId) -> SeqNo) -> Deaths {
+        let mut first = [(SeqNo(u64::MAX), FileId(0)); 2];
+        for file in files.iter().filter(|file| file.dead_records > 0) {
+            let death = first_death(file.min_seq, born(file.id));
+            if death < first[0].0 {
+                first = [(death, file.id), first[0]];
+            } else if death < first[1].0 {
+                first[1] = (death, file.id);
             }
         }
-        Oldest(oldest)
+        Deaths(first)
     }
 
     fn beside(&self, id: FileId) -> SeqNo {
@@ -54,12 +62,19 @@ impl Oldest {
 
 /// What to merge of these files, which may all be merged but for those that say otherwise.
 ///
-/// `is_blind`: there are files with records of which nothing is known, which deletes may hide.
-pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64, is_blind: bool) -> Option<Plan> {
+/// `born`: the commit behind which all puts of a file were the newest of their keys, 0 if unknown. `is_blind`: there are files with records of which
+/// nothing is known, which deletes may hide.
+pub(super) fn plan(
+    files: &[FileStats],
+    born: &dyn Fn(FileId) -> SeqNo,
+    policy: &MergePolicy,
+    group_bytes: u64,
+    is_blind: bool,
+) -> Option<Plan> {
     let is_blind = is_blind || files.iter().any(|file| file.is_damaged);
     let usable = |file: &&FileStats| !file.is_active && !file.is_damaged;
-    let oldest = Oldest::of(files);
-    let dead_of = |file: &FileStats| dead(file, if is_blind { SeqNo::ZERO } else { oldest.beside(file.id) });
+    let deaths = Deaths::of(files, born);
+    let dead_of = |file: &FileStats| dead(file, if is_blind { SeqNo::ZERO } else { deaths.beside(file.id) });
     let trigger = files.iter().filter(usable).find_map(|file| {
         let (dead, content) = (dead_of(file), content(file));
         if dead > 0 && share(dead, content) >= u64::from(policy.frag_merge_trigger) {
@@ -89,9 +104,18 @@ pub(super) fn plan(files: &[FileStats], policy: &MergePolicy, group_bytes: u64, 
                 (dead > 0 && share(dead, content(file)) >= frag) || dead >= bytes || file.bytes < small
             })
             .collect();
-        chosen.sort_by_key(|file| (file.min_seq, file.id));
+        // Deletes alone join them as long as they are the smaller part, and are the last: what they hide may be gone then.
+        let has_puts = |file: &FileStats| file.live_bytes + file.dead_bytes > 0;
+        let much: u64 = chosen.iter().map(|file| content(file)).sum();
+        let joins = |file: &&FileStats| !has_puts(file) && file.tombstone_bytes > 0 && file.tombstone_bytes <= much;
+        let others: Vec<_> = files.iter().filter(usable).filter(joins).collect();
+        let are_chosen: Vec<_> = chosen.iter().map(|file| file.id).collect();
+        chosen.extend(others.into_iter().filter(|file| !are_chosen.contains(&file.id)));
+        chosen.sort_by_key(|file| (!has_puts(file), file.min_seq, file.id));
         let reclaimable = chosen.iter().map(|file| dead_of(file)).sum();
-        return Some(Plan { reason, groups: group(&chosen, group_bytes), reclaimable });
+        // What is to be copied of it.
+        let left = |file: &FileStats| content(file) - dead_of(file);
+        return Some(Plan { reason, groups: group(&chosen, left, group_bytes), reclaimable });
     }
     if is_blind { None } else { too_many_deletes(files, policy) }
 }
@@ -101,12 +125,8 @@ fn too_many_deletes(files: &[FileStats], policy: &MergePolicy) -> Option<Plan> {
     let mut sealed: Vec<&FileStats> = files.iter().filter(|file| !file.is_active).collect();
     sealed.sort_by_key(|file| (file.min_seq, file.id));
     // What a merge would only copy is no reason for one.
-    let mut end = active_from(files);
-    let mut tombstones = 0;
-    for file in sealed.iter().rev() {
-        tombstones += deletes_before(file, end);
-        end = end.min(file.min_seq);
-    }
+    let end = active_from(files);
+    let tombstones: u64 = sealed.iter().map(|file| deletes_before(file, end)).sum();
     let all: u64 = sealed.iter().map(|file| content(file)).sum();
     let part = share(tombstones, all);
     let many = part >= u64::from(policy.frag_merge_trigger)
@@ -135,8 +155,7 @@ fn deletes_before(file: &FileStats, end: SeqNo) -> u64 {
 
 /// Groups whose live records fit into one file, so that a merge needs room for one. Files of which nothing is to be copied are the first, so that a
 /// full disk gets their space back.
-fn group(chosen: &[&FileStats], group_bytes: u64) -> Vec<Vec<FileId>> {
-    let left = |file: &FileStats| file.live_bytes + file.tombstone_bytes;
+fn group(chosen: &[&FileStats], left: impl Fn(&FileStats) -> u64, group_bytes: u64) -> Vec<Vec<FileId>> {
     let (empty, rest): (Vec<_>, Vec<_>) = chosen.iter().partition(|file| left(file) == 0);
     let (mut groups, mut bytes) = (Vec::<Vec<FileId>>::new(), 0);
     for file in rest {
@@ -188,7 +207,7 @@ mod tests {
     }
 
     fn chosen(files: &[FileStats], policy: &MergePolicy) -> Vec<Vec<u32>> {
-        let plan = plan(files, policy, 3000, false);
+        let plan = plan(files, &|_| SeqNo::ZERO, policy, 3000, false);
         plan.map_or(Vec::new(), |plan| plan.groups.iter().map(|group| group.iter().map(|id| id.0).collect()).collect())
     }
 
@@ -228,34 +247,59 @@ mod tests {
         assert_eq!(chosen(&files, &policy), [vec![1, 2], vec![3, 4], vec![5]]);
     }
 
+    fn deletes(id: u32, bytes: u64) -> FileStats {
+        FileStats { tombstones: bytes / 30, tombstone_bytes: bytes, ..file(id, 0, 0) }
+    }
+
     #[test]
     fn deletes_that_hide_something_start_no_merge_of_their_own_until_they_are_many() {
         let policy = MergePolicy::new().small_file_threshold(0);
-        let deletes = |id, bytes| FileStats { tombstones: bytes / 30, tombstone_bytes: bytes, ..file(id, 0, 0) };
         // The oldest: nothing is left for them to hide.
-        assert_eq!(chosen(&[deletes(1, 900), file(2, 10_000, 0)], &policy), [[1]]);
-        assert_eq!(chosen(&[file(1, 10_000, 0), deletes(2, 900)], &policy), [[0; 0]; 0]);
-        assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900)], &policy), [[1, 2]]);
+        assert_eq!(chosen(&[deletes(1, 900), file(2, 10_000, 100)], &policy), [[1]]);
+        assert_eq!(chosen(&[file(1, 10_000, 100), deletes(2, 900)], &policy), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 900, 100), deletes(2, 1900)], &policy), [[1, 2]]);
         // A file that stays longer may have what most of them hide, or nearly none.
         let active = |from| FileStats { is_active: true, min_seq: SeqNo(from), ..file(3, 100, 0) };
-        assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900), active(210)], &policy), [[0; 0]; 0]);
-        assert_eq!(chosen(&[file(1, 1_000, 0), deletes(2, 1900), active(299)], &policy), [[1, 2]]);
-        let merged = |id, from, live| FileStats { min_seq: SeqNo(from), max_seq: SeqNo(299), ..file(id, live, 0) };
+        assert_eq!(chosen(&[file(1, 900, 100), deletes(2, 1900), active(210)], &policy), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 900, 100), deletes(2, 1900), active(299)], &policy), [[1, 2]]);
+        // Of what is merged together all of them go, whatever the order of the numbers.
+        let merged = |id, from, live| FileStats { min_seq: SeqNo(from), max_seq: SeqNo(299), ..file(id, live, 100) };
         let first = FileStats { tombstones: 19, tombstone_bytes: 1900, ..merged(1, 201, 100) };
-        assert_eq!(chosen(&[first.clone(), merged(2, 202, 1000)], &policy), [[0; 0]; 0]);
-        assert_eq!(chosen(&[first, merged(2, 200, 1000)], &policy), [[2, 1]]);
+        assert_eq!(chosen(&[first.clone(), merged(2, 202, 900)], &policy), [[1, 2]]);
+        assert_eq!(chosen(&[first, merged(2, 200, 900)], &policy), [[2, 1]]);
         // Of a large store they are not many.
         let bytes = policy.dead_bytes_merge_trigger(1900);
-        assert_eq!(chosen(&[file(1, 3_000, 0), deletes(2, 1900)], &bytes), [[0; 0]; 0]);
-        assert_eq!(chosen(&[file(1, 2_800, 0), deletes(2, 1900)], &bytes), [[1, 2]]);
+        assert_eq!(chosen(&[file(1, 2_900, 100), deletes(2, 1900)], &bytes), [[0; 0]; 0]);
+        assert_eq!(chosen(&[file(1, 2_700, 100), deletes(2, 1900)], &bytes), [[1, 2]]);
+    }
+
+    #[test]
+    fn deletes_hide_nothing_where_nothing_had_died_before_them() {
+        let policy = MergePolicy::new().small_file_threshold(0);
+        // Its numbers are 200 to 299.
+        let of_deletes = deletes(2, 900);
+        assert_eq!(chosen(&[file(1, 10_000, 0), of_deletes.clone()], &policy), [[2]]);
+        let files = [file(1, 10_000, 100), of_deletes];
+        let starts = |born| plan(&files, &|id| SeqNo(if id.0 == 1 { born } else { 0 }), &policy, 3000, false).is_some();
+        assert!(!starts(0) && !starts(298) && starts(299));
+    }
+
+    #[test]
+    fn deletes_alone_join_what_is_more_and_are_the_last() {
+        let policy = MergePolicy::new().small_file_threshold(0);
+        let files = |bytes| [file(1, 4000, 100), deletes(2, bytes), file(3, 700, 2300)];
+        assert_eq!(chosen(&files(3000), &policy), [vec![3], vec![2]]);
+        assert_eq!(chosen(&files(3030), &policy), [[3]]);
+        assert_eq!(chosen(&files(600), &policy), [[3, 2]]);
     }
 
     #[test]
     fn beside_damage_deletes_are_no_reason() {
         let policy = MergePolicy::new().small_file_threshold(0);
-        let deletes = FileStats { tombstones: 30, tombstone_bytes: 900, ..file(1, 0, 0) };
+        let deletes = deletes(1, 900);
         let files = [deletes.clone(), file(2, 10_000, 0)];
-        assert!(plan(&files, &policy, 3000, false).is_some() && plan(&files, &policy, 3000, true).is_none());
+        let is_planned = |is_blind| plan(&files, &|_| SeqNo::ZERO, &policy, 3000, is_blind).is_some();
+        assert!(is_planned(false) && !is_planned(true));
         assert_eq!(chosen(&[deletes, FileStats { is_damaged: true, ..file(2, 10_000, 0) }], &policy), [[0; 0]; 0]);
         assert_eq!(chosen(&[file(1, 40, 60), FileStats { is_damaged: true, ..file(2, 9, 0) }], &policy), [[1]]);
     }

@@ -3,7 +3,7 @@
 //! Rules, each for a reason that docs/MERGE.md gives:
 //! 1. Never the file that the log ends in, nor one of whose records a batch goes on in that file.
 //! 2. Never a file with bytes that can't be accounted for: it is kept, reported, and passed over. All records of a source are read and verified.
-//! 3. Sources are taken away one after the other, in the order of their smallest sequence numbers.
+//! 3. Sources are taken away one after the other, in the order of the smallest sequence numbers of their puts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::types::{FileId, SeqNo};
 
 use super::super::store::Store;
 use super::control::Pace;
-use super::{Account, Seqs};
+use super::outside::{Outside, Pin};
+use super::{Account, Seqs, policy};
 
 /// Why files with damage are left alone.
 const DAMAGED: &str = "it has bytes that can't be read, or that no record accounts for";
@@ -29,18 +30,29 @@ pub(super) type Skipped = Vec<(FileId, String)>;
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub(super) file: Arc<DataFile>,
-    /// Smallest and largest number of its puts and deletes.
-    pub(super) seqs: Seqs,
+    /// Smallest and largest number of its puts.
+    pub(super) puts: Seqs,
     pub(super) tombstones: u64,
-    /// A delete of this file with a number below this one hides nothing that could be left when the file is gone.
-    pub(super) hides_nothing_below: SeqNo,
+    /// Largest number of its deletes.
+    pub(super) last_delete: SeqNo,
+    /// The smallest number of a put in the sources that go after it. A delete of this file up to that hides nothing of theirs.
+    pub(super) later_puts: SeqNo,
 }
 
 /// What a reading of a file from end to end has found.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reading {
-    seqs: Seqs,
+    puts: Seqs,
     tombstones: u64,
+    last_delete: SeqNo,
+}
+
+/// The commit behind which all puts of a file were the newest records of their keys; 0 if it is not known.
+pub(super) fn born(file: &DataFile) -> SeqNo {
+    match file.header().kind {
+        FileKind::Merged => file.header().base_seq,
+        FileKind::Log => SeqNo::ZERO,
+    }
 }
 
 impl Store {
@@ -65,19 +77,24 @@ impl Store {
                         DAMAGED
                     }
                     Err(error) => return Err(error),
-                    Ok(Some(Reading { seqs, .. })) if is_log && seqs.max > base_seq => {
+                    Ok(Some(Reading { puts, last_delete, .. })) if is_log && puts.max.max(last_delete) > base_seq => {
                         "a batch goes on from it in the file that the log ends in"
                     }
-                    Ok(Some(Reading { seqs, tombstones })) => {
-                        let (file, hides_nothing_below) = (Arc::clone(file), SeqNo::ZERO);
-                        sources.push(Source { file, seqs, tombstones, hides_nothing_below });
+                    Ok(Some(Reading { puts, tombstones, last_delete })) => {
+                        let (file, later_puts) = (Arc::clone(file), SeqNo::ZERO);
+                        sources.push(Source { file, puts, tombstones, last_delete, later_puts });
                         continue;
                     }
                 }
             };
             skipped.push((file.id(), why.to_owned()));
         }
-        sources.sort_by_key(|source| (source.seqs.min, source.file.id()));
+        sources.sort_by_key(|source| (source.puts.min, source.file.id()));
+        let mut later_puts = SeqNo(u64::MAX);
+        for source in sources.iter_mut().rev() {
+            source.later_puts = later_puts;
+            later_puts = later_puts.min(source.puts.min);
+        }
         Ok((sources, skipped))
     }
 
@@ -100,9 +117,11 @@ impl Store {
             match scanner.next()? {
                 Item::Record { offset, header } => {
                     sealed_to = if header.kind == RecordKind::Seal { offset + header.record_len() } else { 0 };
-                    if header.kind.is_put() || header.kind.is_delete() {
-                        found.seqs.saw(header.seq);
-                        found.tombstones += u64::from(header.kind.is_delete());
+                    if header.kind.is_put() {
+                        found.puts.saw(header.seq);
+                    } else if header.kind.is_delete() {
+                        found.tombstones += 1;
+                        found.last_delete = found.last_delete.max(header.seq);
                     }
                     pace.read(header.record_len())?;
                 }
@@ -114,30 +133,36 @@ impl Store {
         }
     }
 
-    /// Says of each source which of its deletes hide nothing any more: those older than everything outside of the merge, of which the accounts tell,
-    /// and in the sources that go after it, of which their readings do.
-    pub(super) fn judge_deletes(&self, sources: &mut [Source]) -> Result<()> {
+    /// What deletes of the sources may have to hide in other files, of which the accounts tell, as of one moment between two commits.
+    pub(super) fn outside(&self, sources: &[Source]) -> Result<Outside> {
         let ledger = self.ledger()?;
         let files = self.files.load();
         let is_source = |file: &DataFile| sources.iter().any(|source| source.file.id() == file.id());
-        // What is not among them may hold anything.
-        let mut bound = if self.misses_files() { SeqNo::ZERO } else { SeqNo(u64::MAX) };
-        for file in files.all().iter().filter(|file| !is_source(file)) {
-            bound = match ledger.get(file.id()).map(Account::seqs) {
-                // What is damaged may be older than all that can be read.
-                _ if self.is_damaged(file) => SeqNo::ZERO,
-                Some(Some((min, _))) => bound.min(min),
-                // It has records; should it have no account all the same, then they may be older.
-                _ if file.header().kind == FileKind::Merged => SeqNo::ZERO,
-                // Without records, or begun since: what is in it is newer than all that is merged.
-                Some(None) | None => bound,
-            };
-        }
-        for source in sources.iter_mut().rev() {
-            source.hides_nothing_below = bound;
-            bound = bound.min(source.seqs.min);
-        }
-        Ok(())
+        let others = files.all().iter().filter(|file| !is_source(file));
+        let pins = others.filter_map(|file| self.pin(file, ledger.get(file.id()))).collect();
+        // What is not among the files may hold anything.
+        Ok(Outside::new(pins, self.misses_files(), sources.iter().map(|source| source.file.end()).sum()))
+    }
+
+    /// A file, if a delete may have something to hide in it.
+    fn pin(&self, file: &Arc<DataFile>, account: Option<&Account>) -> Option<Pin> {
+        let is_merged = file.header().kind == FileKind::Merged;
+        let known = account.and_then(|account| account.seqs().map(|(min, _)| (account, min)));
+        let (first_death, records) = match known {
+            // What is damaged may be older than all that can be read.
+            _ if self.is_damaged(file) => (SeqNo::ZERO, None),
+            Some((account, _)) if !account.has_dead_puts() => return None,
+            Some((account, min)) => {
+                let totals = account.totals();
+                let records = totals.live_records + totals.dead_records + totals.tombstones;
+                (policy::first_death(min, born(file)), Some(records))
+            }
+            // It has records; should it have no account all the same, then they may be older.
+            None if is_merged => (SeqNo::ZERO, None),
+            // Without records, or begun since: what is in it is newer than all that is merged.
+            None => return None,
+        };
+        Some(Pin { file: Arc::clone(file), first_death, records })
     }
 
     /// Checks that the store has these files.

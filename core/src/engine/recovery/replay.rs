@@ -158,7 +158,10 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, mut config: ReplayConfi
     if build {
         replay.applier.end_build()?;
     }
-    replay.report.last_seq = replay.last_seq;
+    // Of numbers up to these a merge relied on that none is used again. The log has them, unless files of it are lost.
+    let relied_on = survey.merged_files().map(|file| file.header().base_seq).max().unwrap_or_default();
+    let of_merged = if replay.config.live.is_some() { SeqNo::ZERO } else { relied_on };
+    replay.report.last_seq = replay.last_seq.max(of_merged);
     let began = replay.config.start.map_or(SeqNo::ZERO, |start| start.seq);
     let applied = replay.applier.applied().max(replay.begun_at).max(began);
     let Replay { report, stable, hints, last, applier, .. } = replay;

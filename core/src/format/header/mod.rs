@@ -52,7 +52,8 @@ pub struct DataHeader {
     pub nonce: u64,
     /// When the file was created. Decides nothing.
     pub created: Timestamp,
-    /// Every commit up to this one was complete in the log before this file was created. Zero in merged files.
+    /// Every commit up to this one was complete in the log before this file was created. In a merged file it was on stable storage too, and each
+    /// put of the file was the newest record of its key behind it; zero if that is not known.
     pub base_seq: SeqNo,
 }
 
@@ -206,9 +207,6 @@ fn read_fields(r: &mut Reader<'_>) -> Option<Result<DataHeader, HeaderError>> {
     }
     if file_id.0 == 0 || file_id > FileId::MAX {
         return bad("file id");
-    }
-    if kind == FileKind::Merged && base_seq != SeqNo::ZERO {
-        return bad("base seq");
     }
     let earlier_synced = flags & FLAG_EARLIER_SYNCED != 0;
     Some(Ok(DataHeader { required, optional, kind, earlier_synced, file_id, store_id, nonce, created, base_seq }))

@@ -108,7 +108,6 @@ fn fields_that_the_format_does_not_allow_are_named() {
         (23, 1, "reserved"),
         (24, 0, "file id"),
         (27, 0x10, "file id"),
-        (20, 2, "base seq"),
     ] {
         assert_eq!(DataHeader::decode_pair(&forged(at, byte)), bad(field), "{at} {byte}");
     }
@@ -119,7 +118,7 @@ fn fields_that_the_format_does_not_allow_are_named() {
 proptest! {
     #[test]
     fn round_trip(optional: u32, merged: bool, earlier_synced: bool, id in 1..=FileId::MAX.0, store_id: u64, nonce: u64, created: u64, seq: u64) {
-        let (kind, base_seq) = if merged { (FileKind::Merged, SeqNo::ZERO) } else { (FileKind::Log, SeqNo(seq)) };
+        let (kind, base_seq) = (if merged { FileKind::Merged } else { FileKind::Log }, SeqNo(seq));
         let header = DataHeader {
             required: 0, optional, kind, earlier_synced, file_id: FileId(id), store_id, nonce,
             created: Timestamp(created), base_seq,

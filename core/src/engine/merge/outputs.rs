@@ -1,0 +1,51 @@
+//! The files that a merge writes, one after the other, each with its account.
+//!
+//! Knows nothing of what is copied. A file is begun when there is something for it.
+
+use crate::error::{Error, Result};
+use crate::log::{Finished, Output, OutputConfig};
+
+use super::super::store::Store;
+use super::Account;
+
+/// Outputs of one kind, of which the last is being written.
+pub(super) struct Outputs<'a> {
+    store: &'a Store,
+    config: OutputConfig,
+    current: Option<(Output, Account)>,
+    finished: Vec<(Finished, Account)>,
+}
+
+impl<'a> Outputs<'a> {
+    pub(super) fn new(store: &'a Store, config: OutputConfig) -> Outputs<'a> {
+        Outputs { store, config, current: None, finished: Vec::new() }
+    }
+
+    /// The output that a record of this length goes to.
+    pub(super) fn for_record(&mut self, len: u64) -> Result<&mut (Output, Account)> {
+        if self.current.as_ref().is_some_and(|(output, _)| !output.has_room(len)) {
+            self.close()?;
+        }
+        if self.current.is_none() {
+            let id = match &self.store.log {
+                Some(log) => log.lock().take_id()?,
+                None => return Err(Error::ReadOnly),
+            };
+            self.current = Some((Output::create(self.config.clone(), id)?, Account::default()));
+        }
+        self.current.as_mut().ok_or_else(|| Error::Internal { what: "an output that was made is not there".into() })
+    }
+
+    /// All of them, on stable storage.
+    pub(super) fn finish(mut self) -> Result<Vec<(Finished, Account)>> {
+        self.close()?;
+        Ok(self.finished)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if let Some((output, account)) = self.current.take() {
+            self.finished.push((output.finish()?, account));
+        }
+        Ok(())
+    }
+}
