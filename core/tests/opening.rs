@@ -56,7 +56,7 @@ impl Vfs for Threads {
         self.threads
     }
 
-    bitcask::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock now random process_id process_generation);
+    bitcask::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock free_bytes now random process_id process_generation);
 }
 
 #[derive(Debug)]

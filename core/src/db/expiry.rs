@@ -180,3 +180,51 @@ impl Transaction {
         Ok(self.inner.find(key, false)?.map_or(Ttl::NoKey, |found| found.ttl))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::vfs::sim::SimVfs;
+    use crate::{Db, Durability, IndexKind, MergeOptions, Options, Timestamp};
+
+    /// More keys than a sweep looks at at once.
+    const KEYS: u64 = 2500;
+
+    fn open(disk: &SimVfs, kind: IndexKind) -> Db {
+        let options = Options::new().index(kind).durability(Durability::None).max_file_size(4096);
+        let options = options.checkpoint_bytes(0).background_merge(false);
+        Db::open_with_vfs("/db", &options, Arc::new(disk.clone())).unwrap()
+    }
+
+    /// A merge in the midst of a sweep takes the files away whose records the sweep was to look at: they are looked at when they have expired.
+    #[test]
+    fn a_sweep_beside_a_merge_forgets_nothing() {
+        for kind in [IndexKind::BTree, IndexKind::Hash, IndexKind::Art, IndexKind::SkipList, IndexKind::BPTree] {
+            let disk = SimVfs::new(3);
+            disk.set_now(Timestamp(1000));
+            let db = open(&disk, kind);
+            for n in 0..KEYS {
+                // In each piece one that expires late is the first that is known to.
+                let ttl = if n == 0 { 50 } else { 100 + n };
+                db.put_with_ttl(&n.to_be_bytes(), b"value", Duration::from_millis(ttl)).unwrap();
+            }
+            let mut told = 0;
+            let merged = |_: u64| {
+                told += 1;
+                if told == 1 {
+                    let merged = db.merge(&MergeOptions::new().everything(true))?;
+                    assert!(merged.removed_files.len() > 5);
+                }
+                Ok(())
+            };
+            disk.set_now(Timestamp(1060));
+            assert_eq!(db.store().sweep(&mut { merged }).unwrap(), 1, "{kind:?}");
+            assert!(told > 1, "{kind:?}: it had more to look at");
+            disk.set_now(Timestamp(1000 + 100 + KEYS));
+            assert_eq!(db.sweep_expired().unwrap(), KEYS - 1, "{kind:?}");
+            assert_eq!(db.file_stats().unwrap().iter().map(|file| file.live_records).sum::<u64>(), 0, "{kind:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! A sweep deletes by ordinary commits, in pieces: each key is deleted only if the index still names, when the commit's turn comes, the
 //! record that was found expired. So a key that somebody writes meanwhile stays, recovery and readers in other processes know nothing of sweeps, what was
 //! swept stays gone when the clock jumps back, and merges need no rule of their own for what has expired: to them it is alive until it is deleted.
+//! A merge that takes a file away beside a sweep, or moves a record that was found expired, hides it from that sweep: then another is due at once.
 //!
 //! Of an ordered index a sweep takes a page of keys at a time; of another the locations of all keys, 8 bytes each. It reads the records' headers and
 //! keys, in that order, and passes over records that it can't read.
@@ -98,8 +99,10 @@ impl Sweep<'_> {
                 files.ask_for(later);
             }
             let known = key_of(i);
-            // A file that a merge took away has no record that the index still names.
-            let Some(file) = files.get(location.file()) else { continue };
+            let Some(file) = files.get(location.file()) else {
+                self.missed();
+                continue;
+            };
             let head = match file.head(location, known.map_or(KEY_HINT, <[u8]>::len), &mut scratch) {
                 Ok(head) => head,
                 Err(Error::Corrupted { .. }) => continue,
@@ -117,13 +120,23 @@ impl Sweep<'_> {
             }
         }
         drop(files);
-        if !doomed.is_empty() {
+        let found = doomed.len() as u64;
+        if found > 0 {
             let still = Still { places: doomed, count: Arc::new(AtomicU64::new(0)) };
             let count = Arc::clone(&still.count);
             let plan = Some(Box::new(Plan { still: Some(still), ..Plan::default() }));
             store.submit(super::write::Job { plan, ..store.job(commit, false) })?;
-            self.swept += count.load(Ordering::Relaxed);
+            let deleted = count.load(Ordering::Relaxed);
+            self.swept += deleted;
+            if deleted < found {
+                self.missed();
+            }
         }
         tell(read)
+    }
+
+    /// A record was not looked at, or found expired and not deleted, because a merge has moved it or somebody else has written its key.
+    fn missed(&mut self) {
+        self.next = self.next.min(self.now.0);
     }
 }

@@ -331,5 +331,5 @@ impl Vfs for FaultVfs {
         self.inner.lock(path, note)
     }
 
-    crate::pass_on!(now random process_id process_generation);
+    crate::pass_on!(free_bytes now random process_id process_generation);
 }

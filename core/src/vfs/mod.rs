@@ -104,6 +104,12 @@ pub trait Vfs: fmt::Debug + Send + Sync {
         1
     }
 
+    /// Bytes that may still be written into files of this directory, if the file system tells.
+    fn free_bytes(&self, dir: &Path) -> Option<u64> {
+        let _ = dir;
+        None
+    }
+
     /// Wall-clock time.
     fn now(&self) -> Timestamp;
 

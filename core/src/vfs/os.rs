@@ -63,6 +63,10 @@ impl Vfs for OsVfs {
         Ok(Arc::new(OsFile { file: open_regular(&options, path)? }))
     }
 
+    fn free_bytes(&self, dir: &Path) -> Option<u64> {
+        space::free_bytes(dir)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(dir)? {

@@ -46,6 +46,11 @@ macro_rules! pass_on {
             self.inner.lock(path, note)
         }
     };
+    (@ free_bytes) => {
+        fn free_bytes(&self, dir: &std::path::Path) -> Option<u64> {
+            self.inner.free_bytes(dir)
+        }
+    };
     (@ now) => {
         fn now(&self) -> $crate::Timestamp {
             self.inner.now()

@@ -65,7 +65,7 @@ impl Vfs for TrickleVfs {
         Ok(Arc::new(TrickleFile { inner: self.inner.open(path, mode)?, pace: self.pace.clone() }))
     }
 
-    crate::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock now random process_id process_generation);
+    crate::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock free_bytes now random process_id process_generation);
 }
 
 #[derive(Debug)]

@@ -72,7 +72,7 @@ impl Vfs for WatchedVfs {
         self.then(self.inner.sync_dir(dir))
     }
 
-    bitcask::pass_on!(list create_dir entry_kind canonicalize lock now random process_id process_generation);
+    bitcask::pass_on!(list create_dir entry_kind canonicalize lock free_bytes now random process_id process_generation);
 }
 
 #[derive(Debug)]

@@ -198,3 +198,25 @@ fn a_full_disk_gets_space_back_though_something_has_expired() {
     assert!(report.removed_files.len() > 10 && report.swept_keys == 0, "{report:?}");
     db.put(&key(1), &[3; 100]).expect("there is room again");
 }
+
+/// What does not fit is not begun, so that the space that is left stays for writers; what fits is merged.
+#[test]
+fn a_merge_that_does_not_fit_is_not_begun() {
+    let (disk, mut state) = (SimVfs::new(3), Map::new());
+    let db = open(disk.clone(), &quiet()).expect("it opens");
+    fill(&db, &mut state, 1, 500);
+    let used = disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+    // Less than what lives.
+    disk.set_capacity(Some(used + 5000));
+    let before = disk.op_count();
+    let error = db.merge(&all()).expect_err("it does not fit");
+    assert_eq!(error.status(), bitcask::Status::DiskFull, "{error}");
+    assert!(error.to_string().contains("are free"), "{error}");
+    let is_output = |path: &std::path::Path| path.to_string_lossy().ends_with(".data.tmp");
+    assert!(!disk.ops().iter().skip(before).any(|op| is_output(&op.path)), "an output was begun");
+    put(&db, &mut state, b"more".to_vec(), b"v".to_vec());
+    check(&db, &state, "on a full disk");
+    disk.set_capacity(Some(used + 50_000));
+    assert!(!db.merge(&all()).expect("it fits").removed_files.is_empty());
+    check(&db, &state, "merged");
+}

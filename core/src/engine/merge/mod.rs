@@ -26,6 +26,7 @@ mod settings;
 mod sources;
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
@@ -45,6 +46,7 @@ use copy::Copier;
 use courtesy::Courtesy;
 use deletes::Deletes;
 pub use settings::{MergeOptions, MergePolicy};
+use sources::Source;
 
 /// What the merges of a store share.
 #[derive(Debug, Default)]
@@ -231,11 +233,15 @@ impl Store {
 
     fn plan(&self) -> Result<Option<policy::Plan>> {
         let mut files = self.rough_stats()?;
+        let table = self.files.load();
+        let active = self.active_file().and_then(|id| table.get(id));
+        let base_seq = active.map_or(SeqNo::ZERO, |file| file.header().base_seq);
         let damaged = self.merging.damaged.lock();
         for file in &mut files {
             file.is_damaged |= damaged.contains(&file.id);
+            // A batch goes on from it in the file that the log ends in: it is no source before that file has ended too.
+            file.is_active |= !file.is_merged && file.max_seq > base_seq;
         }
-        let table = self.files.load();
         let born = |id| table.get(id).map_or(SeqNo::ZERO, |file| sources::born(file));
         Ok(policy::plan(&files, &born, &self.config.merge, self.config.max_file_size, self.misses_files()))
     }
@@ -257,6 +263,7 @@ impl Store {
         if sources.is_empty() {
             return Ok(());
         }
+        self.check_room(&sources)?;
         let mut outside = self.outside(&sources)?;
         let dead = sources.iter().map(|source| self.totals_of(source.file.id()).dead_records).sum::<u64>();
         let config = self.output_config()?;
@@ -291,6 +298,19 @@ impl Store {
         report.dropped_records += dead;
         pace.gives_way(true);
         Ok(())
+    }
+
+    /// Fails if the live records of the sources don't fit on the disk, where that is known beforehand: writers need the space that is left.
+    fn check_room(&self, sources: &[Source]) -> Result<()> {
+        let live = sources.iter().map(|source| self.totals_of(source.file.id()).live_bytes.min(source.file.end()));
+        let needed: u64 = live.sum();
+        match self.vfs.free_bytes(self.path()).filter(|&free| free < needed) {
+            Some(free) => {
+                let why = format!("a merge needs {needed} bytes for what it copies, and {free} are free");
+                Err(Error::io("merge in", self.path(), None, std::io::Error::new(ErrorKind::StorageFull, why)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The index names other files now than the last checkpoint of it says.

@@ -53,7 +53,12 @@ impl Outside {
     }
 
     /// Takes those away that hide nothing here, of deletes that go if they don't.
-    pub(super) fn retain_hiding(&mut self, store: &Store, deletes: &mut Vec<Delete>, pace: &mut Pace<'_>) -> Result<()> {
+    pub(super) fn retain_hiding(
+        &mut self,
+        store: &Store,
+        deletes: &mut Vec<Delete>,
+        pace: &mut Pace<'_>,
+    ) -> Result<()> {
         let last = deletes.iter().map(|delete| delete.seq).max().unwrap_or_default();
         let pins: Vec<&Pin> = self.pins.iter().filter(|pin| pin.first_death <= last).collect();
         let records = pins.iter().try_fold(0_u64, |sum, pin| Some(sum.saturating_add(pin.records?)));

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// What is known of a file system. What is not in the list is taken for one that writes elsewhere than where it reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,22 @@ impl Kind {
     fn marks_what_it_reserved(self) -> bool {
         matches!(self, Kind::Ext4 | Kind::Xfs)
     }
+}
+
+/// Bytes that this process may still write to the file system of a directory. Quotas, and space that was reserved beforehand, it knows nothing of.
+pub(super) fn free_bytes(dir: &Path) -> Option<u64> {
+    let dir = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends with a zero and lives as long as the call, and `stat` is a place for what is written to it.
+    if unsafe { libc::statvfs(dir.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the call succeeded, and so filled it in.
+    let stat = unsafe { stat.assume_init() };
+    // Their width differs from system to system.
+    #[allow(clippy::unnecessary_cast)]
+    let (blocks, size) = (stat.f_bavail as u64, stat.f_frsize as u64);
+    blocks.checked_mul(size)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -27,6 +27,11 @@ impl Vfs for SimVfs {
         Ok(Arc::new(SimFile { disk: self.disk.clone(), ino, writable: mode != OpenMode::Read }))
     }
 
+    fn free_bytes(&self, _: &Path) -> Option<u64> {
+        let disk = self.lock_disk();
+        disk.capacity.map(|capacity| capacity.saturating_sub(disk.visible.used()))
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let disk = self.lock_disk();
         let entries = disk.visible.entries(disk.visible.resolve(dir)?)?;
