@@ -207,7 +207,7 @@ fn a_merge_that_does_not_fit_is_not_begun() {
     fill(&db, &mut state, 1, 500);
     let used = disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
     // Less than what lives.
-    disk.set_capacity(Some(used + 5000));
+    disk.set_capacity(Some(used + 2500));
     let before = disk.op_count();
     let error = db.merge(&all()).expect_err("it does not fit");
     assert_eq!(error.status(), bitcask::Status::DiskFull, "{error}");

@@ -81,7 +81,6 @@ fn deletes_of_keys_that_are_long_gone_vanish() {
             }
             check(&db, &state, &what);
             assert!(groups > rounds, "{what}: it is merged in groups");
-            eprintln!("{what}: {deleted} deleted, at most {most_early} in files early, {most_late} late");
             assert!(most_late <= most_early + 20 && most_late < deleted / 8, "{what}: {most_early}, {most_late}");
         }
     }

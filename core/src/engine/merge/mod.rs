@@ -302,8 +302,14 @@ impl Store {
 
     /// Fails if the live records of the sources don't fit on the disk, where that is known beforehand: writers need the space that is left.
     fn check_room(&self, sources: &[Source]) -> Result<()> {
-        let live = sources.iter().map(|source| self.totals_of(source.file.id()).live_bytes.min(source.file.end()));
-        let needed: u64 = live.sum();
+        let (mut records, mut bytes) = (0, 0);
+        for source in sources {
+            let totals = self.totals_of(source.file.id());
+            records += totals.live_records;
+            bytes += totals.live_bytes.min(source.file.end());
+        }
+        // With headers, seal and hint, about.
+        let needed = if records > 0 { bytes + records * outside::HINTED + (1 << 10) } else { 0 };
         match self.vfs.free_bytes(self.path()).filter(|&free| free < needed) {
             Some(free) => {
                 let why = format!("a merge needs {needed} bytes for what it copies, and {free} are free");
