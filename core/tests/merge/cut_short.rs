@@ -220,3 +220,25 @@ fn a_merge_that_does_not_fit_is_not_begun() {
     assert!(!db.merge(&all()).expect("it fits").removed_files.is_empty());
     check(&db, &state, "merged");
 }
+
+/// A file that the disk can't read stays, and is reported; the others are merged, and deletes of what it may hold are kept.
+#[test]
+fn a_file_that_can_not_be_read_keeps_no_other_from_being_merged() {
+    let (disk, mut state) = (SimVfs::new(3), Map::new());
+    let vfs = FaultVfs::over_sim(&disk);
+    let db = open(vfs.clone(), &quiet().io(bitcask::IoKind::File)).expect("it opens");
+    fill(&db, &mut state, 1, 500);
+    let ids: Vec<FileId> = db.file_stats().expect("figures").iter().map(|file| file.id).collect();
+    let filter = Filter::any().kinds(&[OpKind::Read]).suffix(&format!("/{}.data", ids[2].0));
+    vfs.inject(Plan { fault: Fault::Error(errno::EIO), filter, nth: 0, forever: true });
+    let report = db.merge(&all()).expect("it merges the others");
+    assert_eq!(report.skipped_files.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);
+    assert_eq!(report.removed_files.len(), ids.len() - 1);
+    assert!(report.copied_tombstones > 0, "what they hide may be in it: {report:?}");
+    vfs.heal();
+    check(&db, &state, "it can be read again");
+    drop(db);
+    let copy = disk.kill();
+    remove_hints(&copy);
+    check(&open(copy, &quiet()).expect("it opens again"), &state, "reopened");
+}
