@@ -4,7 +4,7 @@
 //! of 24 bytes with values of 16, the kind `btree` (or `hash`), a new directory below the system's one for temporary files, which is removed in the end, and all phases. Phases:
 //! `fill` writes in batches of 10,000 and closes; `clean` opens five times, up to the first get; `killed` writes as much as comes to a checkpoint's distance and
 //! kills itself, and `after` opens once behind it, with all that a killed writer leaves to do; `beside` puts single records without sync while the index is saved and files are rotated, and
-//! tells the distribution of their latencies, how often the writer was put to sleep (Linux), and what three reads at random places of plain memory as large as the index take
+//! tells how long the first has to wait, the distribution of the others' latencies, how often the writer was put to sleep (Linux), and what three reads at random places of plain memory as large as the index take
 //! at the same hour, which is what the machine alone adds to a put. Without a phase all of them run, each in a process of its own. The page cache is warm.
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -81,6 +81,9 @@ fn open(dir: &Path, options: &Options, keys: u64, what: &str, times: u64) -> bit
 fn beside(dir: &Path, options: &Options, keys: u64) -> bitcask::Result<()> {
     let db = Db::open(dir, &options.clone().max_file_size(64 << 20))?;
     let mut nanos = Vec::new();
+    let start = Instant::now();
+    db.put(&key(0), &[7; 150])?;
+    println!("first put        {:>10.1} ms, right behind the opening", ms(start));
     let slept = sleeps();
     let start = Instant::now();
     for n in 0..2_000_000 {

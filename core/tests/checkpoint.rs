@@ -571,3 +571,67 @@ fn on_the_real_file_system() {
         std::fs::remove_dir_all(&dir).expect("it goes");
     }
 }
+
+/// What a kill leaves behind a saved index: a few changes are made to it as it is mapped; with many it is read into memory, all of it at once. Either way
+/// it is the same store.
+#[test]
+fn a_long_tail_has_it_read_and_a_short_one_mapped() {
+    const KEYS: usize = 200_000;
+    let key = |n: usize| format!("{n:08}-{:015}", n * 7919 % 1_000_003).into_bytes();
+    for kind in KINDS {
+        let dir = std::env::temp_dir().join(format!("bitcask-tail-{kind:?}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir(&dir).expect("a directory");
+        let options = Options::new().index(kind).durability(Durability::None);
+        let first = dir.join("first");
+        let write = |db: &Db, changes: usize| {
+            let mut batch = db.batch();
+            for n in 0..changes {
+                // All over the index, the last of them new.
+                let n = n * KEYS / changes + usize::from(n + 1 == changes) * KEYS;
+                batch.put(&key(n), b"changed").expect("put");
+            }
+            batch.commit().expect("commit");
+        };
+        let db = Db::open(&first, &options).expect("a new store");
+        let mut batch = db.batch();
+        (0..KEYS).for_each(|n| batch.put(&key(n), b"written").expect("put"));
+        batch.commit().expect("commit");
+        db.close().expect("close");
+        let image = std::fs::metadata(first.join(NAME)).expect("it was saved").len();
+        for (changes, is_read) in [(10, false), (KEYS / 4, true)] {
+            // As it is while it is open, which a kill leaves as it is.
+            let (open, killed) = (dir.join(format!("open-{changes}")), dir.join(format!("killed-{changes}")));
+            copy(&first, &open);
+            let db = Db::open(&open, &options).expect("open");
+            write(&db, changes);
+            copy(&open, &killed);
+            drop(db);
+            for options in [options.clone().read_only(true), options.clone()] {
+                let db = Db::open(&killed, &options).expect("open what a kill left");
+                let report = db.open_report();
+                assert!(report.index_from.is_some() && report.scanned_records == changes as u64, "{report:?}");
+                let bytes = db.stats().expect("stats").index_bytes;
+                let (least, most) = if is_read { (image * 8 / 10, image * 13 / 10) } else { (0, image / 2) };
+                assert!((least..=most).contains(&bytes), "{kind:?}, {changes} changes: {bytes} of {image} in memory");
+                assert_eq!(db.len().expect("len"), KEYS as u64 + 1);
+                for n in (0..KEYS).step_by(7).chain([(changes - 1) * KEYS / changes + KEYS]) {
+                    let is_changed = n >= KEYS || (n % (KEYS / changes) == 0 && n / (KEYS / changes) + 1 < changes);
+                    let wanted: &[u8] = if is_changed { b"changed" } else { b"written" };
+                    assert_eq!(db.get(&key(n)).expect("get").as_deref(), Some(wanted), "{kind:?}, {changes}, {n}");
+                }
+                db.close().expect("close");
+            }
+        }
+        std::fs::remove_dir_all(&dir).expect("it goes");
+    }
+}
+
+/// Copies a directory's files.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("list") {
+        let path = entry.expect("an entry").path();
+        std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("copy");
+    }
+}

@@ -30,7 +30,7 @@ use crate::util::lock::{Mutex, RwLock};
 use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
 
 use super::accounts::{Accounts, Ledger};
-use super::checkpoint::{self, Saving};
+use super::checkpoint::{self, Opened, Saving};
 use super::committer::Committer;
 use super::durable::Durable;
 use super::expiry::Expiry;
@@ -499,19 +499,28 @@ fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hook
                 None => {}
             }
         }
-        kind => match checkpoint::open(vfs.as_ref(), dir, kind, config.io) {
-            Ok(None) => {}
-            Ok(Some((index, covered, accounts))) => match resume(index.as_ref(), &covered, &accounts) {
-                Ok(replayed) => {
-                    let (healing, replayed) = (Arc::new(Healing::new(index)), replayed?);
-                    let index = Arc::clone(&healing);
-                    let (healing, covered, expires) = (Some(healing), Some(covered), expires.into_inner());
-                    return Ok(Recovered { index, replayed, healing, covered, expires });
+        kind => {
+            match checkpoint::open(vfs.as_ref(), dir, (kind, config.io), |to, keys| {
+                recovery::changes_behind(survey, to, keys)
+            }) {
+                Ok(None) => {}
+                Ok(Some(Opened { index, covered, accounts, is_behind })) => {
+                    // A file system that is to see operations in one order has one thread.
+                    let looks = is_behind && vfs.open_threads(u64::MAX) > 1;
+                    let work = || resume(index.as_ref(), &covered, &accounts);
+                    match checkpoint::look_beside(index.as_ref(), looks, work) {
+                        Ok(replayed) => {
+                            let (healing, replayed) = (Arc::new(Healing::new(index)), replayed?);
+                            let index = Arc::clone(&healing);
+                            let (healing, covered, expires) = (Some(healing), Some(covered), expires.into_inner());
+                            return Ok(Recovered { index, replayed, healing, covered, expires });
+                        }
+                        Err(why) => unusable = Some(why),
+                    }
                 }
                 Err(why) => unusable = Some(why),
-            },
-            Err(why) => unusable = Some(why),
-        },
+            }
+        }
     }
     let index = new_index(config, vfs, dir)?;
     let mut replayed = replay(index.as_ref(), None, Some(Ledger::default()))?;

@@ -31,6 +31,11 @@ pub trait PageSource: fmt::Debug + Send + Sync {
         1
     }
 
+    /// Whether they are mapped: what nobody changes is no memory of this process then.
+    fn is_mapped(&self) -> bool {
+        false
+    }
+
     /// The error for pages that are not what they must be.
     fn damaged(&self, what: &str) -> Error;
 }
@@ -154,9 +159,9 @@ impl SavedPages {
         }
     }
 
-    /// Pages that were changed since they were fetched.
+    /// Pages that were changed since they were mapped.
     pub(crate) fn private_pages(&self) -> u64 {
-        self.private.load(Ordering::Relaxed).into()
+        if self.source.is_mapped() { self.private.load(Ordering::Relaxed).into() } else { 0 }
     }
 
     /// Bytes allocated besides pages.

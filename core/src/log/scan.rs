@@ -211,7 +211,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The first multiple of 4 from which on everything is zero up to the end of the file. Looked for once.
-    fn zeros_from(&mut self) -> Result<u64> {
+    pub(crate) fn zeros_from(&mut self) -> Result<u64> {
         if let Some(found) = self.zeros_from {
             return Ok(found);
         }

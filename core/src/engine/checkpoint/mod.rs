@@ -25,11 +25,13 @@ use super::store::Store;
 use super::sync::{ALL, sync_beside};
 
 mod beside;
+mod look;
 mod read;
 mod write;
 
 pub(super) use beside::read_accounts;
-pub(super) use read::open;
+pub(super) use look::look_beside;
+pub(super) use read::{Opened, open};
 
 /// Bytes that saving may write for one of the log. With fewer an opening after a crash has more of the log to read: with ten million keys, and this,
 /// some 50 MB.

@@ -28,5 +28,5 @@ pub(super) use apply::Live;
 pub(super) use progress::{Callback, Progress};
 pub(super) use repair::repair;
 pub(super) use replay::{LogEndFound, ReplayConfig, Replayed, replay};
-pub(super) use start::{Start, covered, start};
+pub(super) use start::{Start, changes_behind, covered, start};
 pub(super) use survey::{Survey, SurveyConfig, data_files, remove_temps, survey};

@@ -12,7 +12,7 @@ use crate::format::covered::Covered;
 use crate::format::header::{DATA_START, FileKind};
 use crate::format::payload::Seal;
 use crate::index;
-use crate::log::{DataFile, LogCovered, LogPosition};
+use crate::log::{DataFile, LogCovered, LogPosition, Scanner};
 use crate::types::{FileId, Location, SeqNo};
 
 use super::survey::Survey;
@@ -56,6 +56,33 @@ pub(crate) fn covered(
         expires,
     };
     Some(index::Covered(covered.encode()))
+}
+
+/// Bytes behind the place that an index goes to of which it is worth a look how many are zeros.
+const MUCH: u64 = 64 << 10;
+
+/// About how many changes the log has behind the place that an index of so many keys goes to: as many as there would be if records were as long as those
+/// before it.
+pub(crate) fn changes_behind(survey: &Survey, covered: &index::Covered, keys: u64) -> u64 {
+    let Some(covered) = Covered::decode(&covered.0) else { return 0 };
+    let (mut before, mut behind) = (0, 0);
+    let last = survey.log_files().last().map(|file| file.id());
+    for file in &survey.files {
+        let is_behind = file.header().kind == FileKind::Log && file.id().0 >= covered.file;
+        let (mut end, mut from) = (file.end(), 0);
+        if file.id().0 == covered.file {
+            from = covered.offset.min(end);
+        }
+        if Some(file.id()) == last && end - from >= MUCH {
+            // A writer reserves space at the end of the log, which is zeros.
+            end = Scanner::new(file, from, SeqNo::ZERO).zeros_from().unwrap_or(end).max(from);
+        }
+        before += if is_behind { from } else { end };
+        behind += if is_behind { end - from } else { 0 };
+    }
+    // In wide numbers: a length is what somebody's file says.
+    let changes = u128::from(behind) * u128::from(keys) / u128::from(before.max(1));
+    u64::try_from(changes).unwrap_or(u64::MAX)
 }
 
 /// Where to begin if this is to be believed, or why it is not.

@@ -6,7 +6,7 @@
 
 use super::change::NewKey;
 use super::long::LongKeys;
-use super::page::MAX_INLINE;
+use super::page::{Found, MAX_INLINE};
 use super::run::Run;
 use super::search::State;
 use crate::index::arena::{Arena, NO_PAGE, Page, Pages};
@@ -29,12 +29,14 @@ pub(super) struct Writer {
     /// The image under way.
     pub(super) snapshot: Option<Arc<Snapshot>>,
     locked: Vec<u32>,
+    /// The leaf of the last change, if it is still one.
+    last_leaf: u32,
 }
 
 impl Writer {
     pub(super) fn new() -> Writer {
         let (arena, run, budget) = (Arena::default(), Run::default(), Budget::new());
-        Writer { arena, run, len: 0, budget, patience: 0, snapshot: None, locked: Vec::new() }
+        Writer { arena, run, len: 0, budget, patience: 0, snapshot: None, locked: Vec::new(), last_leaf: NO_PAGE }
     }
 
     /// Bytes allocated.
@@ -68,17 +70,25 @@ pub(super) struct Editor<'a> {
     root: &'a AtomicU32,
     longs: Longs<'a>,
     pub(super) writer: &'a mut Writer,
+    /// See [`Editor::nearby`].
+    is_nearby: bool,
 }
 
 impl<'a> Editor<'a> {
     /// Beside readers.
     pub(super) fn shared(state: &'a State, writer: &'a mut Writer) -> Editor<'a> {
-        Editor { pages: &state.pages, root: &state.root, longs: Longs::Shared(&state.longs), writer }
+        Editor { pages: &state.pages, root: &state.root, longs: Longs::Shared(&state.longs), writer, is_nearby: false }
     }
 
     /// Without readers.
     pub(super) fn exclusive(state: &'a mut State, writer: &'a mut Writer) -> Editor<'a> {
-        Editor { pages: &state.pages, root: &state.root, longs: Longs::Own(&mut state.longs), writer }
+        Editor { pages: &state.pages, root: &state.root, longs: Longs::Own(&mut state.longs), writer, is_nearby: false }
+    }
+
+    /// The key is likely one of the leaf that the last change was made in.
+    pub(super) fn nearby(mut self, is_nearby: bool) -> Editor<'a> {
+        self.is_nearby = is_nearby;
+        self
     }
 
     fn is_exclusive(&self) -> bool {
@@ -154,6 +164,27 @@ impl<'a> Editor<'a> {
         if let Longs::Own(longs) = &mut self.longs {
             longs.remove(long);
         }
+    }
+
+    /// The leaf where a key is or belongs, and its place there; none in an empty tree.
+    pub(super) fn place(&mut self, key: &[u8]) -> Option<(u32, Found)> {
+        if self.is_nearby {
+            let (leaf, page) = (self.writer.last_leaf, self.page(self.writer.last_leaf));
+            // Whatever became of the page since: if it is a leaf that has the key, or keys on both sides of it, there is no other.
+            if page.is_leaf() {
+                let found = page.find(key, self.longs());
+                if found.exact || (1..page.count()).contains(&found.pos) {
+                    return Some((leaf, found));
+                }
+            }
+        }
+        let leaf = self.leaf(key)?;
+        let page = self.page(leaf);
+        if self.is_nearby && page.next() != NO_PAGE {
+            self.page(page.next()).prefetch();
+        }
+        self.writer.last_leaf = leaf;
+        Some((leaf, page.find(key, self.longs())))
     }
 
     /// The leaf where a key is or belongs; none in an empty tree.

@@ -5,7 +5,7 @@
 
 use super::change::NewKey;
 use super::edit::{Editor, NeedsRebuild, is_long};
-use super::page::USABLE;
+use super::page::{Found, USABLE};
 use super::run::Run;
 use crate::index::arena::NO_PAGE;
 use std::ops::Range;
@@ -17,12 +17,11 @@ const WORTH_SHIFTING: usize = USABLE / 5;
 impl Editor<'_> {
     /// Sets a key's payload and returns the one it had; nothing is done if that takes more than [`Editor::may_rebuild`] allows.
     pub(super) fn insert(&mut self, key: &[u8], payload: u64) -> Result<Option<u64>, NeedsRebuild> {
-        let leaf = match self.leaf(key) {
-            Some(leaf) => leaf,
-            None => self.first_leaf(),
+        let (leaf, found) = match self.place(key) {
+            Some(place) => place,
+            None => (self.first_leaf(), Found { pos: 0, exact: false }),
         };
         let page = self.page(leaf);
-        let found = page.find(key, self.longs());
         if found.exact {
             let old = page.payload(found.pos);
             self.page_mut(leaf).set_payload(found.pos, payload);

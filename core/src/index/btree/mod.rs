@@ -126,13 +126,14 @@ impl BTree {
     }
 
     /// Makes changes without readers.
-    fn apply_exclusive(&self, writer: &mut Writer, changes: &mut [Change<'_>]) {
+    fn apply_exclusive(&self, writer: &mut Writer, changes: &mut [Change<'_>], order: Option<&[u32]>) {
         let mut state = self.write();
         writer.budget.refill();
-        let order = order::by_key(changes);
-        let at = |i: usize| order.as_ref().map_or(i, |order| order[i] as usize);
+        let at = |i: usize| order.map_or(i, |order| order[i] as usize);
         // Each has a leaf of its own to wait for, most likely, and few of them are near.
         let is_sparse = writer.len >= LARGE && changes.len() as u64 <= writer.len / KEYS_A_LEAF;
+        // Of several in a leaf all but the first need not be led there.
+        let is_dense = changes.len() > GROUP && changes.len() as u64 >= writer.len / (KEYS_A_LEAF / 4);
         let (mut i, mut warm) = (0, 0);
         while i < changes.len() {
             if is_sparse && i >= warm {
@@ -142,16 +143,16 @@ impl BTree {
                 state.warm(&keys[..group.len()]);
                 warm = group.end;
             }
-            if let Some(order) = &order {
+            if let Some(order) = order {
                 order::ask_ahead(changes, order, i);
             }
             if !writer.arena.is_ready(PAGES_PER_CHANGE) {
                 writer.arena.grow_table(&mut state.pages, PAGES_PER_CHANGE.into());
             }
-            let mut editor = Editor::exclusive(&mut state, writer);
+            let mut editor = Editor::exclusive(&mut state, writer).nearby(is_dense);
             let is_removal = |i: usize| i < changes.len() && changes[at(i)].new.is_none();
             if is_removal(i) && is_removal(i + 1) {
-                i += editor.erase(changes, order.as_deref(), i);
+                i += editor.erase(changes, order, i);
             } else {
                 let made = make(editor, &mut changes[at(i)]);
                 debug_assert!(made.is_ok(), "nothing is forbidden");
@@ -230,6 +231,8 @@ impl Index for BTree {
         if changes.is_empty() {
             return Ok(());
         }
+        // Before the wait for who looks at what was saved.
+        let order = order::by_key(changes);
         let mut writer = self.ready_writer()?;
         // The one thing that can fail is asked for before the first change.
         if !writer.arena.has_room((changes.len() as u64 + 1).saturating_mul(PAGES_PER_CHANGE.into())) {
@@ -244,9 +247,9 @@ impl Index for BTree {
                         self.tidy(writer);
                     }
                 }
-                Err(NeedsRebuild) => self.apply_exclusive(&mut writer, changes),
+                Err(NeedsRebuild) => self.apply_exclusive(&mut writer, changes, order.as_deref()),
             },
-            _ => self.apply_exclusive(&mut writer, changes),
+            _ => self.apply_exclusive(&mut writer, changes, order.as_deref()),
         }
         Ok(())
     }

@@ -16,9 +16,8 @@ const MERGED: usize = USABLE * 7 / 8;
 impl Editor<'_> {
     /// Removes a key and returns its payload; nothing is done if that takes more than [`Editor::may_rebuild`] allows.
     pub(super) fn remove(&mut self, key: &[u8]) -> Result<Option<u64>, NeedsRebuild> {
-        let Some(leaf) = self.leaf(key) else { return Ok(None) };
+        let Some((leaf, found)) = self.place(key) else { return Ok(None) };
         let page = self.page(leaf);
-        let found = page.find(key, self.longs());
         if !found.exact {
             return Ok(None);
         }

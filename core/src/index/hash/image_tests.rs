@@ -416,7 +416,7 @@ fn what_was_not_fetched_takes_no_memory() {
     assert!(ready > whole * 9 / 10 && ready < whole + (2 << 20), "{ready} of {whole}");
     apply(&resumed, &mut model, &[(1, Some(9))]);
     let changed = resumed.memory() - ready;
-    assert!((2 * PAGE_SIZE as u64..=4 * PAGE_SIZE as u64).contains(&changed), "{changed}");
+    assert!(changed < PAGE_SIZE as u64, "what was read is counted already: {changed}");
     // All of it goes with the keys.
     let all: Vec<_> = (0..60_000).map(|n| (n, None)).collect();
     all.chunks(1000).for_each(|changes| apply(&resumed, &mut model, changes));
