@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR=$target
 built=$target/examples
 python=$built/venv/bin/python
 
-# quietly WHAT COMMAND...: says what, runs it, shows its output if it fails.
+# quietly WHAT COMMAND...: says what, runs it, shows its output if it fails. Within a function that it runs set -e is off.
 quietly() {
     local what=$1 log=$built/build.log
     shift
@@ -53,8 +53,8 @@ build_go() {
 }
 
 go_program() {
-    "$root/bindings/go/build-lib.sh"
-    (cd "$root/examples" && go build -o "$built/$2" "$1")
+    "$root/bindings/go/build-lib.sh" &&
+        (cd "$root/examples" && go build -o "$built/$2" "$1")
 }
 
 # A virtual environment with the package, as a wheel. $python is its interpreter.
@@ -66,15 +66,15 @@ python_package() {
     local wheels=$built/wheels wheel digest
     if ! "$python" -m maturin --version; then
         rm -rf "$built/venv"
-        python3 -m venv "$built/venv"
-        "$python" -m pip install --disable-pip-version-check 'maturin>=1.9.4,<2'
+        python3 -m venv "$built/venv" || return
+        "$python" -m pip install --disable-pip-version-check 'maturin>=1.9.4,<2' || return
     fi
     rm -rf "$wheels"
-    (cd "$root/bindings/python" && "$python" -m maturin build --release --locked --out "$wheels" --interpreter "$python")
+    (cd "$root/bindings/python" && "$python" -m maturin build --release --locked --out "$wheels" --interpreter "$python") || return
     wheel=$(echo "$wheels"/*.whl)
-    digest=$(cksum <"$wheel")
+    digest=$(cksum <"$wheel") || return
     if [ "$(cat "$built/venv/wheel" 2>/dev/null)" != "$digest" ]; then
-        "$python" -m pip install --disable-pip-version-check --no-index --no-deps --force-reinstall "$wheel"
-        echo "$digest" >"$built/venv/wheel"
+        "$python" -m pip install --disable-pip-version-check --no-index --no-deps --force-reinstall "$wheel" &&
+            echo "$digest" >"$built/venv/wheel"
     fi
 }

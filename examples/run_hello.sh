@@ -16,25 +16,35 @@ failed=0
 
 case " $* " in *" c "* | *" cpp "*) build_library ;; esac
 for lang in "$@"; do
+    run=() readme=() shows=
+    # A build that fails ends the script: none may be a part of a list of && or ||, where set -e is off.
     case "$lang" in
     c)
-        build_c c/hello.c hello-c && run=("$built/hello-c")
-        build_c c/readme.c readme-c && readme=("$built/readme-c") shows=Ada
+        build_c c/hello.c hello-c
+        run=("$built/hello-c")
+        build_c c/readme.c readme-c
+        readme=("$built/readme-c") shows=Ada
         ;;
     cpp)
-        build_cpp cpp/hello.cpp hello-cpp && run=("$built/hello-cpp")
-        build_cpp cpp/readme.cpp readme-cpp && readme=("$built/readme-cpp") shows=$'Ada\nuser:1 Ada'
+        build_cpp cpp/hello.cpp hello-cpp
+        run=("$built/hello-cpp")
+        build_cpp cpp/readme.cpp readme-cpp
+        readme=("$built/readme-cpp") shows=$'Ada\nuser:1 Ada'
         ;;
     python)
-        build_python && run=("$python" "$root/examples/python/hello.py")
+        build_python
+        run=("$python" "$root/examples/python/hello.py")
         readme=("$python" "$root/examples/python/readme.py") shows=$'b\'user:1\' b\'Ada\'\nb\'user:2\' b\'Grace\''
         ;;
     go)
-        build_go ./go hello-go && run=("$built/hello-go")
-        build_go ./go/readme readme-go && readme=("$built/readme-go") shows=$'user:1 Ada\nAda'
+        build_go ./go hello-go
+        run=("$built/hello-go")
+        build_go ./go/readme readme-go
+        readme=("$built/readme-go") shows=$'user:1 Ada\nAda'
         ;;
     rust)
-        build_rust hello readme && run=("$target/release/hello")
+        build_rust hello readme
+        run=("$target/release/hello")
         readme=("$target/release/readme") shows=$'user:1 Ada\nuser:2 Grace'
         ;;
     *)

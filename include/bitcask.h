@@ -1552,9 +1552,9 @@ int32_t bitcask_txn_commit(struct bitcask_txn *txn,
                            uint64_t *seq,
                            struct bitcask_error **error);
 
-// Discards everything; the transaction is over then, and must still be freed.
+// Discards everything; the transaction is over then, and must still be freed. Of a closed store too.
 //
-// Errors: BITCASK_TRANSACTION_FINISHED if it was over; else as bitcask_txn_len.
+// Errors: BITCASK_TRANSACTION_FINISHED if it was over; else as bitcask_txn_len, without BITCASK_CLOSED.
 int32_t bitcask_txn_rollback(struct bitcask_txn *txn, struct bitcask_error **error);
 
 // Frees a transaction; one that was not committed is discarded. Does nothing for NULL, or if it was freed before.
@@ -1802,7 +1802,7 @@ int32_t bitcask_options_set_progress(struct bitcask_options *options,
 
 // Catches up with the writer in another process, if the store was opened for reading only
 // (bitcask_options_set_read_only): what was acknowledged there before this call is shown from now on, each commit whole.
-// *changed tells whether anything new is shown; changed may be NULL. bitcask_refresh_figures tells more.
+// *changed tells whether anything new may be shown; changed may be NULL. bitcask_refresh_figures tells more.
 //
 // What is new is read and nothing else; only where the writer took something back, or files came or went, all is loaded
 // anew, beside what is shown until that is done. Iterators and values go on showing what they showed. With nothing new it
@@ -1817,7 +1817,7 @@ int32_t bitcask_refresh(struct bitcask_db *db,
 
 // Catches up as bitcask_refresh does, and tells in figures what that came to: writes at most capacity of them to figures, where
 // BITCASK_REFRESH_RECORDS and so on are the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
-// Something new is shown if there are records or all was loaded anew.
+// Something new may be shown if there are records or all was loaded anew.
 //
 // Errors: as bitcask_refresh, and BITCASK_NULL_ARGUMENT.
 int32_t bitcask_refresh_figures(struct bitcask_db *db,

@@ -113,7 +113,7 @@ type Refreshed struct {
 	LastSeq uint64
 }
 
-// Changed tells whether anything is shown that was not before.
+// Changed tells whether anything may be shown that was not before.
 func (r Refreshed) Changed() bool { return r.Records > 0 || r.Reloaded }
 
 // Refresh catches up with the writer in another process, if the store was opened with [WithReadOnly]: what was acknowledged there before this

@@ -203,7 +203,7 @@ static inline go_outcome go_close(uintptr_t db) {
     return r;
 }
 
-/* The number is 1 if anything new is shown. */
+/* The figures are zeros if it failed. */
 typedef struct {
     bitcask_error *error;
     uint64_t figures[BITCASK_REFRESH_COUNT];

@@ -255,11 +255,11 @@ func (t *Txn) CommitSeq(opts ...WriteOption) (seq uint64, err error) {
 	return seq, t.result(op, r)
 }
 
-// Rollback discards everything, and the transaction is over. Its errors are [ErrTransactionFinished] if it was over, [ErrClosed], and
-// [ErrInvalidArgument] within [DB.Update], which an error from its function ends.
+// Rollback discards everything, and the transaction is over; also when the store is closed. Its errors are [ErrTransactionFinished] if it was over,
+// [ErrClosed] after [Txn.Close], and [ErrInvalidArgument] within [DB.Update], which an error from its function ends.
 func (t *Txn) Rollback() error {
 	const op = "txn rollback"
-	if err := t.usable(op); err != nil {
+	if err := t.unfinished(op); err != nil {
 		return err
 	}
 	if t.managed {
@@ -284,13 +284,21 @@ func (t *Txn) release(as Status) {
 }
 
 func (t *Txn) usable(op string) error {
-	switch {
-	case t.finished == ErrClosed || t.db.closed.Load():
+	if t.db.closed.Load() {
 		return ErrClosed
-	case t.finished != statusOK:
-		return &Error{Status: t.finished, Op: op, Offset: -1}
 	}
-	return nil
+	return t.unfinished(op)
+}
+
+// unfinished is usable, whether the store is closed or not.
+func (t *Txn) unfinished(op string) error {
+	switch t.finished {
+	case statusOK:
+		return nil
+	case ErrClosed:
+		return ErrClosed
+	}
+	return &Error{Status: t.finished, Op: op, Offset: -1}
 }
 
 // result ends a call on the transaction's handle.

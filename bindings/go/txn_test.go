@@ -212,7 +212,7 @@ func TestTransactionsThatAreOver(t *testing.T) {
 			t.Error("an iterator goes on")
 		}
 		for i, err := range []error{errGet, errUpdate, errHas, errSeq, errPoint, it.Err(), txn.Put([]byte("k"), nil), txn.Delete([]byte("k")),
-			txn.DeleteRange(nil, nil), txn.DeletePrefix(nil), txn.RollbackTo(savepoint), txn.Release(savepoint), txn.Commit(), txn.Rollback()} {
+			txn.DeleteRange(nil, nil), txn.DeletePrefix(nil), txn.RollbackTo(savepoint), txn.Release(savepoint), txn.Commit()} {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: call %d gives %v", name, i, err)
 			}
@@ -220,6 +220,12 @@ func TestTransactionsThatAreOver(t *testing.T) {
 		if n, err := txn.Len(); n != 0 || want == bitcask.ErrClosed != errors.Is(err, want) {
 			t.Errorf("%s: len %d, %v", name, n, err)
 		}
+		if name == "store" {
+			must(t, txn.Rollback())
+			wantErr(t, txn.Put([]byte("k"), nil), bitcask.ErrClosed)
+			want = bitcask.ErrTransactionFinished
+		}
+		wantErr(t, txn.Rollback(), want)
 		txn.Close()
 		must(t, db.Close())
 		_, err = db.Begin()

@@ -118,7 +118,7 @@ pub struct Refreshed {
 }
 
 impl Refreshed {
-    /// Whether anything changed.
+    /// Whether anything may be shown that was not before.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.records > 0 || self.reloaded

@@ -58,6 +58,19 @@ where
     call(&child, &mut *lock(&child.object, H::NAME)?)
 }
 
+/// As [`with`], for what is done with the children of a closed store too.
+pub(crate) fn with_or_closed<H, T, R>(
+    handle: *const H,
+    call: impl FnOnce(&mut T) -> Result<R, Failure>,
+) -> Result<R, Failure>
+where
+    H: Handle<Object = Child<T>>,
+    T: Send + 'static,
+{
+    let child = enter_here(handle)?;
+    call(&mut *lock(&child.object, H::NAME)?)
+}
+
 /// An object of one thread at a time, for the length of a call.
 pub(crate) fn lock<'a, T>(object: &'a Mutex<T>, name: &str) -> Result<MutexGuard<'a, T>, Failure> {
     object.try_lock().map_err(|refused| match refused {

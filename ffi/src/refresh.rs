@@ -20,7 +20,7 @@ pub const BITCASK_REFRESH_COUNT: usize = 3;
 
 /// Catches up with the writer in another process, if the store was opened for reading only
 /// (bitcask_options_set_read_only): what was acknowledged there before this call is shown from now on, each commit whole.
-/// *changed tells whether anything new is shown; changed may be NULL. bitcask_refresh_figures tells more.
+/// *changed tells whether anything new may be shown; changed may be NULL. bitcask_refresh_figures tells more.
 ///
 /// What is new is read and nothing else; only where the writer took something back, or files came or went, all is loaded
 /// anew, beside what is shown until that is done. Iterators and values go on showing what they showed. With nothing new it
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn bitcask_refresh(
 
 /// Catches up as bitcask_refresh does, and tells in figures what that came to: writes at most capacity of them to figures, where
 /// BITCASK_REFRESH_RECORDS and so on are the indexes, and tells in *count how many this library knows. figures may be NULL if capacity is 0.
-/// Something new is shown if there are records or all was loaded anew.
+/// Something new may be shown if there are records or all was loaded anew.
 ///
 /// Errors: as bitcask_refresh, and BITCASK_NULL_ARGUMENT.
 #[unsafe(no_mangle)]

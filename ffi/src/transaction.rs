@@ -3,7 +3,7 @@
 use engine::{Savepoint, Status, Transaction};
 
 use crate::args::{Out, bytes, found, half_open, set_unless_null, write_options};
-use crate::child::{Child, with, with_child};
+use crate::child::{Child, with, with_child, with_or_closed};
 use crate::error::bitcask_error;
 use crate::guard::guard;
 use crate::handles::{Handle, One, enter_here, free, new_handle};
@@ -338,15 +338,15 @@ pub unsafe extern "C" fn bitcask_txn_commit(
     }
 }
 
-/// Discards everything; the transaction is over then, and must still be freed.
+/// Discards everything; the transaction is over then, and must still be freed. Of a closed store too.
 ///
-/// Errors: BITCASK_TRANSACTION_FINISHED if it was over; else as bitcask_txn_len.
+/// Errors: BITCASK_TRANSACTION_FINISHED if it was over; else as bitcask_txn_len, without BITCASK_CLOSED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitcask_txn_rollback(txn: *mut bitcask_txn, error: *mut *mut bitcask_error) -> i32 {
     // SAFETY: the caller's promises for `error`.
     unsafe {
         guard(error, || {
-            with(txn, |txn| Ok(txn.rollback()?))?;
+            with_or_closed(txn, |txn| Ok(txn.rollback()?))?;
             Ok(Status::Ok)
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! A table whose head has the columns Rust, C, C++, Python and Go has names of calls between backticks in these columns: `Owner::call` in Rust and
 //! C++, `Owner.call` in Python and Go (`bitcask.call` and `Call` without an owner), `bitcask_call` in C. All public calls of an owner that
-//! the page names, and all of C and of Go's package, must be named somewhere on the page.
+//! the page names, and all of C and of Go's package, must be named in the language's column of some row, or in the page's text.
 //!
 //! Declarations are read as text, by the form that the repository's formatters give them.
 
@@ -21,7 +21,7 @@ type Names = BTreeSet<String>;
 pub(crate) fn check(root: &Path) -> Outcome {
     let page = read(&root.join(PAGE))?;
     let tables = tables(&page);
-    let anywhere: BTreeSet<&str> = page.lines().flat_map(quoted).collect();
+    let told = prose(&page);
     let (mut complaints, mut found) = (Vec::new(), 0);
     for (n, language) in LANGUAGES.into_iter().enumerate() {
         let declared = declared(root, language)?;
@@ -34,7 +34,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
         }
         let owners: BTreeSet<&str> = tables[n].iter().filter_map(|name| owner(name)).collect();
         let is_missing = |name: &&String| {
-            owner(name).is_none_or(|owner| owners.contains(owner)) && !anywhere.contains(name.as_str())
+            let is_named = [&tables[n], &told].iter().any(|names| names.contains(name.as_str()));
+            owner(name).is_none_or(|owner| owners.contains(owner)) && !is_named
         };
         complaints.extend(declared.iter().filter(is_missing).map(|name| format!("{PAGE} lacks {name} in {language}")));
     }
@@ -80,6 +81,11 @@ fn tables(page: &str) -> [BTreeSet<&str>; 5] {
         }
     }
     names
+}
+
+/// The names that stand outside of tables, which are of no language's column.
+fn prose(page: &str) -> BTreeSet<&str> {
+    page.lines().filter(|line| !line.starts_with('|')).flat_map(quoted).collect()
 }
 
 /// All public calls of a language.
@@ -257,7 +263,8 @@ mod tests {
     #[test]
     fn names_are_in_the_columns_of_tables_that_have_the_languages() {
         let page = "| task | Rust | C | C++ | Python | Go |\n|---|---|---|---|---|---|\n| `no` | `A::b`, `A::c` | – | x | `p.q`, text | `R` |\n\n\
-                    | other | what |\n|---|---|\n| `no` | `no` |\n";
+                    | other | what |\n|---|---|\n| `no` | `no` |\n\nText of `D::e`.\n";
+        assert_eq!(prose(page).into_iter().collect::<Vec<_>>(), ["D::e"], "another column names nothing");
         let tables = tables(page);
         assert_eq!(
             tables.map(|names| names.into_iter().collect::<Vec<_>>().join(" ")),

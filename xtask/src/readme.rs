@@ -1,7 +1,7 @@
 //! The README's short programs are parts of programs in examples/, which are built and run: here, that they are the same.
 //!
 //! A part is between lines that end with `README begins.` and `README ends.`, indented or not. Of the README's blocks the first of each language
-//! counts. Lines that include something and what is empty before and behind are left out of a block, as they can't be within a function.
+//! counts. Lines that include something, and empty lines before the first of the others, are left out of a block, as they can't be within a function.
 
 use std::fs;
 use std::path::Path;

@@ -51,7 +51,8 @@ impl Store {
         if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// The core's own word on the same: it also knows of forks that went past Python. May wait for a writer.
+    /// The core's own word on the same: it also knows of forks that went past Python. Waits for no write: at most for
+    /// the moment in which an index is replaced.
     pub(crate) fn alive(&self) -> bitcask::Result<()> {
         self.db.len().map(drop)
     }

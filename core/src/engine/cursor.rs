@@ -511,11 +511,14 @@ struct Quick {
 impl Quick {
     /// Appends records from the one at `at` on, until the page is full or one is none of these; says how many.
     fn read<'a>(&self, entries: &impl Entries, at: usize, ahead: &mut Ahead<'a>, out: &mut EntryPage) -> usize {
+        if self.is_by_age {
+            return 0;
+        }
         let mut i = at;
         while i < self.end && (out.is_empty() || out.byte_len() < self.max_bytes) {
             let Some((file, asked)) = ahead.get(i, self.end, |i| entries.location(i)) else { break };
             let Some(view) = file.view_asked(asked, self.verify) else { break };
-            if self.is_by_age || view.header.expiry.is_some() || entries.key(i) != Some(view.key()) {
+            if view.header.expiry.is_some() || entries.key(i) != Some(view.key()) {
                 break;
             }
             out.take(file, &view);

@@ -107,7 +107,7 @@ impl Store {
 
     pub(super) fn batch_job(&self, pending: &Pending, sync: bool, check: Option<Check>) -> Result<Job> {
         let mut commit = Encoded::batch(pending.len(), pending.bytes());
-        match deletes_by_key(pending) {
+        match self.deletes_by_key(pending) {
             Some(keys) => keys.into_iter().try_for_each(|key| commit.push(key, None)).ok_or_else(too_large)?,
             None => {
                 for write in pending.iter() {
@@ -118,6 +118,18 @@ impl Store {
         let delete: Vec<_> = pending.hidden().iter().collect();
         let plan = (check.is_some() || !delete.is_empty()).then(|| Box::new(Plan { delete, check, still: None }));
         Ok(Job { plan, ..self.job(commit, sync) })
+    }
+
+    /// The keys of a batch that deletes many and puts none, in their order, if that is not the one that they have. What an ordered index is asked
+    /// of them and told of them is side by side then, and it has nothing to sort while others wait. Puts stay as they came: records lie in the
+    /// log in the order in which they may be read again.
+    fn deletes_by_key<'p>(&self, pending: &'p Pending) -> Option<Vec<&'p [u8]>> {
+        if !self.index.capabilities().ordered || pending.iter().any(|write| write.value.is_some()) {
+            return None;
+        }
+        let deletes: Vec<_> = pending.iter().map(|write| Change { key: write.key, new: None, old: None }).collect();
+        let sorted = order::by_key(&deletes)?;
+        Some(sorted.into_iter().map(|i| deletes[i as usize].key).collect())
     }
 
     pub(super) fn job(&self, commit: Encoded, sync: bool) -> Job {
@@ -308,18 +320,6 @@ impl Store {
         self.visible.store(seq.0, Ordering::Release);
         Ok(old)
     }
-}
-
-/// The keys of a batch that deletes many and puts none, in their order, if that is not the one that they have. What the index is asked of them
-/// and told of them is side by side then, and it has nothing to sort while others wait. Puts stay as they came: records lie in the log in
-/// the order in which they may be read again.
-fn deletes_by_key(pending: &Pending) -> Option<Vec<&[u8]>> {
-    if pending.iter().any(|write| write.value.is_some()) {
-        return None;
-    }
-    let deletes: Vec<_> = pending.iter().map(|write| Change { key: write.key, new: None, old: None }).collect();
-    let sorted = order::by_key(&deletes)?;
-    Some(sorted.into_iter().map(|i| deletes[i as usize].key).collect())
 }
 
 /// A writer that a panic leaves in the midst of something takes no more writes: log and index may disagree.

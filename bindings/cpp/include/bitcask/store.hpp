@@ -64,7 +64,7 @@ struct Refreshed {
     /// Sequence number of the last commit that is shown.
     std::uint64_t last_seq = 0;
 
-    /// Whether anything is shown that was not before.
+    /// Whether anything may be shown that was not before.
     bool changed() const noexcept { return records > 0 || reloaded; }
 };
 

@@ -86,7 +86,8 @@ public:
         return detail::made(seq, handle(), status, error);
     }
 
-    /// Discards everything; it is over then. The destructor does this too. Fails with transaction_finished if it was over, closed, forked.
+    /// Discards everything; it is over then. Of a closed store too. The destructor does this too. Fails with transaction_finished if it was over,
+    /// forked.
     Result<void> try_rollback() {
         bitcask_error* error = nullptr;
         return detail::done(bitcask_txn_rollback(handle(), &error), error);

@@ -85,7 +85,7 @@ class Refreshed:
     """What Store.refresh() came to."""
 
     records: int
-    """Records that are shown now and were not before: puts and deletes."""
+    """Records that are shown now and were not before: puts and deletes. Where all was loaded anew, all that were read for it."""
     reloaded: bool
     """All was loaded anew, because files came or went or the writer took something back."""
     last_seq: int
@@ -93,7 +93,7 @@ class Refreshed:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is shown that was not before."""
+        """Whether anything may be shown that was not before."""
         return self.records > 0 or self.reloaded
 
 

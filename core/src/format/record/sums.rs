@@ -304,7 +304,7 @@ mod tests {
         Sums { h, crc: finish_crc(crc32fast::hash(&record[HEADER_LEN..]), h) }
     }
 
-    /// Bytes without a pattern, in memory that ends with them.
+    /// Bytes without a pattern.
     fn record(len: usize, seed: u32) -> Vec<u8> {
         let byte = |i: usize| ((i as u32 ^ seed).wrapping_mul(0x9e37_79b1) >> 13) as u8;
         (0..len).map(byte).collect()
@@ -323,6 +323,30 @@ mod tests {
                 #[cfg(target_arch = "x86_64")]
                 for (name, sums) in x86::all(placer.state, offset, &record) {
                     assert_eq!(sums, right, "{body} bytes at {offset}, {name}");
+                }
+            }
+        }
+    }
+
+    /// Records at both ends of memory behind which there is none: a load of anything else ends the process.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn nothing_but_the_record_is_loaded() {
+        let page = 4096;
+        let mut memory = memmap2::MmapMut::map_anon(3 * page).unwrap();
+        for fence in [0, 2 * page] {
+            // SAFETY: it is a page of this mapping, and nobody looks at it from now on.
+            let outcome = unsafe { libc::mprotect(memory.as_mut_ptr().add(fence).cast(), page, libc::PROT_NONE) };
+            assert_eq!(outcome, 0);
+        }
+        let placer = Placer::new(1);
+        for body in (4..=2200).step_by(4) {
+            let bytes = record(HEADER_LEN + body, body as u32);
+            for at in [page, 2 * page - bytes.len()] {
+                let place = &mut memory[at..][..bytes.len()];
+                place.copy_from_slice(&bytes);
+                for (name, sums) in x86::all(placer.state, 4096, place) {
+                    assert_eq!(sums, expected(placer, 4096, &bytes), "{body} bytes at {at}, {name}");
                 }
             }
         }

@@ -21,6 +21,7 @@ impl Gone {
     }
 
     fn push(&mut self, pos: usize) {
+        debug_assert!(self.len < MAX_COUNT, "a page has no more entries");
         if let Some(place) = self.positions.get_mut(self.len) {
             *place = pos as u16;
             self.len += 1;
@@ -45,7 +46,8 @@ impl Editor<'_> {
         // Entries before this position are less than the keys to come.
         let (mut low, mut made, mut last) = (0, 0, key);
         for i in from..changes.len() {
-            if let Some(order) = order {
+            // For the first the caller has asked.
+            if let Some(order) = order.filter(|_| i > from) {
                 order::ask_ahead(changes, order, i);
             }
             let change = &mut changes[at(i)];
