@@ -18,6 +18,7 @@ use crate::types::{Location, SeqNo, Timestamp};
 use super::ahead::{AHEAD, Ahead};
 use super::files::Table;
 use super::page::EntryPage;
+use super::quick::Quick;
 use super::range::{Changes, as_slice, merge, nearer, range, within};
 use super::read::When;
 use super::share::Share;
@@ -466,65 +467,6 @@ fn entry<'a>(sorted: &'a Option<SortedKeys>, page: &'a KeyPage, i: usize) -> Opt
     match sorted {
         Some(sorted) => sorted.get(i),
         None => page.get(i),
-    }
-}
-
-/// Entries by position, as the index gave them or all of them sorted.
-trait Entries {
-    fn key(&self, i: usize) -> Option<&[u8]>;
-    fn location(&self, i: usize) -> Option<Location>;
-}
-
-impl Entries for KeyPage {
-    #[inline]
-    fn key(&self, i: usize) -> Option<&[u8]> {
-        self.get(i).map(|(key, _)| key)
-    }
-
-    #[inline]
-    fn location(&self, i: usize) -> Option<Location> {
-        KeyPage::location(self, i)
-    }
-}
-
-impl Entries for SortedKeys {
-    #[inline]
-    fn key(&self, i: usize) -> Option<&[u8]> {
-        self.get(i).map(|(key, _)| key)
-    }
-
-    #[inline]
-    fn location(&self, i: usize) -> Option<Location> {
-        self.get(i).map(|(_, location)| location)
-    }
-}
-
-/// Reading of records that are what nearly all are: lent from a mapping, valid, of the key that the index says, and without an end.
-struct Quick {
-    /// Position behind the last entry to read.
-    end: usize,
-    max_bytes: usize,
-    verify: bool,
-    is_by_age: bool,
-}
-
-impl Quick {
-    /// Appends records from the one at `at` on, until the page is full or one is none of these; says how many.
-    fn read<'a>(&self, entries: &impl Entries, at: usize, ahead: &mut Ahead<'a>, out: &mut EntryPage) -> usize {
-        if self.is_by_age {
-            return 0;
-        }
-        let mut i = at;
-        while i < self.end && (out.is_empty() || out.byte_len() < self.max_bytes) {
-            let Some((file, asked)) = ahead.get(i, self.end, |i| entries.location(i)) else { break };
-            let Some(view) = file.view_asked(asked, self.verify) else { break };
-            if view.header.expiry.is_some() || entries.key(i) != Some(view.key()) {
-                break;
-            }
-            out.take(file, &view);
-            i += 1;
-        }
-        i - at
     }
 }
 

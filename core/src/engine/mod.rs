@@ -29,6 +29,7 @@ mod plan;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
+mod quick;
 mod range;
 mod ranges;
 mod read;
