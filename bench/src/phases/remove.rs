@@ -71,8 +71,7 @@ impl Run {
                     }
                     popped += 1;
                     let seconds = start.elapsed().as_secs_f64();
-                    if (popped == sample && seconds > PATIENCE * sample as f64) || (popped < sample && seconds > LIMIT)
-                    {
+                    if (popped == sample && seconds > PATIENCE * sample as f64) || (popped < pops && seconds > LIMIT) {
                         too_slow = Some(seconds);
                         break;
                     }
