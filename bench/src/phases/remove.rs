@@ -10,7 +10,7 @@ use crate::results::Unit;
 
 /// A store that needs more seconds a pop than this for the first hundredth is not asked for the rest; the sample counts.
 const PATIENCE: f64 = 200e-6;
-/// Nor is one for more of that hundredth than it has done in so many seconds.
+/// Nor is one for more than it has done in so many seconds: popping may get slower with every pop.
 const LIMIT: f64 = 10.0;
 
 impl Run {
