@@ -54,7 +54,8 @@ impl Kind {
     }
 }
 
-/// Bytes that this process may still write to the file system of a directory. Quotas, and space that was reserved beforehand, it knows nothing of.
+/// Bytes that this process may still write to the file system of a directory, if that counts them. Quotas, and space that was reserved beforehand, it
+/// knows nothing of.
 pub(super) fn free_bytes(dir: &Path) -> Option<u64> {
     let dir = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
     let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
@@ -64,10 +65,18 @@ pub(super) fn free_bytes(dir: &Path) -> Option<u64> {
     }
     // SAFETY: the call succeeded, and so filled it in.
     let stat = unsafe { stat.assume_init() };
+    // SAFETY: it asks for a number and can't fail.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    // What is kept back for root is root's.
+    let free = if is_root { stat.f_bfree } else { stat.f_bavail };
     // Their width differs from system to system.
     #[allow(clippy::unnecessary_cast)]
-    let (blocks, size) = (stat.f_bavail as u64, stat.f_frsize as u64);
-    blocks.checked_mul(size)
+    bytes_of(stat.f_blocks as u64, free as u64, stat.f_frsize as u64)
+}
+
+/// Blocks in bytes. A file system that counts none (ramfs, a tmpfs without limit, many in user space) says zeros, and is not full.
+fn bytes_of(all: u64, free: u64, size: u64) -> Option<u64> {
+    if all == 0 || size == 0 { None } else { free.checked_mul(size) }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -111,4 +120,19 @@ pub(super) fn fill(file: &File, mut offset: u64, len: u64) -> io::Result<()> {
         offset += piece;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes_of;
+
+    #[test]
+    fn who_counts_no_blocks_is_not_full() {
+        for (all, free, size) in [(0, 0, 4096), (0, 7, 4096), (10, 0, 0), (10, 3, 0), (0, 0, 0)] {
+            assert_eq!(bytes_of(all, free, size), None, "{free} of {all} blocks of {size}");
+        }
+        assert_eq!(bytes_of(10, 0, 4096), Some(0));
+        assert_eq!(bytes_of(10, 3, 4096), Some(3 * 4096));
+        assert_eq!(bytes_of(u64::MAX, u64::MAX, 2), None);
+    }
 }
