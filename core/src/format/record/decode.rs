@@ -285,40 +285,92 @@ pub fn timestamp_of(record: &[u8]) -> Timestamp {
 /// [`peek_header`] and, with `verify`, [`check_body`] for who reads puts by the million: whether `record` begins with a valid put that
 /// lies in it as a whole. `None` is no verdict: those two tell what it is instead.
 ///
-/// Everything is taken from where it lies, in pieces of the size in which it was written. Bytes that were put together first and then
-/// read at once would have the processor wait until all before them is done, and with it for the memory of the records before.
+/// Everything is taken from where it lies. Bytes that were put together first and then read at once would have the processor wait until all
+/// before them is done, and with it for the memory of the records before.
 #[inline]
 #[must_use]
 pub fn check_put(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<Brief> {
-    check_put_with_h(record, placer, offset, verify).map(|(brief, _)| brief)
+    check_put_with_h(record, placer, offset, verify).map(|(brief, ..)| brief)
 }
 
 /// [`check_put`] of the whole record, for who wants all that its header says.
 #[inline]
 #[must_use]
 pub fn check_whole_put(record: &[u8], placer: Placer, offset: u64) -> Option<RecordHeader> {
-    let (Brief { kind, key_len, value_len, expiry }, h) = check_put_with_h(record, placer, offset, true)?;
-    let raw = Raw::read(record.first_chunk()?)?;
-    let synced = raw.flags & FLAG_SYNCED != 0;
-    let (timestamp, seq) = (Timestamp(raw.timestamp), SeqNo(raw.seq));
-    Some(RecordHeader { crc: raw.crc, check: raw.check, kind, key_len, value_len, timestamp, seq, expiry, synced, h })
+    let (Brief { kind, key_len, value_len, expiry }, fixed, h) = check_put_with_h(record, placer, offset, true)?;
+    let synced = fixed.flags() & FLAG_SYNCED != 0;
+    let (crc, check, timestamp, seq) = (fixed.crc, fixed.check(), fixed.timestamp(), fixed.seq());
+    Some(RecordHeader { crc, check, kind, key_len, value_len, timestamp, seq, expiry, synced, h })
+}
+
+/// The part of a header that each has, loaded once: a byte that changes in a mapping meanwhile is no other to the sum than to who reads the field.
+#[derive(Clone, Copy)]
+struct Fixed {
+    crc: u32,
+    /// What stands behind it.
+    words: [u64; 3],
+}
+
+impl Fixed {
+    #[inline]
+    fn load(bytes: &[u8; HEADER_LEN]) -> Fixed {
+        let word = |at: usize| {
+            bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        };
+        let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Fixed { crc, words: [word(4), word(12), word(20)] }
+    }
+
+    #[inline]
+    fn check(&self) -> u16 {
+        self.words[0] as u16
+    }
+
+    #[inline]
+    fn kind(&self) -> u8 {
+        (self.words[0] >> 16) as u8
+    }
+
+    #[inline]
+    fn flags(&self) -> u8 {
+        (self.words[0] >> 24) as u8
+    }
+
+    #[inline]
+    fn key_len(&self) -> u16 {
+        (self.words[0] >> 32) as u16
+    }
+
+    #[inline]
+    fn value_len(&self) -> u32 {
+        (self.words[0] >> 48) as u32 | ((self.words[1] as u32) << 16)
+    }
+
+    #[inline]
+    fn timestamp(&self) -> Timestamp {
+        Timestamp(self.words[1] >> 16)
+    }
+
+    #[inline]
+    fn seq(&self) -> SeqNo {
+        SeqNo(self.words[2])
+    }
 }
 
 #[inline]
-fn check_put_with_h(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<(Brief, u32)> {
-    let fixed: &[u8; HEADER_LEN] = record.first_chunk()?;
-    let kind = match fixed[6] {
+fn check_put_with_h(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<(Brief, Fixed, u32)> {
+    let fixed = Fixed::load(record.first_chunk()?);
+    let kind = match fixed.kind() {
         1 => RecordKind::Put,
         3 => RecordKind::BatchPut,
         _ => return None,
     };
-    let expiry = match fixed[7] & !FLAG_SYNCED {
+    let expiry = match fixed.flags() & !FLAG_SYNCED {
         0 => None,
         FLAG_EXPIRY => Some(Timestamp(u64::from_le_bytes(*record.get(HEADER_LEN..)?.first_chunk()?))),
         _ => return None,
     };
-    let key_len = u16::from_le_bytes([fixed[8], fixed[9]]);
-    let value_len = u32::from_le_bytes([fixed[10], fixed[11], fixed[12], fixed[13]]);
+    let (key_len, value_len) = (fixed.key_len(), fixed.value_len());
     let brief = Brief { kind, key_len, value_len, expiry };
     if key_len == 0 || !offset.is_multiple_of(ALIGN) || offset >= Location::OFFSET_LIMIT {
         return None;
@@ -326,35 +378,55 @@ fn check_put_with_h(record: &[u8], placer: Placer, offset: u64, verify: bool) ->
     let content = brief.value_range().end;
     let end = content.checked_next_multiple_of(ALIGN as usize)?;
     let record = record.get(..end)?;
-    let header = brief.key_range().start;
     // What stands behind the content in the last four bytes, of which there are at least one of content.
     let padding = u64::from(u32::from_le_bytes(*record.last_chunk()?)) >> (32 - 8 * (end - content));
-    let sums = if verify && header == HEADER_LEN { Sums::of(placer.state, offset, record) } else { None };
+    let sums = if verify && expiry.is_none() { Sums::of(placer.state, offset, fixed.words, record) } else { None };
     let (h, crc) = match sums {
         Some(sums) => (sums.h, Some(sums.crc)),
-        None => general_sums(record, header, placer, offset, verify),
+        None => {
+            let (header, body) = record.split_at(brief.key_range().start);
+            match verify {
+                true => general_sums(&fixed, expiry, body, placer, offset),
+                // For who reads nothing of the header but what a brief has.
+                false => (general_h(header, placer, offset), None),
+            }
+        }
     };
-    let written = u32::from_le_bytes([fixed[0], fixed[1], fixed[2], fixed[3]]);
-    let is_right = h as u16 == u16::from_le_bytes([fixed[4], fixed[5]])
-        && crc.is_none_or(|crc| crc == written)
-        && (padding == 0 || !verify);
-    is_right.then_some((brief, h))
+    let is_right = h as u16 == fixed.check() && crc.is_none_or(|crc| crc == fixed.crc) && (padding == 0 || !verify);
+    is_right.then_some((brief, fixed, h))
 }
 
-/// H, and with `verify` crc, of a record with a header of this length.
-fn general_sums(record: &[u8], header: usize, placer: Placer, offset: u64, verify: bool) -> (u32, Option<u32>) {
-    let (header, body) = record.split_at(header);
+/// H, of any header, where it lies.
+fn general_h(header: &[u8], placer: Placer, offset: u64) -> u32 {
     let mut hasher = placer.hasher();
     hasher.update(&offset.to_le_bytes());
     hasher.update(header.get(HASHED_FROM..).unwrap_or_default());
+    hasher.finalize()
+}
+
+/// H and crc, of any header as it was loaded.
+fn general_sums(
+    fixed: &Fixed,
+    expiry: Option<Timestamp>,
+    body: &[u8],
+    placer: Placer,
+    offset: u64,
+) -> (u32, Option<u32>) {
+    let mut hasher = placer.hasher();
+    hasher.update(&offset.to_le_bytes());
+    let [first, second, third] = fixed.words.map(u64::to_le_bytes);
+    // Behind `check`.
+    hasher.update(&first[2..]);
+    hasher.update(&second);
+    hasher.update(&third);
+    if let Some(at) = expiry {
+        hasher.update(&at.0.to_le_bytes());
+    }
     let h = hasher.clone().finalize();
-    let crc = verify.then(|| {
-        hasher.reset();
-        hasher.update(body);
-        hasher.update(&h.to_le_bytes());
-        hasher.finalize()
-    });
-    (h, crc)
+    hasher.reset();
+    hasher.update(body);
+    hasher.update(&h.to_le_bytes());
+    (h, Some(hasher.finalize()))
 }
 
 /// [`verify_body`] for a record that is read in pieces.

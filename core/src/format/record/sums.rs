@@ -21,20 +21,21 @@ pub(super) struct Sums {
 
 impl Sums {
     /// Of a record with a header of [`HEADER_LEN`] bytes: all of `record`, in which key, value and padding are a multiple of four bytes,
-    /// and not none. `state` is the placer's. Nothing if this processor has no instructions for it, or `record` is no such record.
+    /// and not none. `state` is the placer's, and `header` what the header has from its fifth byte on: it is not loaded again.
+    /// Nothing if this processor has no instructions for it, or `record` is no such record.
     #[inline]
-    pub(super) fn of(state: u32, offset: u64, record: &[u8]) -> Option<Sums> {
+    pub(super) fn of(state: u32, offset: u64, header: [u64; 3], record: &[u8]) -> Option<Sums> {
         #[cfg(target_arch = "x86_64")]
         {
             let body = record.len().checked_sub(HEADER_LEN)?;
             if body == 0 || !body.is_multiple_of(4) {
                 return None;
             }
-            x86::sums(state, offset, record)
+            x86::sums(state, offset, header, record)
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = (state, offset, record, HASHED_FROM);
+            let _ = (state, offset, header, record, HASHED_FROM);
             None
         }
     }
@@ -123,35 +124,44 @@ mod x86 {
 
     /// The record is longer than its header, by a multiple of four.
     #[inline]
-    pub(super) fn sums(state: u32, offset: u64, record: &[u8]) -> Option<Sums> {
+    pub(super) fn sums(state: u32, offset: u64, header: [u64; 3], record: &[u8]) -> Option<Sums> {
+        let [low, high, second, third] = placed(state, offset, header);
         match Level::here() {
             // SAFETY: the processor has what the functions are compiled for.
-            Level::Wide => Some(unsafe { wide(state, offset, record) }),
+            Level::Wide => Some(unsafe { wide(low, high, second, third, record) }),
             // SAFETY: as above.
-            Level::Narrow if record.len() < LONG => Some(unsafe { narrow(state, offset, record) }),
+            Level::Narrow if record.len() < LONG => Some(unsafe { narrow(low, high, second, third, record) }),
             _ => None,
         }
     }
 
+    /// What H sums up, the offset and what stands behind the checksums in the header: thirty bytes, and two of zeros before them.
+    #[inline]
+    fn placed(state: u32, offset: u64, [first, second, third]: [u64; 3]) -> [u64; 4] {
+        const { assert!(HASHED_FROM == 6 && HEADER_LEN == 28) };
+        [(offset ^ u64::from(!state)) << 16, (offset >> 48) | (first & !0xffff), second, third]
+    }
+
     /// By each way that this processor has.
     #[cfg(test)]
-    pub(super) fn all(state: u32, offset: u64, record: &[u8]) -> Vec<(&'static str, Sums)> {
+    pub(super) fn all(state: u32, offset: u64, header: [u64; 3], record: &[u8]) -> Vec<(&'static str, Sums)> {
+        let [low, high, second, third] = placed(state, offset, header);
         let mut all = Vec::new();
         if Level::here() >= Level::Narrow {
             // SAFETY: the processor has what the function is compiled for.
-            all.push(("narrow", unsafe { narrow(state, offset, record) }));
+            all.push(("narrow", unsafe { narrow(low, high, second, third, record) }));
         }
         if Level::here() >= Level::Wide {
             // SAFETY: as above.
-            all.push(("wide", unsafe { wide(state, offset, record) }));
+            all.push(("wide", unsafe { wide(low, high, second, third, record) }));
         }
         all
     }
 
-    /// With registers of one block.
+    /// With registers of one block. What is [`placed`] comes in registers.
     #[target_feature(enable = "pclmulqdq,sse4.1")]
-    fn narrow(state: u32, offset: u64, record: &[u8]) -> Sums {
-        let h = header_sum(state, offset, record);
+    fn narrow(low: u64, high: u64, second: u64, third: u64, record: &[u8]) -> Sums {
+        let h = header_sum(low, high, second, third);
         // The message ends with four bytes for H, which are zero here, and begins with zeros in the place of the header's last bytes.
         let blocks = (record.len() - HEADER_LEN + 4).div_ceil(BLOCK);
         let start = record.len() + 4 - blocks * BLOCK;
@@ -187,8 +197,8 @@ mod x86 {
 
     /// With registers of four blocks.
     #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
-    fn wide(state: u32, offset: u64, record: &[u8]) -> Sums {
-        let h = header_sum(state, offset, record);
+    fn wide(low: u64, high: u64, second: u64, third: u64, record: &[u8]) -> Sums {
+        let h = header_sum(low, high, second, third);
         // As above, in registers of four blocks; the first may begin before the record does.
         let pieces = (record.len() - HEADER_LEN + 4).div_ceil(WIDE);
         let before = (pieces * WIDE + HEADER_LEN - (record.len() + 4)) / 4;
@@ -231,20 +241,12 @@ mod x86 {
         Sums { h, crc: finish(x, h) }
     }
 
-    /// H: of the offset and what stands behind the checksums in the header, thirty bytes and thus two blocks.
+    /// H, of what is [`placed`]: two blocks.
     #[inline]
     #[target_feature(enable = "pclmulqdq,sse4.1")]
-    fn header_sum(state: u32, offset: u64, record: &[u8]) -> u32 {
-        let at = |i: usize| {
-            record.get(i..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
-        };
-        const { assert!(HASHED_FROM == 6 && HEADER_LEN == 28) };
-        // Two bytes of zeros, the offset, six of the header; the rest of it.
-        let low = (offset ^ u64::from(!state)) << 16;
-        let high = (offset >> 48) | (at(4) & !0xffff);
-        let first = _mm_set_epi64x(high as i64, low as i64);
-        let second = _mm_set_epi64x(at(20) as i64, at(12) as i64);
-        reduce(fold(first, second, BY_BLOCK))
+    fn header_sum(low: u64, high: u64, second: u64, third: u64) -> u32 {
+        let (first, last) = (_mm_set_epi64x(high as i64, low as i64), _mm_set_epi64x(third as i64, second as i64));
+        reduce(fold(first, last, BY_BLOCK))
     }
 
     /// crc: of what was folded, with H in its last four bytes.
@@ -304,6 +306,12 @@ mod tests {
         Sums { h, crc: finish_crc(crc32fast::hash(&record[HEADER_LEN..]), h) }
     }
 
+    fn header(record: &[u8]) -> [u64; 3] {
+        [4, 12, 20].map(|at| {
+            record.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        })
+    }
+
     /// Bytes without a pattern.
     fn record(len: usize, seed: u32) -> Vec<u8> {
         let byte = |i: usize| ((i as u32 ^ seed).wrapping_mul(0x9e37_79b1) >> 13) as u8;
@@ -317,11 +325,12 @@ mod tests {
             for (nonce, offset) in [(0, 4096), (u64::MAX, 0xffff_fffc), (0x0123_4567_89ab_cdef, 0)] {
                 let placer = Placer::new(nonce);
                 let right = expected(placer, offset, &record);
-                if let Some(sums) = Sums::of(placer.state, offset, &record) {
+                let header = header(&record);
+                if let Some(sums) = Sums::of(placer.state, offset, header, &record) {
                     assert_eq!(sums, right, "{body} bytes at {offset}");
                 }
                 #[cfg(target_arch = "x86_64")]
-                for (name, sums) in x86::all(placer.state, offset, &record) {
+                for (name, sums) in x86::all(placer.state, offset, header, &record) {
                     assert_eq!(sums, right, "{body} bytes at {offset}, {name}");
                 }
             }
@@ -345,7 +354,7 @@ mod tests {
             for at in [page, 2 * page - bytes.len()] {
                 let place = &mut memory[at..][..bytes.len()];
                 place.copy_from_slice(&bytes);
-                for (name, sums) in x86::all(placer.state, 4096, place) {
+                for (name, sums) in x86::all(placer.state, 4096, header(&bytes), place) {
                     assert_eq!(sums, expected(placer, 4096, &bytes), "{body} bytes at {at}, {name}");
                 }
             }
@@ -355,7 +364,8 @@ mod tests {
     #[test]
     fn what_is_no_record_has_no_sums() {
         for len in [0, 27, 28, 29, 30, 31, 33] {
-            assert_eq!(Sums::of(1, 4, &record(len, 1)), None, "{len} bytes");
+            let record = record(len, 1);
+            assert_eq!(Sums::of(1, 4, header(&record), &record), None, "{len} bytes");
         }
     }
 }
