@@ -8,7 +8,7 @@ use std::time::Duration;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Error, FileId, MergeOptions, OnDamage};
+use bitcask::{Db, Error, FileId, MergeOptions, OnDamage};
 
 use super::common::damage::records;
 use super::common::{Map, at, dead, index, open, quiet, remove_hints};
@@ -199,26 +199,97 @@ fn a_full_disk_gets_space_back_though_something_has_expired() {
     db.put(&key(1), &[3; 100]).expect("there is room again");
 }
 
-/// What does not fit is not begun, so that the space that is left stays for writers; what fits is merged.
+/// Two sealed files of which a third lives, about 1400 bytes of each; and how many records of both live.
+fn two_mostly_dead(db: &Db, state: &mut Map) -> (Vec<FileId>, u64) {
+    let sealed = || db.file_stats().expect("figures").into_iter().filter(|file| !file.is_active).collect::<Vec<_>>();
+    for n in 0.. {
+        if sealed().len() == 2 {
+            break;
+        }
+        put(db, state, key(if n % 3 == 0 { n } else { 99 }), vec![n as u8; 100]);
+    }
+    let files = sealed();
+    assert!(files.iter().all(|file| (1300 - 136..=1360 + 136).contains(&file.live_bytes)), "{files:?}");
+    (files.iter().map(|file| file.id).collect(), files.iter().map(|file| file.live_records).sum())
+}
+
+fn used(disk: &SimVfs) -> u64 {
+    disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum()
+}
+
+/// What does not fit is not begun, nor read, so that the space that is left stays for writers; what fits is merged.
 #[test]
 fn a_merge_that_does_not_fit_is_not_begun() {
     let (disk, mut state) = (SimVfs::new(3), Map::new());
     let db = open(disk.clone(), &quiet()).expect("it opens");
-    fill(&db, &mut state, 1, 500);
-    let used = disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-    // Less than what lives.
-    disk.set_capacity(Some(used + 2500));
-    let before = disk.op_count();
-    let error = db.merge(&all()).expect_err("it does not fit");
+    let (files, _) = two_mostly_dead(&db, &mut state);
+    // Less than what lives in either.
+    disk.set_capacity(Some(used(&disk) + 1100));
+    let (before, most) = (disk.op_count(), Arc::new(AtomicUsize::new(0)));
+    let read = Arc::clone(&most);
+    let merge = MergeOptions::new().files(&files).progress(move |at| {
+        read.fetch_max(at.bytes_read as usize, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    let error = db.merge(&merge).expect_err("it does not fit");
     assert_eq!(error.status(), bitcask::Status::DiskFull, "{error}");
     assert!(error.to_string().contains("are free"), "{error}");
     let is_output = |path: &std::path::Path| path.to_string_lossy().ends_with(".data.tmp");
     assert!(!disk.ops().iter().skip(before).any(|op| is_output(&op.path)), "an output was begun");
+    assert_eq!(most.load(Ordering::Relaxed), 0, "a file was read in vain");
     put(&db, &mut state, b"more".to_vec(), b"v".to_vec());
     check(&db, &state, "on a full disk");
-    disk.set_capacity(Some(used + 50_000));
-    assert!(!db.merge(&all()).expect("it fits").removed_files.is_empty());
+    disk.set_capacity(Some(used(&disk) + 50_000));
+    let report = db.merge(&merge).expect("it fits");
+    assert_eq!((&report.removed_files, report.created_files.len()), (&files, 1));
+    assert!(most.load(Ordering::Relaxed) > 0);
     check(&db, &state, "merged");
+}
+
+/// Files that don't fit together are merged one by one, the oldest first, whether the file system told beforehand or not; what was copied in vain is in no
+/// figure.
+#[test]
+fn of_a_merge_that_does_not_fit_either_half_is_tried() {
+    for is_told in [true, false] {
+        let (disk, mut state) = (SimVfs::new(3), Map::new());
+        let vfs = FaultVfs::over_sim(&disk);
+        let db = open(vfs.clone(), &quiet()).expect("it opens");
+        let (files, live) = two_mostly_dead(&db, &mut state);
+        if is_told {
+            disk.set_capacity(Some(used(&disk) + 3000));
+        } else {
+            // Behind the header, when all is copied.
+            let filter = Filter::any().kinds(&[OpKind::Write]).suffix(".data.tmp");
+            vfs.inject(Plan::once(Fault::Error(errno::ENOSPC), 1).of(filter));
+        }
+        let merge = MergeOptions::new().files(&files);
+        let report = db.merge(&merge).expect("each fits by itself");
+        assert_eq!(vfs.fired(), !is_told);
+        assert_eq!((&report.removed_files, report.created_files.len()), (&files, 2), "{is_told}: {report:?}");
+        assert_eq!((report.copied_records, report.installed_records), (live, live), "{is_told}: {report:?}");
+        check(&db, &state, "merged");
+        drop(db);
+        check(&open(disk.kill(), &quiet()).expect("it opens again"), &state, "reopened");
+    }
+}
+
+/// A file that is skipped is told once, however often the others are tried.
+#[test]
+fn what_is_skipped_is_told_once() {
+    let (disk, mut state) = (SimVfs::new(3), Map::new());
+    let vfs = FaultVfs::over_sim(&disk);
+    let db = open(vfs.clone(), &quiet()).expect("it opens");
+    fill(&db, &mut state, 1, 500);
+    let ids: Vec<FileId> = db.file_stats().expect("figures").iter().map(|file| file.id).collect();
+    let path = at(&format!("{}.data", ids[2].0));
+    let records = records(&disk.bytes(&path).expect("the file"));
+    disk.flip_bit(&path, records[1].offset + 8, 3);
+    let filter = Filter::any().kinds(&[OpKind::Write]).suffix(".data.tmp");
+    vfs.inject(Plan::once(Fault::Error(errno::ENOSPC), 1).of(filter));
+    let report = db.merge(&all()).expect("it merges the others");
+    assert!(vfs.fired());
+    assert_eq!(report.skipped_files.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);
+    assert_eq!(report.removed_files.len(), ids.len() - 1, "{report:?}");
 }
 
 /// A file that the disk can't read stays, and is reported; the others are merged, and deletes of what it may hold are kept.

@@ -46,7 +46,6 @@ use copy::Copier;
 use courtesy::Courtesy;
 use deletes::Deletes;
 pub use settings::{MergeOptions, MergePolicy};
-use sources::Source;
 
 /// What the merges of a store share.
 #[derive(Debug, Default)]
@@ -180,7 +179,7 @@ impl Store {
         let total = groups.iter().map(|group| self.bytes_of(group)).sum();
         pace.progress.bytes_total = total;
         pace.look()?;
-        let outcome = self.merge_groups(&groups, pace, &mut report);
+        let outcome = self.merge_groups(groups, pace, &mut report);
         // Once for all groups, also behind one that failed; but in a forked child nothing is written.
         let is_changed = !report.removed_files.is_empty() && self.check_usable().is_ok();
         let kept = if is_changed { self.keep_index_after_merge() } else { Ok(()) };
@@ -198,16 +197,46 @@ impl Store {
         }
     }
 
-    /// Merges one group after the other. One that finds no room is passed over: the next may need less.
-    fn merge_groups(&self, groups: &[BTreeSet<FileId>], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        let mut full = Ok(());
-        for group in groups {
-            match self.merge_group(group, pace, report) {
-                Err(error) if error.status() == Status::DiskFull => full = Err(error),
+    /// Merges one group after the other. Of one that finds no room either half may need less, down to single files; a file that finds none is passed
+    /// over.
+    fn merge_groups(&self, groups: Vec<BTreeSet<FileId>>, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
+        let (mut left, mut full) = (groups, Ok(()));
+        // The last is the next.
+        left.reverse();
+        while let Some(group) = left.pop() {
+            let before = report.clone();
+            match self.merge_group(&group, pace, report) {
+                // Unless it is more than a lack of room.
+                Err(error) if error.status() == Status::DiskFull && self.check_mergeable().is_ok() => {
+                    // With outputs that stay there would be less room for the halves.
+                    let is_undone = report.created_files == before.created_files;
+                    if is_undone {
+                        *report = MergeReport { skipped_files: std::mem::take(&mut report.skipped_files), ..before };
+                    }
+                    match self.halves(&group, &report.skipped_files).filter(|_| is_undone) {
+                        Some((older, newer)) => left.extend([newer, older]),
+                        None => full = Err(error),
+                    }
+                }
                 outcome => outcome?,
             }
         }
         full
+    }
+
+    /// The older and the newer half of what of a group was not skipped, if there is more than one file of it. The older first: deletes of the newer
+    /// have less left to hide then.
+    fn halves(
+        &self,
+        group: &BTreeSet<FileId>,
+        skipped: &[(FileId, String)],
+    ) -> Option<(BTreeSet<FileId>, BTreeSet<FileId>)> {
+        let is_skipped = |id: FileId| skipped.iter().any(|&(skipped, _)| skipped == id);
+        let mut older: Vec<FileId> = group.iter().copied().filter(|&id| !is_skipped(id)).collect();
+        let first_seq = |id| self.accounts.look(|ledger| ledger.get(id).and_then(Account::seqs)).flatten();
+        older.sort_by_cached_key(|&id| (first_seq(id), id));
+        let newer = older.split_off(older.len() / 2);
+        (!older.is_empty()).then(|| (older.into_iter().collect(), newer.into_iter().collect()))
     }
 
     pub(crate) fn pause_merge(&self, paused: bool) -> Result<()> {
@@ -258,12 +287,18 @@ impl Store {
 
     fn merge_group(&self, wanted: &BTreeSet<FileId>, pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
         self.check_mergeable()?;
+        // The one before may have failed where it could give way no more.
+        pace.gives_way(true);
+        pace.check()?;
+        // Before they are read, and again behind that, which may take long.
+        self.check_room(wanted)?;
         let (sources, mut skipped) = self.sources(wanted, pace)?;
         report.skipped_files.append(&mut skipped);
         if sources.is_empty() {
             return Ok(());
         }
-        self.check_room(&sources)?;
+        let ids: BTreeSet<_> = sources.iter().map(|source| source.file.id()).collect();
+        self.check_room(&ids)?;
         let mut outside = self.outside(&sources)?;
         let dead = sources.iter().map(|source| self.totals_of(source.file.id()).dead_records).sum::<u64>();
         let config = self.output_config()?;
@@ -274,7 +309,6 @@ impl Store {
         pace.look()?;
         pace.gives_way(false);
         let outputs = self.publish_outputs(finished)?;
-        let ids: BTreeSet<_> = sources.iter().map(|source| source.file.id()).collect();
         // Under the log's lock: neither is an index saved in between, with files that it has no accounts of, nor is anything counted anew.
         self.with_log(|_| {
             self.files.add(outputs.iter().map(|(file, _)| Arc::clone(file)));
@@ -296,20 +330,21 @@ impl Store {
         self.check_unnamed(&sources)?;
         self.remove_sources(&sources, pace, report)?;
         report.dropped_records += dead;
-        pace.gives_way(true);
         Ok(())
     }
 
-    /// Fails if the live records of the sources don't fit on the disk, where that is known beforehand: writers need the space that is left.
-    fn check_room(&self, sources: &[Source]) -> Result<()> {
+    /// Fails if the live records of files don't fit on the disk, where that is known beforehand: writers need the space that is left. Hints need not
+    /// fit.
+    fn check_room(&self, wanted: &BTreeSet<FileId>) -> Result<()> {
+        let table = self.files.load();
         let (mut records, mut bytes) = (0, 0);
-        for source in sources {
-            let totals = self.totals_of(source.file.id());
+        for file in table.all().iter().filter(|file| wanted.contains(&file.id()) && !self.is_damaged(file)) {
+            let totals = self.totals_of(file.id());
             records += totals.live_records;
-            bytes += totals.live_bytes.min(source.file.end());
+            bytes += totals.live_bytes.min(file.end());
         }
-        // With headers, seal and hint, about.
-        let needed = if records > 0 { bytes + records * outside::HINTED + (1 << 10) } else { 0 };
+        // With headers and seal, about.
+        let needed = if records > 0 { bytes + (1 << 10) } else { 0 };
         match self.vfs.free_bytes(self.path()).filter(|&free| free < needed) {
             Some(free) => {
                 let why = format!("a merge needs {needed} bytes for what it copies, and {free} are free");

@@ -17,7 +17,7 @@ use super::control::Pace;
 use super::deletes::Delete;
 
 /// Bytes that a hint has for a record, about.
-pub(super) const HINTED: u64 = 64;
+const HINTED: u64 = 64;
 /// Records whose hints are read for each delete that may go.
 const RECORDS_A_DELETE: u64 = 32;
 
