@@ -87,6 +87,9 @@ fn accounts_that_lie_of_a_source_bring_nothing_back() {
     let empty = disk.copy();
     lie(&empty, of_delete, |account| account.seqs = None);
     stays_deleted(&empty, &alone(), "that it has no records");
+    let unknown = disk.copy();
+    lie(&unknown, of_put, |account| account.seqs = None);
+    stays_deleted(&unknown, &alone(), "that there are no records in the file of what it hides");
     // The delete's file would go first, and hide nothing.
     for (name, seqs) in [("are the newest", Some((SeqNo(1 << 40), SeqNo(1 << 40)))), ("are none", None)] {
         let new = disk.copy();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
-use crate::format::record::RecordKind;
+use crate::format::record::{RecordKind, record_len};
 use crate::log::{DataFile, Item, Scanner};
 use crate::types::{FileId, SeqNo};
 
@@ -135,17 +135,19 @@ impl Store {
 
     /// What deletes of the sources may have to hide in other files, of which the accounts tell, as of one moment between two commits.
     pub(super) fn outside(&self, sources: &[Source]) -> Result<Outside> {
+        // Before the accounts are looked at, so that they know all of what is sealed.
+        let active = self.with_log(|log| Ok(log.active().id()))?;
         let ledger = self.ledger()?;
         let files = self.files.load();
         let is_source = |file: &DataFile| sources.iter().any(|source| source.file.id() == file.id());
         let others = files.all().iter().filter(|file| !is_source(file));
-        let pins = others.filter_map(|file| self.pin(file, ledger.get(file.id()))).collect();
+        let pins = others.filter_map(|file| self.pin(file, ledger.get(file.id()), active)).collect();
         // What is not among the files may hold anything.
         Ok(Outside::new(pins, self.misses_files(), sources.iter().map(|source| source.file.end()).sum()))
     }
 
     /// A file, if a delete may have something to hide in it.
-    fn pin(&self, file: &Arc<DataFile>, account: Option<&Account>) -> Option<Pin> {
+    fn pin(&self, file: &Arc<DataFile>, account: Option<&Account>, active: FileId) -> Option<Pin> {
         let is_merged = file.header().kind == FileKind::Merged;
         let known = account.and_then(|account| account.seqs().map(|(min, _)| (account, min)));
         let (first_death, records) = match known {
@@ -159,7 +161,11 @@ impl Store {
             }
             // It has records; should it have no account all the same, then they may be older.
             None if is_merged => (SeqNo::ZERO, None),
-            // Without records, or begun since: what is in it is newer than all that is merged.
+            // It has no records, which costs next to nothing to ask, or an account that is missing.
+            None if file.id() < active => {
+                (SeqNo(1), Some(file.end().saturating_sub(DATA_START) / record_len(1, 0, false)))
+            }
+            // What is in it is newer than all that is merged.
             None => return None,
         };
         Some(Pin { file: Arc::clone(file), first_death, records })
