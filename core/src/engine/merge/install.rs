@@ -113,7 +113,12 @@ impl Store {
         let gate = self.gate.write();
         // One by one, which readers need not wait for: each says the same as before.
         let outcome = self.index.relocate(&mut changes, &|old| sources.contains(&old.file()));
-        let mut installed = 0;
+        if outcome.is_ok() {
+            // One that was made anew since the outputs are there names copies already: they live, and are counted.
+            let is_named = |change: &Change<'_>| self.index.get(change.key).is_ok_and(|found| found == change.new);
+            changes.retain(|change| change.old.is_some() || !is_named(change));
+        }
+        let installed = changes.iter().filter(|change| change.old.is_some()).count() as u64;
         self.accounts.with(|ledger| {
             for change in &changes {
                 match (change.old, change.new) {
@@ -122,7 +127,6 @@ impl Store {
                     (None, Some(new)) if outcome.is_ok() => ledger.never_lived(new),
                     _ => {}
                 }
-                installed += u64::from(change.old.is_some());
             }
         });
         drop((gate, log));
