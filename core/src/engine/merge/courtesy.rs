@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::util::lock::{Mutex, MutexGuard};
 
 /// Looks at the writers that wait, before the lock is taken all the same: they may come one after the other without end.
-const LOOKS: u32 = 1000;
+const LOOKS: u32 = 200;
+/// After so many of them others may run in between: a writer that waits may have no processor.
+const SHORT_LOOKS: u32 = 50;
 /// How often a writer tries to get the lock before it goes to sleep, and looks away in between: a few microseconds in all, where a merge has it for one.
 const TRIES: u32 = 64;
 const PAUSES: u32 = 8;
@@ -37,7 +39,11 @@ impl Courtesy {
     pub(super) fn last<'a, T>(&self, lock: &'a Mutex<T>) -> MutexGuard<'a, T> {
         let mut looks = 0;
         while self.waiting.load(Ordering::Relaxed) > 0 && looks < LOOKS {
-            std::hint::spin_loop();
+            if looks < SHORT_LOOKS {
+                std::hint::spin_loop()
+            } else {
+                std::thread::yield_now()
+            }
             looks += 1;
         }
         lock.lock()
