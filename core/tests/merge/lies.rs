@@ -40,11 +40,15 @@ fn deleted() -> (SimVfs, FileId, FileId) {
 
 /// Has the accounts beside the index say something else of a file.
 fn lie(disk: &SimVfs, of: FileId, what: impl Fn(&mut SavedAccount)) {
+    lie_in(disk, |accounts| accounts.iter_mut().filter(|account| account.file == of.0).for_each(&what));
+}
+
+fn lie_in(disk: &SimVfs, what: impl Fn(&mut Vec<SavedAccount>)) {
     let path = at("index.accounts");
     let bytes = disk.bytes(&path).expect("accounts");
     let (head, accounts) = AccountsHead::decode(&bytes).expect("accounts");
     let mut accounts = decode(accounts).expect("accounts");
-    accounts.iter_mut().filter(|account| account.file == of.0).for_each(what);
+    what(&mut accounts);
     let mut encoded = Vec::new();
     encode(&accounts, &mut encoded);
     disk.plant(&path, &[&head.encode(&encoded)[..], &encoded].concat());
@@ -87,9 +91,6 @@ fn accounts_that_lie_of_a_source_bring_nothing_back() {
     let empty = disk.copy();
     lie(&empty, of_delete, |account| account.seqs = None);
     stays_deleted(&empty, &alone(), "that it has no records");
-    let unknown = disk.copy();
-    lie(&unknown, of_put, |account| account.seqs = None);
-    stays_deleted(&unknown, &alone(), "that there are no records in the file of what it hides");
     // The delete's file would go first, and hide nothing.
     for (name, seqs) in [("are the newest", Some((SeqNo(1 << 40), SeqNo(1 << 40)))), ("are none", None)] {
         let new = disk.copy();
@@ -97,4 +98,20 @@ fn accounts_that_lie_of_a_source_bring_nothing_back() {
         let both = MergeOptions::new().files(&[of_put, of_delete]);
         stays_deleted(&new, &both, &format!("that the records of what it hides {name}"));
     }
+}
+
+/// Nor does an account that is missing, of a file that is not merged and in which nothing lives.
+#[test]
+fn an_account_that_is_missing_brings_nothing_back() {
+    let (disk, of_put, of_delete) = deleted();
+    let db = open(disk.clone(), &quiet().index(IndexKind::BPTree)).expect("it opens");
+    // What began the file, and what filled it.
+    let first = (0..).take_while(|&n| db.contains(&key(n)).expect("it looks")).last().expect("one did");
+    (100..110).chain([first]).for_each(|n| db.put(&key(n), b"newer").expect("it writes"));
+    let live =
+        db.file_stats().expect("figures").iter().find(|file| file.id == of_put).expect("it is there").live_records;
+    assert_eq!(live, 0, "of a file with keys the account would be missed");
+    db.close().expect("it closes");
+    lie_in(&disk, |accounts| accounts.retain(|account| account.file != of_put.0));
+    stays_deleted(&disk, &MergeOptions::new().files(&[of_delete]), "without an account");
 }
