@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
+use crate::text::{quoted, read, verdict};
 
 const PAGE: &str = "docs/LANGUAGES.md";
 const LANGUAGES: [&str; 5] = ["Rust", "C", "C++", "Python", "Go"];
@@ -39,27 +40,11 @@ pub(crate) fn check(root: &Path) -> Outcome {
         };
         complaints.extend(declared.iter().filter(is_missing).map(|name| format!("{PAGE} lacks {name} in {language}")));
     }
-    if found == 0 {
-        complaints.push(format!("{PAGE} names no call"));
-    }
-    if complaints.is_empty() {
-        Ok(format!("{found} calls that {PAGE} names are there"))
-    } else {
-        Err(complaints.join("\n"))
-    }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    verdict(PAGE, found, ("call", "calls"), complaints)
 }
 
 fn owner(name: &str) -> Option<&str> {
     name.rsplit_once("::").or_else(|| name.rsplit_once('.')).map(|(owner, _)| owner)
-}
-
-/// What stands between backticks, which come in pairs within a line.
-fn quoted(line: &str) -> impl Iterator<Item = &str> {
-    line.split('`').skip(1).step_by(2)
 }
 
 /// The names in the columns of each language.

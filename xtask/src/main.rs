@@ -12,6 +12,7 @@ mod header;
 mod layers;
 mod named;
 mod readme;
+mod text;
 mod tokens;
 
 use std::path::Path;

@@ -4,16 +4,15 @@
 //! `src/`, and from the root if it begins with `tests/`; `.rs` is left out. The name is that of a function, of a case, or of what a macro makes a function of.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
+use crate::text::{quoted, read, verdict};
 
 const PAGE: &str = "docs/PEERS.md";
 
 /// Looks for all of them.
 pub(crate) fn check(root: &Path) -> Outcome {
-    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let page = read(&root.join(PAGE))?;
     let (mut complaints, mut found) = (Vec::new(), 0);
     for (file, name) in named(&page) {
@@ -24,21 +23,12 @@ pub(crate) fn check(root: &Path) -> Outcome {
             Err(error) => complaints.push(format!("{PAGE} names {file}::{name}: {error}")),
         }
     }
-    if found == 0 {
-        complaints.push(format!("{PAGE} names no test"));
-    }
-    if complaints.is_empty() {
-        Ok(format!("{found} tests that {PAGE} names are there"))
-    } else {
-        Err(complaints.join("\n"))
-    }
+    verdict(PAGE, found, ("test", "tests"), complaints)
 }
 
 /// The tests that a page names: files and names.
 fn named(page: &str) -> BTreeSet<(&str, &str)> {
-    // Backticks come in pairs within a line.
-    let quoted = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-    quoted.filter_map(|quoted| quoted.split_once("::")).collect()
+    page.lines().flat_map(quoted).filter_map(|quoted| quoted.split_once("::")).collect()
 }
 
 fn path_of(file: &str) -> PathBuf {
