@@ -84,6 +84,33 @@ impl<T> Out<T> {
     }
 }
 
+/// Where as many figures go as the caller has room for, and how many there are.
+pub(crate) struct Figures {
+    figures: *mut u64,
+    capacity: usize,
+    count: Out<usize>,
+}
+
+impl Figures {
+    /// # Safety
+    /// Until the call ends, `capacity` figures can be written at `figures`, and one at `count` unless it is NULL.
+    pub(crate) unsafe fn new(figures: *mut u64, capacity: usize, count: *mut usize) -> Result<Figures, Failure> {
+        // SAFETY: the promises above.
+        let count = unsafe { Out::new(count, "count")? };
+        if capacity > 0 && figures.is_null() {
+            Err(Failure::null("figures"))
+        } else {
+            Ok(Figures { figures, capacity, count })
+        }
+    }
+
+    pub(crate) fn set(self, known: &[u64]) {
+        // SAFETY: the promise made to `new`, of which no more is written; and the caller's memory is not the engine's.
+        unsafe { std::ptr::copy_nonoverlapping(known.as_ptr(), self.figures, self.capacity.min(known.len())) };
+        self.count.set(known.len());
+    }
+}
+
 /// Writes a value where the caller wants it, if anywhere.
 ///
 /// # Safety

@@ -2,11 +2,11 @@
 
 use engine::{FileStats, Status};
 
-use crate::args::Out;
+use crate::args::{Figures, Out};
 use crate::error::{Failure, bitcask_error};
 use crate::guard::guard;
 use crate::handles::enter_here;
-use crate::reports::{free_report, give, give_figures, reports, tell};
+use crate::reports::{free_report, give, reports, tell};
 use crate::store::{Store, bitcask_db};
 
 /// Index into the figures of a data file: its number.
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn bitcask_files_figures(
         let known =
             known.ok_or_else(|| Failure::invalid(format!("there are {} files, and no {index}", files.len())))?;
         // SAFETY: the caller's promises for `figures` and `count`.
-        unsafe { give_figures(known, figures, capacity, count)? };
+        unsafe { Figures::new(figures, capacity, count)? }.set(known);
         Ok(Status::Ok)
     })
 }

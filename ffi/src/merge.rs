@@ -4,12 +4,12 @@ use std::ffi::{CString, c_char};
 
 use engine::{FileId, MergeNeed, MergeReport, Status};
 
-use crate::args::{Out, set_unless_null};
+use crate::args::{Figures, Out, set_unless_null};
 use crate::error::{Failure, bitcask_error, c_string, new_error};
 use crate::guard::guard;
 use crate::handles::enter_here;
 use crate::merge_options::{bitcask_merge_options, to_core};
-use crate::reports::{free_report, give, give_figures, lend_files, lend_text, reports, tell};
+use crate::reports::{free_report, give, lend_files, lend_text, reports, tell};
 use crate::store::bitcask_db;
 
 /// Index into the figures of a merge's report: length of the data files that were merged and are gone, in bytes.
@@ -248,7 +248,7 @@ pub unsafe extern "C" fn bitcask_merge_report_figures(
 ) -> i32 {
     tell(report, |done| {
         // SAFETY: the caller's promises for `figures` and `count`.
-        unsafe { give_figures(&done.figures, figures, capacity, count)? };
+        unsafe { Figures::new(figures, capacity, count)? }.set(&done.figures);
         Ok(Status::Ok)
     })
 }
@@ -303,7 +303,7 @@ pub unsafe extern "C" fn bitcask_merge_need_figures(
 ) -> i32 {
     tell(need, |need| {
         // SAFETY: the caller's promises for `figures` and `count`.
-        unsafe { give_figures(&need.figures, figures, capacity, count)? };
+        unsafe { Figures::new(figures, capacity, count)? }.set(&need.figures);
         Ok(Status::Ok)
     })
 }

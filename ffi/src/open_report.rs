@@ -5,11 +5,11 @@ use std::path::Path;
 
 use engine::{OpenReport, Status};
 
-use crate::args::Out;
+use crate::args::{Figures, Out};
 use crate::error::{Failure, bitcask_error, c_string};
 use crate::guard::guard;
 use crate::handles::enter_here;
-use crate::reports::{free_report, give, give_figures, lend_text, reports, tell};
+use crate::reports::{free_report, give, lend_text, reports, tell};
 use crate::store::bitcask_db;
 
 /// Index into the figures of an opening: data files found.
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn bitcask_open_report_figures(
 ) -> i32 {
     tell(report, |opened| {
         // SAFETY: the caller's promises for `figures` and `count`.
-        unsafe { give_figures(&opened.figures, figures, capacity, count)? };
+        unsafe { Figures::new(figures, capacity, count)? }.set(&opened.figures);
         Ok(Status::Ok)
     })
 }

@@ -2,7 +2,7 @@
 
 use engine::{Refreshed, Status};
 
-use crate::args::Out;
+use crate::args::{Figures, set_unless_null};
 use crate::error::bitcask_error;
 use crate::guard::guard;
 use crate::handles::enter_here;
@@ -38,11 +38,8 @@ pub unsafe extern "C" fn bitcask_refresh(
     // SAFETY: the caller's promises for `changed` and `error`.
     unsafe {
         guard(error, || {
-            let place = if changed.is_null() { None } else { Some(Out::new(changed, "changed")?) };
             let refreshed = enter_here(db)?.db.refresh()?;
-            if let Some(place) = place {
-                place.set(refreshed.is_changed());
-            }
+            set_unless_null(changed, refreshed.is_changed());
             Ok(Status::Ok)
         })
     }
@@ -64,13 +61,8 @@ pub unsafe extern "C" fn bitcask_refresh_figures(
     // SAFETY: the caller's promises for `figures`, `count` and `error`.
     unsafe {
         guard(error, || {
-            let place = Out::new(count, "count")?;
-            if capacity > 0 {
-                Out::new(figures, "figures")?;
-            }
-            let told = figures_of(enter_here(db)?.db.refresh()?);
-            std::ptr::copy_nonoverlapping(told.as_ptr(), figures, capacity.min(BITCASK_REFRESH_COUNT));
-            place.set(BITCASK_REFRESH_COUNT);
+            let place = Figures::new(figures, capacity, count)?;
+            place.set(&figures_of(enter_here(db)?.db.refresh()?));
             Ok(Status::Ok)
         })
     }

@@ -75,28 +75,6 @@ pub(crate) fn free_report<H: Tells>(report: *const H) {
     }
 }
 
-/// Gives figures, as many as the caller has room for, and tells how many there are.
-///
-/// # Safety
-/// Unless they are NULL, `capacity` numbers can be written to `figures`, and `count` can be written, until the call ends.
-pub(crate) unsafe fn give_figures(
-    known: &[u64],
-    figures: *mut u64,
-    capacity: usize,
-    count: *mut usize,
-) -> Result<(), Failure> {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let place = Out::new(count, "count")?;
-        if capacity > 0 {
-            Out::new(figures, "figures")?;
-            std::ptr::copy_nonoverlapping(known.as_ptr(), figures, capacity.min(known.len()));
-        }
-        place.set(known.len());
-    }
-    Ok(())
-}
-
 /// Lends a list of numbers of data files.
 ///
 /// # Safety

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use engine::{Db, Status};
 
-use crate::args::{Out, buffer, bytes, check_apart, copied, found, os_path, set_unless_null, write_options};
+use crate::args::{Figures, Out, buffer, bytes, check_apart, copied, found, os_path, set_unless_null, write_options};
 use crate::error::bitcask_error;
 use crate::fork;
 use crate::guard::{guard, quiet_panics};
@@ -320,13 +320,8 @@ pub unsafe extern "C" fn bitcask_stats(
     // SAFETY: the caller's promises for `figures`, `count` and `error`.
     unsafe {
         guard(error, || {
-            let place = Out::new(count, "count")?;
-            if capacity > 0 {
-                Out::new(figures, "figures")?;
-            }
-            let figures_now = figures_of(&enter_here(db)?.db)?;
-            std::ptr::copy_nonoverlapping(figures_now.as_ptr(), figures, capacity.min(BITCASK_STAT_COUNT));
-            place.set(BITCASK_STAT_COUNT);
+            let place = Figures::new(figures, capacity, count)?;
+            place.set(&figures_of(&enter_here(db)?.db)?);
             Ok(Status::Ok)
         })
     }
