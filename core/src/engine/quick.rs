@@ -13,16 +13,21 @@ use super::unordered::SortedKeys;
 
 /// Entries by position, as the index gave them or all of them sorted.
 pub(super) trait Entries {
-    fn key(&self, i: usize) -> Option<&[u8]>;
-    fn location(&self, i: usize) -> Option<Location>;
+    fn get(&self, i: usize) -> Option<(&[u8], Location)>;
+
+    #[inline]
+    fn location(&self, i: usize) -> Option<Location> {
+        self.get(i).map(|(_, location)| location)
+    }
 }
 
 impl Entries for KeyPage {
     #[inline]
-    fn key(&self, i: usize) -> Option<&[u8]> {
-        self.get(i).map(|(key, _)| key)
+    fn get(&self, i: usize) -> Option<(&[u8], Location)> {
+        KeyPage::get(self, i)
     }
 
+    // Without a look at the key.
     #[inline]
     fn location(&self, i: usize) -> Option<Location> {
         KeyPage::location(self, i)
@@ -31,13 +36,8 @@ impl Entries for KeyPage {
 
 impl Entries for SortedKeys {
     #[inline]
-    fn key(&self, i: usize) -> Option<&[u8]> {
-        self.get(i).map(|(key, _)| key)
-    }
-
-    #[inline]
-    fn location(&self, i: usize) -> Option<Location> {
-        self.get(i).map(|(_, location)| location)
+    fn get(&self, i: usize) -> Option<(&[u8], Location)> {
+        SortedKeys::get(self, i)
     }
 }
 
@@ -67,7 +67,7 @@ impl Quick {
                 break;
             }
             let Some(view) = file.view_asked(asked, self.verify) else { break };
-            if view.header.expiry.is_some() || entries.key(i) != Some(view.key()) {
+            if view.header.expiry.is_some() || entries.get(i).is_none_or(|(key, _)| key != view.key()) {
                 break;
             }
             out.take(file, &view);

@@ -175,8 +175,7 @@ impl Store {
         for source in sources {
             pace.look()?;
             let id = source.file.id();
-            let synced = || self.vfs.sync_dir(self.path()).map_err(|e| Error::io("sync", self.path(), None, e));
-            if let Err(error) = log::remove(self.vfs.as_ref(), self.path(), id).and_then(|()| synced()) {
+            if let Err(error) = log::remove(self.vfs.as_ref(), self.path(), id).and_then(|()| self.sync_dir()) {
                 // Whether it is there after a loss of power nobody knows.
                 let _ = self.merging.stopped.set(error.clone());
                 return Err(error);

@@ -337,14 +337,14 @@ impl Store {
     /// fit.
     fn check_room(&self, wanted: &BTreeSet<FileId>) -> Result<()> {
         let table = self.files.load();
-        let (mut records, mut bytes) = (0, 0);
+        let (mut is_any, mut bytes) = (false, 0);
         for file in table.all().iter().filter(|file| wanted.contains(&file.id()) && !self.is_damaged(file)) {
             let totals = self.totals_of(file.id());
-            records += totals.live_records;
+            is_any |= totals.live_records > 0;
             bytes += totals.live_bytes.min(file.end());
         }
         // With headers and seal, about.
-        let needed = if records > 0 { bytes + (1 << 10) } else { 0 };
+        let needed = if is_any { bytes + (1 << 10) } else { 0 };
         match self.vfs.free_bytes(self.path()).filter(|&free| free < needed) {
             Some(free) => {
                 let why = format!("a merge needs {needed} bytes for what it copies, and {free} are free");

@@ -159,6 +159,9 @@ fn padding(key_len: u16, value_len: u32) -> &'static [u8] {
     &ZEROS[..zeros as usize]
 }
 
+/// The polynomial of FORMAT's CRC, its lowest power in the highest bit.
+const POLYNOMIAL: u32 = 0xEDB8_8320;
+
 /// The bytes that a CRC takes in are in its state's highest byte, through this table.
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0; 256];
@@ -166,7 +169,7 @@ const CRC_TABLE: [u32; 256] = {
     while i < 256 {
         let (mut crc, mut bit) = (i as u32, 0);
         while bit < 8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
             bit += 1;
         }
         table[i] = crc;

@@ -46,6 +46,7 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::sync::atomic::{AtomicU8, Ordering};
 
+    use super::super::POLYNOMIAL;
     use super::{HASHED_FROM, HEADER_LEN, Sums};
 
     /// Bytes that one register of each size takes.
@@ -61,7 +62,7 @@ mod x86 {
     const fn power(exponent: u32) -> i64 {
         let (mut power, mut i) = (0x8000_0000u32, 0);
         while i < exponent {
-            power = (power >> 1) ^ if power & 1 == 1 { 0xedb8_8320 } else { 0 };
+            power = (power >> 1) ^ if power & 1 == 1 { POLYNOMIAL } else { 0 };
             i += 1;
         }
         (power as i64) << 1
@@ -80,7 +81,7 @@ mod x86 {
     /// From 96 bits to 64.
     const TO_64: i64 = power(64);
     /// The polynomial, and the quotient of a power and it, for the division without dividing (Barrett).
-    const POLYNOMIAL: i64 = 0x1_db71_0641;
+    const DIVISOR: i64 = 0x1_db71_0641;
     const QUOTIENT: i64 = 0x1_f701_1641;
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -282,7 +283,7 @@ mod x86 {
         let x = _mm_xor_si128(_mm_clmulepi64_si128::<0x10>(x, by_block), _mm_srli_si128::<8>(x));
         let to_64 = _mm_set_epi64x(0, TO_64);
         let x = _mm_xor_si128(_mm_clmulepi64_si128::<0x00>(_mm_and_si128(x, low), to_64), _mm_srli_si128::<4>(x));
-        let division = _mm_set_epi64x(QUOTIENT, POLYNOMIAL);
+        let division = _mm_set_epi64x(QUOTIENT, DIVISOR);
         let times = _mm_and_si128(_mm_clmulepi64_si128::<0x10>(_mm_and_si128(x, low), division), low);
         let rest = _mm_xor_si128(x, _mm_clmulepi64_si128::<0x00>(times, division));
         !(_mm_extract_epi32::<1>(rest) as u32)
