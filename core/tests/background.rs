@@ -109,6 +109,31 @@ fn what_is_dead_goes_by_itself() {
     }
 }
 
+/// The last few bytes that a trigger waited for are enough, also when nothing is written behind them.
+#[test]
+fn the_last_bytes_count_when_nothing_follows() {
+    for len in [48, 50, 52, 54, 56] {
+        let db = open(SimVfs::new(3), &on()).expect("it opens");
+        let put = |n: usize, with: u8| db.put(&key(n), &vec![with; len]).expect("it writes");
+        for n in 0..60 {
+            put(n, 0);
+        }
+        assert_eq!(db.file_stats().expect("figures").len(), 2, "one file is sealed");
+        for n in 0.. {
+            assert!(n < 40, "nothing is worth a merge: {:?}", db.file_stats());
+            put(n, 1);
+            // Whoever was woken by this one has looked, and does not look later for its sake.
+            std::thread::sleep(Duration::from_millis(10));
+            if db.merge_needed().expect("figures").is_some() || merges(&db) > 0 {
+                break;
+            }
+        }
+        settle(&db);
+        assert_eq!((merges(&db), db.len().expect("len")), (1, 60), "values of {len} bytes");
+        check_accounts(&db);
+    }
+}
+
 fn check_contents(db: &Db, state: &Map, what: &str) {
     assert!(dump(db).unwrap_or_else(|e| panic!("{what}: {e}")) == *state, "{what}: other contents");
 }

@@ -1,9 +1,9 @@
 //! The thread that merges by itself.
 //!
-//! It is woken: by a new data file, by bytes that died, by the end of a merge by hand or of a pause. Then it sweeps what has expired, looks whether a merge is worth its
-//! while ([`Store::merge_needed`]), and runs it. It waits for a time only where there is something to do: until the window opens, after merges that
-//! failed or gave next to nothing back, longer and longer, and once a minute where records expire, of which nobody tells. It is started by
-//! what first wakes it; a store of one data file has no such thread.
+//! It is woken: by a new data file, by many bytes that died, by the end of a merge by hand or of a pause. Then it sweeps what has expired, looks whether a merge is
+//! worth its while ([`Store::merge_needed`]), and runs it. It waits for a time only where there is something to do: a moment after the first bytes that
+//! died since its last look, until the window opens, after merges that failed or gave next to nothing back, longer and longer, and once a minute
+//! where records expire, of which nobody tells. It is started by what first wakes it; a store of one data file has no such thread.
 //!
 //! 1. Reads and writes know nothing of it: what goes wrong is told by [`Store::last_background_merge`] and nowhere else.
 //! 2. It gives way. A merge under way ends, without a trace, when a merge by hand waits or the window closes, but not between the publishing of outputs
@@ -37,6 +37,8 @@ const CLOCK: Duration = Duration::from_secs(60);
 const SWEEPS: u32 = 20;
 /// Shortest wait for the next.
 const MOMENT: Duration = Duration::from_millis(1);
+/// From the first bytes that died since a look to the next look: a few may be those that a trigger waited for, and no others may come.
+const STIRRED: Duration = Duration::from_secs(1);
 /// A store that was opened with something to merge is left alone for so long; a new data file ends it.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -46,7 +48,7 @@ pub(crate) struct Background {
     /// Whose it is. Not set where nothing is merged in the background.
     store: OnceLock<Weak<Store>>,
     shared: Arc<Shared>,
-    /// Bytes that died since somebody looked, and how many are worth a look.
+    /// Bytes that died since somebody looked, and how many are worth a look at once.
     killed: AtomicU64,
     enough: AtomicU64,
 }
@@ -62,6 +64,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     woken: bool,
+    /// Something died since the last look.
+    stirred: bool,
     /// Whatever failed before is tried again at once.
     retry: bool,
     thread: Option<JoinHandle<()>>,
@@ -112,7 +116,6 @@ impl Background {
         if self.store.get().and_then(Weak::upgrade).is_none_or(|store| store.is_foreign()) {
             return;
         }
-        self.killed.store(0, Ordering::Relaxed);
         let mut state = self.shared.state.lock();
         state.woken = true;
         state.retry |= retry;
@@ -127,9 +130,30 @@ impl Background {
     /// So many bytes of records died.
     pub(in crate::engine) fn killed(&self, bytes: u64) {
         let enough = self.enough.load(Ordering::Relaxed);
-        if enough > 0 && self.killed.fetch_add(bytes, Ordering::Relaxed) + bytes >= enough {
-            self.wake();
+        if enough == 0 || bytes == 0 {
+            return;
         }
+        let before = self.killed.fetch_add(bytes, Ordering::Relaxed);
+        if before < enough && before.saturating_add(bytes) >= enough {
+            self.wake();
+        } else if before == 0 {
+            self.stir();
+        }
+    }
+
+    /// There is little to do, if anything.
+    fn stir(&self) {
+        if self.store.get().and_then(Weak::upgrade).is_none_or(|store| store.is_foreign()) {
+            return;
+        }
+        let mut state = self.shared.state.lock();
+        state.stirred = true;
+        self.shared.changed.notify_one();
+    }
+
+    /// Somebody looks now: what dies from here on is new.
+    fn look(&self) {
+        self.killed.store(0, Ordering::Relaxed);
     }
 
     /// Starts the thread, unless there is one or it is over.
@@ -200,12 +224,13 @@ impl Shared {
             Next::BackOff => state = self.changed.wait_timeout_while(state, back_off, is_stubborn),
             Next::Within(time) => state = self.changed.wait_timeout_while(state, time, sleeps),
             Next::Sleep => {
-                while sleeps(&mut state) {
+                while sleeps(&mut state) && !state.stirred {
                     state = self.changed.wait(state);
                 }
+                state = self.changed.wait_timeout_while(state, STIRRED, sleeps);
             }
         }
-        (state.woken, state.retry) = (false, false);
+        (state.woken, state.stirred, state.retry) = (false, false, false);
         !self.is_stopping()
     }
 }
@@ -215,6 +240,7 @@ fn run(store: &Weak<Store>, shared: &Shared, wait: Duration) {
     while shared.wait(next, back_off) {
         back_off = if next == Next::BackOff { (back_off * 2).min(LONGEST_WAIT) } else { FIRST_WAIT };
         let Some(store) = store.upgrade() else { return };
+        store.merging.background.look();
         // A panic would be a bug. It is told, and ends the thread and nothing else.
         next = catch_unwind(AssertUnwindSafe(|| store.merge_in_background(shared))).unwrap_or_else(|_| {
             store.note(shared, Err(Error::Internal { what: "a merge in the background panicked".into() }));
