@@ -17,6 +17,8 @@ mod expiry;
 mod files;
 mod healing;
 mod history;
+mod home;
+mod indexed;
 mod interval;
 mod merge;
 #[cfg(test)]

@@ -16,31 +16,26 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::format::names::{self, FileName};
-use crate::index::art::Art;
-use crate::index::bptree::BPTree;
-use crate::index::btree::BTree;
-use crate::index::hash::HashIndex;
-use crate::index::skiplist::SkipList;
-use crate::index::{Covered, Index, IndexKind};
+use crate::index::{Index, IndexKind};
 use crate::log::{LogConfig, LogWriter};
 use crate::stats::{OpenReport, Stats};
 use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::util::lock::{Mutex, RwLock};
-use crate::vfs::{EntryKind, LockError, LockGuard, OpenMode, Vfs};
+use crate::vfs::{LockGuard, OpenMode, Vfs};
 
-use super::accounts::{Accounts, Ledger};
-use super::checkpoint::{self, Opened, Saving};
+use super::accounts::Accounts;
+use super::checkpoint::Saving;
 use super::committer::Committer;
 use super::durable::Durable;
 use super::expiry::Expiry;
 use super::files::Files;
-use super::healing::Healing;
 use super::history::History;
+use super::home;
+use super::indexed::{self, Indexed};
 use super::interval::{IntervalSync, Pressure};
 use super::merge::{MergePolicy, Merging};
 use super::queue::{CommitQueue, Limits};
-use super::recovery::{self, Callback, Progress, ReplayConfig, Replayed, Start, Survey, SurveyConfig};
+use super::recovery::{self, Callback, SurveyConfig};
 use super::refresh::Tail;
 use super::share::Shares;
 use super::write::{Job, Outcome};
@@ -141,8 +136,8 @@ impl Random {
 impl Store {
     /// Opens, recovers, and starts what runs in the background.
     pub(crate) fn open(path: &Path, config: Config, vfs: Arc<dyn Vfs>, hooks: &Hooks) -> Result<Arc<Store>> {
-        let dir = directory(path, config, vfs.as_ref())?;
-        let lock = if config.read_only { None } else { Some(take_lock(&dir, vfs.as_ref())?) };
+        let dir = home::directory(path, config, vfs.as_ref())?;
+        let lock = if config.read_only { None } else { Some(home::take_lock(&dir, vfs.as_ref())?) };
         // A reader beside a writer must not touch a page that the writer may cut off.
         let map_len = if config.read_only { 0 } else { map_len(config) };
         let mode = if config.read_only { OpenMode::Read } else { OpenMode::ReadWrite };
@@ -151,7 +146,8 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
-        let Recovered { index, mut replayed, healing, covered, expires } = recover(&survey, &vfs, &dir, config, hooks)?;
+        let Indexed { index, mut replayed, healing, covered, expires } =
+            indexed::index(&survey, &vfs, &dir, config, hooks)?;
         let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
         let applied = replayed.applied;
         let accounts = Accounts::new(replayed.ledger.take());
@@ -160,7 +156,7 @@ impl Store {
             (None, replayed.into_report(&survey))
         } else {
             if survey.store_id.is_none() {
-                store_id = random_u64(vfs.as_ref(), &dir)?;
+                store_id = indexed::random_u64(vfs.as_ref(), &dir)?;
             }
             let log_config = LogConfig {
                 vfs: Arc::clone(&vfs),
@@ -296,7 +292,7 @@ impl Store {
         if let Some(random) = self.random.get() {
             return Ok(random);
         }
-        let seed = random_u64(self.vfs.as_ref(), &self.dir)?;
+        let seed = indexed::random_u64(self.vfs.as_ref(), &self.dir)?;
         Ok(self.random.get_or_init(|| Random(AtomicU64::new(seed))))
     }
 
@@ -371,185 +367,6 @@ impl Drop for Store {
             let _ = self.shut_down();
         }
     }
-}
-
-fn directory(path: &Path, config: Config, vfs: &dyn Vfs) -> Result<PathBuf> {
-    match vfs.canonicalize(path) {
-        Ok(dir) => match vfs.entry_kind(&dir) {
-            Ok(EntryKind::Directory) if config.create_if_missing && !config.read_only => {
-                if !has_data_file(&dir, vfs)? {
-                    adopt_directory(&dir, vfs)?;
-                }
-                Ok(dir)
-            }
-            // Before anything is created in a directory that is somebody else's.
-            Ok(EntryKind::Directory) if has_data_file(&dir, vfs)? => Ok(dir),
-            Ok(EntryKind::Directory) => Err(Error::NoStore { path: dir }),
-            Ok(_) => {
-                let source = std::io::ErrorKind::NotADirectory.into();
-                Err(Error::io("open", path, None, source))
-            }
-            Err(e) => Err(Error::io("open", path, None, e)),
-        },
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            if !config.create_if_missing || config.read_only {
-                return Err(Error::NoStore { path: path.to_owned() });
-            }
-            create_directory(path, vfs)
-        }
-        Err(e) => Err(Error::io("open", path, None, e)),
-    }
-}
-
-fn has_data_file(dir: &Path, vfs: &dyn Vfs) -> Result<bool> {
-    let entries = vfs.list(dir).map_err(|e| Error::io("list", dir, None, e))?;
-    let is_data = |name: &String| matches!(FileName::parse(name), Some(FileName::Data(_)));
-    Ok(entries.iter().any(|entry| entry.name.as_ref().is_some_and(is_data)))
-}
-
-/// Makes the name of a directory durable that a store is to be created in: whoever made it may have been killed before.
-fn adopt_directory(dir: &Path, vfs: &dyn Vfs) -> Result<()> {
-    let Some(parent) = dir.parent() else { return Ok(()) };
-    match vfs.sync_dir(parent) {
-        // A parent that we may not read is not one that we made the directory in.
-        Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => Err(Error::io("sync", parent, None, e)),
-        _ => Ok(()),
-    }
-}
-
-fn create_directory(path: &Path, vfs: &dyn Vfs) -> Result<PathBuf> {
-    match vfs.create_dir(path) {
-        Ok(()) => {}
-        // Another process was faster.
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(e) => return Err(Error::io("mkdir", path, None, e)),
-    }
-    let dir = vfs.canonicalize(path).map_err(|e| Error::io("open", path, None, e))?;
-    if let Some(parent) = dir.parent() {
-        vfs.sync_dir(parent).map_err(|e| Error::io("sync", parent, None, e))?;
-    }
-    Ok(dir)
-}
-
-fn take_lock(dir: &Path, vfs: &dyn Vfs) -> Result<Box<dyn LockGuard>> {
-    let path = dir.join(names::LOCK);
-    vfs.lock(&path, &format!("{}\n", vfs.process_id())).map_err(|e| match e {
-        LockError::Held(note) => Error::Locked { path: dir.to_owned(), pid: note.trim().parse().ok() },
-        LockError::Io(e) => Error::io("lock", &path, None, e),
-    })
-}
-
-/// What opening made of the files.
-struct Recovered {
-    index: Arc<dyn Index>,
-    replayed: Replayed,
-    /// The index, if damage of it may still be found.
-    healing: Option<Arc<Healing>>,
-    /// How far the saved image goes that the index was made of.
-    covered: Option<Covered>,
-    /// A record that it names may have an expiry.
-    expires: bool,
-}
-
-/// Reads the files into an index: one that is there already as far as it can be believed, else a new one.
-fn recover(survey: &Survey, vfs: &Arc<dyn Vfs>, dir: &Path, config: Config, hooks: &Hooks) -> Result<Recovered> {
-    let expires = AtomicBool::new(false);
-    let replay = |index: &dyn Index, start: Option<Start>, ledger: Option<Ledger>| {
-        let (on_damage, collect_hints, until) = (config.on_damage, !config.read_only, SeqNo(u64::MAX));
-        let (beside, progress) = (config.read_only, Progress::new(hooks.progress.clone()));
-        let config = ReplayConfig {
-            vfs,
-            dir,
-            on_damage,
-            collect_hints,
-            start,
-            beside,
-            last: None,
-            live: None,
-            until,
-            ledger,
-            expires: &expires,
-            progress,
-        };
-        recovery::replay(survey, index, config)
-    };
-    // What replaying what follows came to; nothing if the index was found damaged by it.
-    let resume = |index: &dyn Index, covered: &Covered, accounts: &[u8]| -> Result<Result<Replayed>, String> {
-        let start = recovery::start(survey, covered)?;
-        match replay(index, Some(start), Ledger::decode(accounts, &survey.files, index.len())) {
-            Err(error) if index.is_damaged() => Err(error.to_string()),
-            outcome => Ok(outcome),
-        }
-    };
-    let mut unusable = None;
-    match config.index {
-        IndexKind::BPTree if !config.read_only => {
-            let (index, why) = BPTree::open(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget);
-            unusable = why;
-            match index.covered().map(|covered| {
-                let accounts = checkpoint::read_accounts(vfs.as_ref(), dir, &covered).unwrap_or_default();
-                resume(&index, &covered, &accounts)
-            }) {
-                Some(Ok(replayed)) => {
-                    let (index, replayed) = (Arc::new(index), replayed?);
-                    let expires = expires.into_inner();
-                    return Ok(Recovered { index, replayed, healing: None, covered: None, expires });
-                }
-                Some(Err(why)) => unusable = Some(why),
-                None => {}
-            }
-        }
-        kind => {
-            match checkpoint::open(vfs.as_ref(), dir, (kind, config.io), |to, keys| {
-                recovery::changes_behind(survey, to, keys)
-            }) {
-                Ok(None) => {}
-                Ok(Some(Opened { index, covered, accounts, is_behind })) => {
-                    // A file system that is to see operations in one order has one thread.
-                    let looks = is_behind && vfs.open_threads(u64::MAX) > 1;
-                    let work = || resume(index.as_ref(), &covered, &accounts);
-                    match checkpoint::look_beside(index.as_ref(), looks, work) {
-                        Ok(replayed) => {
-                            let (healing, replayed) = (Arc::new(Healing::new(index)), replayed?);
-                            let index = Arc::clone(&healing);
-                            let (healing, covered, expires) = (Some(healing), Some(covered), expires.into_inner());
-                            return Ok(Recovered { index, replayed, healing, covered, expires });
-                        }
-                        Err(why) => unusable = Some(why),
-                    }
-                }
-                Err(why) => unusable = Some(why),
-            }
-        }
-    }
-    let index = new_index(config, vfs, dir)?;
-    let mut replayed = replay(index.as_ref(), None, Some(Ledger::default()))?;
-    replayed.report.unusable_index = unusable;
-    Ok(Recovered { index, replayed, healing: None, covered: None, expires: expires.into_inner() })
-}
-
-fn new_index(config: Config, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Arc<dyn Index>> {
-    Ok(match config.index {
-        IndexKind::BTree => Arc::new(BTree::new()),
-        IndexKind::Art => Arc::new(Art::new()),
-        IndexKind::Hash => {
-            let mut key = [0; 16];
-            vfs.random(&mut key).map_err(|e| Error::io("random", dir, None, e))?;
-            Arc::new(HashIndex::new(key))
-        }
-        IndexKind::SkipList => Arc::new(SkipList::new(random_u64(vfs.as_ref(), dir)?)),
-        // A writer gives out the file's pages again under the eyes of whoever reads it beside.
-        IndexKind::BPTree if config.read_only => Arc::new(BPTree::in_memory()),
-        IndexKind::BPTree => {
-            Arc::new(BPTree::create(Arc::clone(vfs), dir.to_owned(), names::BPTREE, config.index_budget))
-        }
-    })
-}
-
-fn random_u64(vfs: &dyn Vfs, dir: &Path) -> Result<u64> {
-    let mut bytes = [0; 8];
-    vfs.random(&mut bytes).map_err(|e| Error::io("random", dir, None, e))?;
-    Ok(u64::from_le_bytes(bytes))
 }
 
 /// Bytes of address space for each data file, with room to grow; 0 maps nothing. Where a store does not fit the address space
