@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs the short program of each language, and that of the README, and compares what they print with what they should.
+# Builds and runs the short program of each language, that of the README, and that of the README of its binding, and compares what they print with
+# what they should.
 # usage: examples/run_hello.sh [c] [cpp] [python] [go] [rust]    (default: all)
 set -euo pipefail
 # shellcheck source=examples/build.sh
@@ -14,9 +15,23 @@ rm -rf "$stores"
 mkdir -p "$stores"
 failed=0
 
+# prints WHAT EXPECTED COMMAND...: runs it in an empty directory.
+prints() {
+    local what=$1 expected=$2 dir printed
+    shift 2
+    dir=$(mktemp -d "$stores/XXXXXX")
+    if printed=$(cd "$dir" && "$@") && [ "$printed" = "$expected" ]; then
+        echo "ok      $what"
+    else
+        echo "FAILED  $what: it printed"
+        echo "$printed"
+        failed=1
+    fi
+}
+
 case " $* " in *" c "* | *" cpp "*) build_library ;; esac
 for lang in "$@"; do
-    run=() readme=() shows=
+    run=() readme=() shows= tour=() tells=
     # A build that fails ends the script: none may be a part of a list of && or ||, where set -e is off.
     case "$lang" in
     c)
@@ -30,10 +45,17 @@ for lang in "$@"; do
         run=("$built/hello-cpp")
         build_cpp cpp/readme.cpp readme-cpp
         readme=("$built/readme-cpp") shows=$'Ada\nuser:1 Ada'
+        build_cpp cpp/tour.cpp tour-cpp
+        tour=("$built/tour-cpp") tells=$'Ada\nAda\n(nobody)\nGrace\nuser:3 = Grace\nuser:3 = Grace\nuser:3 1'
         ;;
     python)
         build_python
         run=("$python" "$root/examples/python/hello.py")
+        tour=("$python" "$root/examples/python/tour.py")
+        tells="b'user:2' b'Grace'
+False
+{b'k': b'v', b'last': b'one', b'order:1': b'one', b'pair:0': b'0', b'pair:1': b'1', b'pair:2': b'2', b'stock': b'7', \
+b'user:1': b'Ada Lovelace', b'user:2': b'Grace', b'visits': b'1'}"
         readme=("$python" "$root/examples/python/readme.py") shows=$'b\'user:1\' b\'Ada\'\nb\'user:2\' b\'Grace\''
         ;;
     go)
@@ -41,11 +63,13 @@ for lang in "$@"; do
         run=("$built/hello-go")
         build_go ./go/readme readme-go
         readme=("$built/readme-go") shows=$'user:1 Ada\nAda'
+        build_go ./go/tour tour-go
+        tour=("$built/tour-go") tells=$'user:2 = Grace\nuser:3 = Grace\ntrue 0 [Grace Grace] 2 hits 8 18 0'
         ;;
     rust)
         build_rust hello readme
         run=("$target/release/hello")
-        readme=("$target/release/readme") shows=$'user:1 Ada\nuser:2 Grace'
+        readme=("$target/release/readme") shows=$'user:1 Ada\nuser:2 Grace\n30 minutes'
         ;;
     *)
         echo "unknown language: $lang (known: c cpp python go rust)" >&2
@@ -62,14 +86,8 @@ for lang in "$@"; do
             failed=1
         fi
     done
-    mkdir "$stores/readme-$lang"
-    if printed=$(cd "$stores/readme-$lang" && "${readme[@]}") && [ "$printed" = "$shows" ]; then
-        echo "ok      the README's program in $lang"
-    else
-        echo "FAILED  the README's program in $lang: it printed"
-        echo "$printed"
-        failed=1
-    fi
+    prints "the README's program in $lang" "$shows" "${readme[@]}"
+    [ ${#tour[@]} -eq 0 ] || prints "the program of the README for $lang" "$tells" "${tour[@]}"
 done
 rm -rf "$stores"
 exit $failed

@@ -1,55 +1,79 @@
-//! The README's short programs are parts of programs in examples/, which are built and run: here, that they are the same.
+//! The programs on the pages for users are parts of programs in examples/, which are built and run: here, that they are the same.
 //!
-//! A part is between lines that end with `README begins.` and `README ends.`, indented or not. Of the README's blocks the first of each language
-//! counts. Lines that include something, and empty lines before the first of the others, are left out of a block, as they can't be within a function.
+//! A part is between lines that end with `README begins.` and `README ends.`, indented or not. A page's blocks of a language are the parts of its program,
+//! in their order. Lines that include something, and empty lines before the first of the others, are left out of a block, as they can't be within a
+//! function.
 
 use std::fs;
 use std::path::Path;
 
 use crate::Outcome;
 
-const PAGE: &str = "README.md";
-const PROGRAMS: [(&str, &str); 5] = [
-    ("rust", "examples/rust/readme.rs"),
-    ("python", "examples/python/readme.py"),
-    ("go", "examples/go/readme/main.go"),
-    ("cpp", "examples/cpp/readme.cpp"),
-    ("c", "examples/c/readme.c"),
+/// Pages, languages of their blocks, and the programs.
+const PROGRAMS: [(&str, &str, &str); 8] = [
+    ("README.md", "rust", "examples/rust/readme.rs"),
+    ("README.md", "python", "examples/python/readme.py"),
+    ("README.md", "go", "examples/go/readme/main.go"),
+    ("README.md", "cpp", "examples/cpp/readme.cpp"),
+    ("README.md", "c", "examples/c/readme.c"),
+    ("bindings/cpp/README.md", "cpp", "examples/cpp/tour.cpp"),
+    ("bindings/python/README.md", "python", "examples/python/tour.py"),
+    ("bindings/go/README.md", "go", "examples/go/tour/main.go"),
 ];
 
 /// Compares all of them.
 pub(crate) fn check(root: &Path) -> Outcome {
     let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"));
-    let page = read(PAGE)?;
-    for (language, path) in PROGRAMS {
-        let shown = block(&page, language).ok_or_else(|| format!("{PAGE} has no block of {language}"))?;
-        let program = read(path)?;
-        let run = part(&program).ok_or_else(|| format!("{path} has no part between the markers"))?;
-        if let Some((shown, run)) = difference(&shown, &run) {
-            return Err(format!("{PAGE} and {path} differ:\n  {shown}\n  {run}"));
+    let mut count = 0;
+    for (page, language, path) in PROGRAMS {
+        let (text, program) = (read(page)?, read(path)?);
+        let (shown, run) = (blocks(&text, language), parts(&program));
+        if shown.is_empty() || shown.len() != run.len() {
+            let (shown, run) = (shown.len(), run.len());
+            return Err(format!("{page} has {shown} blocks of {language}, {path} {run} parts between markers"));
         }
+        for (shown, run) in shown.iter().zip(&run) {
+            if let Some((shown, run)) = difference(shown, run) {
+                return Err(format!("{page} and {path} differ:\n  {shown}\n  {run}"));
+            }
+        }
+        count += shown.len();
     }
-    Ok(format!("{} programs of {PAGE} are those that run", PROGRAMS.len()))
+    Ok(format!("{count} programs on the pages for users are those that run"))
 }
 
-/// The first block of a language.
-fn block<'a>(page: &'a str, language: &str) -> Option<Vec<&'a str>> {
+/// The blocks of a language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<Vec<&'a str>> {
     let fence = format!("```{language}");
-    let lines = page.lines().skip_while(|line| *line != fence).skip(1).take_while(|line| *line != "```");
-    let lines: Vec<&str> =
-        lines.filter(|line| !line.starts_with("#include")).skip_while(|line| line.is_empty()).collect();
-    (!lines.is_empty()).then_some(lines)
+    let blocks = between(page, |line| line == fence, |line| line == "```").into_iter();
+    blocks
+        .map(|block| {
+            let lines = block.into_iter().filter(|line| !line.starts_with("#include"));
+            lines.skip_while(|line| line.is_empty()).collect()
+        })
+        .collect()
 }
 
 /// What is between the markers, without the indent of its first line.
-fn part(program: &str) -> Option<Vec<&str>> {
-    let is_end = |line: &&str| !line.ends_with("README ends.");
-    let lines = program.lines().skip_while(|line| !line.ends_with("README begins.")).skip(1).take_while(is_end);
-    let lines: Vec<&str> = lines.collect();
-    let indent = lines.first()?.len() - lines.first()?.trim_start().len();
-    let without =
-        |line: &'_ str| -> Option<usize> { (line.len() - line.trim_start().len() >= indent).then_some(indent) };
-    Some(lines.iter().map(|line| &line[without(line).unwrap_or(0)..]).collect())
+fn parts(program: &str) -> Vec<Vec<&str>> {
+    let is_begin = |line: &str| line.ends_with("README begins.");
+    let parts = between(program, is_begin, |line| line.ends_with("README ends.")).into_iter();
+    let blank = |line: &str| line.len() - line.trim_start().len();
+    parts
+        .map(|part| {
+            let indent = part.first().map_or(0, |line| blank(line));
+            part.into_iter().map(|line| &line[if blank(line) >= indent { indent } else { 0 }..]).collect()
+        })
+        .collect()
+}
+
+/// The lines between each first line and its last.
+fn between(text: &str, is_begin: impl Fn(&str) -> bool, is_end: impl Fn(&str) -> bool) -> Vec<Vec<&str>> {
+    let (mut found, mut lines) = (Vec::new(), text.lines());
+    while lines.any(&is_begin) {
+        found.push(lines.by_ref().take_while(|line| !is_end(line)).collect());
+    }
+    found
 }
 
 /// The first line that is another.
@@ -64,16 +88,17 @@ mod tests {
 
     #[test]
     fn blocks_and_parts_are_compared_line_by_line() {
-        let page = "```c\n#include <x>\n\na;\n    b;\n\nc;\n```\n```c\nno;\n```\n";
-        let shown = block(page, "c").unwrap();
-        assert_eq!(shown, ["a;", "    b;", "", "c;"]);
-        assert_eq!(block(page, "go"), None);
-        let run = part("int main() {\n    // README begins.\n    a;\n        b;\n\n    c;\n    // README ends.\n}\n")
-            .unwrap();
-        assert_eq!(difference(&shown, &run), None);
-        assert_eq!(part("int main() {}"), None);
-        let other = part("# README begins.\na;\n    b;\n\nd;\n").unwrap();
-        assert_eq!(difference(&shown, &other), Some(("c;".into(), "d;".into())));
-        assert_eq!(difference(&shown, &run[..3]), Some(("c;".into(), "(nothing)".into())));
+        let page = "```c\n#include <x>\n\na;\n    b;\n\nc;\n```\n```rust\nno;\n```\n```c\nd;\n```\n";
+        let shown = blocks(page, "c");
+        assert_eq!(shown, [vec!["a;", "    b;", "", "c;"], vec!["d;"]]);
+        assert!(blocks(page, "go").is_empty() && parts("int main() {}").is_empty());
+        let program = "int main() {\n    // README begins.\n    a;\n        b;\n\n    c;\n    // README ends.\n    e;\n\
+            // README begins.\nd;\n// README ends.\n}\n";
+        let run = parts(program);
+        assert_eq!(run, shown);
+        assert_eq!(difference(&shown[0], &run[0]), None);
+        let other = parts("# README begins.\na;\n    b;\n\nd;\n");
+        assert_eq!(difference(&shown[0], &other[0]), Some(("c;".into(), "d;".into())));
+        assert_eq!(difference(&shown[0], &run[0][..3]), Some(("c;".into(), "(nothing)".into())));
     }
 }
