@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use crate::error::{Error, Result};
 use crate::index::image::Imaged;
-use crate::index::{Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
+use crate::index::{Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Packing, Start, WalkPosition};
 use crate::types::Location;
 
 use super::recovery::{self, Progress, ReplayConfig, Survey};
@@ -168,8 +168,13 @@ impl Index for Healing {
         self.index.is_damaged()
     }
 
-    fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
-        self.index.build(len, entries)
+    fn build(
+        &self,
+        len: usize,
+        packing: Packing,
+        entries: &mut dyn Iterator<Item = (&[u8], Location)>,
+    ) -> Result<bool> {
+        self.index.build(len, packing, entries)
     }
 
     fn packet(&self) -> usize {

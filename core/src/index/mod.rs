@@ -68,6 +68,15 @@ pub struct Change<'a> {
     pub old: Option<Location>,
 }
 
+/// What is to be expected of keys that come behind those of [`Index::build`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// They come behind all others: pages are filled.
+    Tight,
+    /// They come between the others: pages are left some room.
+    Roomy,
+}
+
 /// Direction of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -371,8 +380,13 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     /// is faster than [`Index::apply`]. Where not, it says `false` and has done nothing but ask for an entry. `len` is their number. An error leaves it as it was.
     ///
     /// REQUIRES: keys ascend strictly, and are of a length that keys may have; one caller at a time, and no `apply` beside it.
-    fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
-        let _ = (len, entries);
+    fn build(
+        &self,
+        len: usize,
+        packing: Packing,
+        entries: &mut dyn Iterator<Item = (&[u8], Location)>,
+    ) -> Result<bool> {
+        let _ = (len, packing, entries);
         Ok(false)
     }
 

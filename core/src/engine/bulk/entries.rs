@@ -2,6 +2,7 @@
 //!
 //! 16 bytes and the key for each pair, and while they are sorted 16 more.
 
+use crate::index::Packing;
 use crate::index::order::head;
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 
@@ -16,8 +17,10 @@ pub(super) struct Entries {
     keys: Vec<u8>,
     /// Place and length of the key, and the location.
     entries: Vec<(u64, Location)>,
-    /// They did not come in strictly ascending order.
+    /// They are not in strictly ascending order.
     is_unsorted: bool,
+    /// How many came that were not greater than the one before.
+    steps_back: usize,
     /// The records of all pairs, none of them alive yet.
     counted: Ledger,
 }
@@ -26,7 +29,10 @@ impl Entries {
     /// Adds one, and the length and expiry of its record.
     pub(super) fn push(&mut self, key: &[u8], location: Location, len: u64, expiry: Option<Timestamp>) {
         self.counted.of(location.file()).put(location, len, SeqNo::ZERO, expiry);
-        self.is_unsorted = self.is_unsorted || self.entries.last().is_some_and(|&last| self.key(last) >= key);
+        if self.entries.last().is_some_and(|&last| self.key(last) >= key) {
+            self.is_unsorted = true;
+            self.steps_back += 1;
+        }
         let start = self.keys.len() as u64;
         self.keys.extend_from_slice(key);
         self.entries.push((start << LEN_BITS | key.len() as u64, location));
@@ -76,6 +82,13 @@ impl Entries {
     /// Whether each key is greater than the one before it.
     pub(super) fn are_sorted(&self) -> bool {
         !self.is_unsorted
+    }
+
+    /// What is to be expected of later keys: that they come as these did.
+    pub(super) fn packing(&self) -> Packing {
+        /// In no order it is every second; of sorted pieces, one a piece.
+        const ORDERED: usize = 16;
+        if self.steps_back > self.len() / ORDERED { Packing::Roomy } else { Packing::Tight }
     }
 
     /// Bytes that all keys begin with.

@@ -220,7 +220,8 @@ impl Store {
             }
         }
         let counted: Vec<_> = entries.take_counted(first, seq).collect();
-        let is_built = entries.are_sorted() && self.index.build(entries.len(), &mut entries.iter())?;
+        let is_built =
+            entries.are_sorted() && self.index.build(entries.len(), entries.packing(), &mut entries.iter())?;
         let mut changes = Vec::new();
         if !is_built {
             changes.reserve(entries.len());

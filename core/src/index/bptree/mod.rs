@@ -74,7 +74,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Start, WalkPosition};
+use super::{Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Packing, Start, WalkPosition};
 use crate::error::{Error, Result};
 use crate::types::{Location, MAX_KEY_LEN};
 use crate::util::lock::Mutex;
@@ -335,7 +335,7 @@ impl Index for BPTree {
         }
     }
 
-    fn build(&self, _: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
+    fn build(&self, _: usize, _: Packing, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
         if !self.begin_build() {
             return Ok(false);
         }

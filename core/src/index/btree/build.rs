@@ -1,9 +1,13 @@
-//! Building a tree, or its end, from the bottom up, of keys that come in order: each leaf is written once, full.
+//! Building a tree, or its end, from the bottom up, of keys that come in order: each page is written once.
+//!
+//! Pages are full, or, where later keys are expected between these, left some room: else each of the next inserts would split a page. How
+//! much differs from page to page, so that they don't all fill up at the same time either (Glombiewski, Seeger, Graefe: "Waves of misery after index creation", BTW 2019).
 
 use super::change::NewKey;
 use super::edit::Editor;
 use super::insert::shortest_separator;
 use super::page::{USABLE, cell_bytes, prefix_bytes, shared_prefix, slot_bytes};
+use crate::index::Packing;
 use crate::index::arena::{NO_PAGE, Page};
 use crate::types::Location;
 use std::iter::Peekable;
@@ -24,11 +28,16 @@ struct Filling<'k> {
     prefix: usize,
     /// Bytes of their cells.
     cells: usize,
+    packing: Packing,
+    /// Bytes that are not to be used, and pages so far.
+    room: usize,
+    pages: u32,
 }
 
 impl<'k> Filling<'k> {
-    fn new(level: u8) -> Filling<'k> {
-        Filling { level, entries: Vec::new(), prefix: 0, cells: 0 }
+    fn new(level: u8, packing: Packing) -> Filling<'k> {
+        let room = room(packing, 0);
+        Filling { level, entries: Vec::new(), prefix: 0, cells: 0, packing, room, pages: 0 }
     }
 
     /// Adds an entry behind the others, if it fits.
@@ -39,7 +48,7 @@ impl<'k> Filling<'k> {
         let others =
             if prefix == self.prefix { self.cells } else { self.entries.iter().map(|(key, _)| cell(key)).sum() };
         let cells = others + cell(&key);
-        if prefix_bytes(prefix) + slot_bytes(self.entries.len() + 1) + cells > USABLE {
+        if prefix_bytes(prefix) + slot_bytes(self.entries.len() + 1) + cells > USABLE - self.room {
             return false;
         }
         (self.prefix, self.cells) = (prefix, cells);
@@ -53,6 +62,18 @@ impl<'k> Filling<'k> {
         page.clear(prefix);
         page.fill(self.entries.len(), self.entries.drain(..));
         (self.prefix, self.cells) = (0, 0);
+        self.pages = self.pages.wrapping_add(1);
+        self.room = room(self.packing, self.pages);
+    }
+}
+
+/// Bytes that a page is left: from a sixteenth of it to three, all about as often.
+fn room(packing: Packing, page: u32) -> usize {
+    /// 2^32 by the golden ratio: its multiples lie evenly, wherever one stops.
+    const GOLDEN: u32 = 0x9e37_79b9;
+    match packing {
+        Packing::Tight => 0,
+        Packing::Roomy => USABLE / 16 + (USABLE / 8 * (page.wrapping_mul(GOLDEN) >> 16) as usize >> 16),
     }
 }
 
@@ -63,11 +84,11 @@ impl Editor<'_> {
     /// Makes a tree of these entries.
     ///
     /// REQUIRES: there is none; no reader is there; the arena has [`most_pages`]; keys ascend strictly and can be keys.
-    pub(super) fn build(&mut self, entries: &mut dyn Iterator<Item = (&[u8], Location)>) {
-        let mut children = self.build_leaves(NO_PAGE, Vec::new(), entries);
+    pub(super) fn build(&mut self, packing: Packing, entries: &mut dyn Iterator<Item = (&[u8], Location)>) {
+        let mut children = self.build_leaves(NO_PAGE, Vec::new(), packing, entries);
         let mut level = 1;
         while children.len() > 1 {
-            children = self.build_level(level, &children);
+            children = self.build_level(level, packing, &children);
             level += 1;
         }
         if let Some((_, root)) = children.first() {
@@ -81,12 +102,13 @@ impl Editor<'_> {
     /// REQUIRES: no reader is there; the arena has [`most_pages`]; keys ascend strictly and can be keys.
     pub(super) fn append_leaves(
         &mut self,
+        packing: Packing,
         entries: &mut Peekable<&mut dyn Iterator<Item = (&[u8], Location)>>,
     ) -> Option<Vec<Child>> {
         let (leaf, last) = self.last()?;
         let (first, _) = entries.peek().filter(|(key, _)| *key > &last[..])?;
         let separator = shortest_separator(&last, first);
-        Some(self.build_leaves(leaf, separator, entries))
+        Some(self.build_leaves(leaf, separator, packing, entries))
     }
 
     /// The last leaf and the last key.
@@ -113,10 +135,11 @@ impl Editor<'_> {
         &mut self,
         before: u32,
         mut separator: Vec<u8>,
+        packing: Packing,
         entries: &mut dyn Iterator<Item = (&[u8], Location)>,
     ) -> Vec<Child> {
         let mut children: Vec<Child> = Vec::new();
-        let mut leaf = Filling::new(0);
+        let mut leaf = Filling::new(0, packing);
         for (key, location) in entries {
             let (new, payload) = (self.new_key(key), location.to_bits());
             if !leaf.push(new, payload) {
@@ -141,9 +164,9 @@ impl Editor<'_> {
     }
 
     /// The level above these pages.
-    fn build_level(&mut self, level: u8, below: &[Child]) -> Vec<Child> {
+    fn build_level(&mut self, level: u8, packing: Packing, below: &[Child]) -> Vec<Child> {
         let mut pages = Vec::new();
-        let mut filling = Filling::new(level);
+        let mut filling = Filling::new(level, packing);
         let mut open: Option<Child> = None;
         for (separator, child) in below {
             if let Some(begun) = &open {

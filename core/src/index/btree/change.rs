@@ -7,6 +7,7 @@ use super::page::{
     payload_words, rest_words, slot_at, slot_bytes, word_of,
 };
 use crate::index::arena::{NO_PAGE, Page, WORDS};
+use std::ops::Range;
 
 /// A key to store: its whole bytes and, if it is long, its number.
 #[derive(Clone, Copy)]
@@ -84,22 +85,31 @@ impl Page {
         }
         let at = self.heap() - need;
         let slot = self.write_cell(at, suffix, key.long, payload);
-        for i in (pos..count).rev() {
-            self.set_word(head_at(i + 1), self.word(head_at(i)));
-        }
-        self.set_word(head_at(pos), word_of(suffix));
-        // Slots move by half a word.
-        let (first, shift) = slot_at(pos);
-        let mut at_pair = slot_at(count).0;
-        while at_pair > first {
-            let (own, before) = (self.word(at_pair), self.word(at_pair - SLOT_PAIR));
-            self.set_word(at_pair, own << 16 | before >> 16);
-            at_pair -= SLOT_PAIR;
-        }
-        let own = self.word(first);
-        self.set_word(first, if shift == 0 { own << 16 | slot } else { own & 0xffff | slot << 16 });
+        self.open_slot(pos, word_of(suffix), slot);
         self.set_space(prefix, at, self.dead());
         self.set_count(count + 1);
+    }
+
+    /// Puts a head and a slot before those at `pos`, which move by half a pair: pair by pair, from the last.
+    fn open_slot(&self, pos: usize, head: u32, slot: u32) {
+        let (first, mut pair) = (head_at(pos & !1), head_at(self.count() & !1));
+        let (mut even, mut slots) = (self.word(pair), self.word(pair + 2));
+        while pair > first {
+            let before = pair - SLOT_PAIR;
+            let (even_before, slots_before) = (self.word(before), self.word(before + 2));
+            self.set_word(pair, self.word(before + 1));
+            self.set_word(pair + 1, even);
+            self.set_word(pair + 2, slots << 16 | slots_before >> 16);
+            (pair, even, slots) = (before, even_before, slots_before);
+        }
+        if pos.is_multiple_of(2) {
+            self.set_word(pair, head);
+            self.set_word(pair + 1, even);
+            self.set_word(pair + 2, slots << 16 | slot);
+        } else {
+            self.set_word(pair + 1, head);
+            self.set_word(pair + 2, slots & 0xffff | slot << 16);
+        }
     }
 
     /// Removes an entry.
@@ -132,12 +142,61 @@ impl Page {
             if gone.next_if(|&&pos| usize::from(pos) == from).is_some() {
                 continue;
             }
-            self.set_word(head_at(to), self.word(head_at(from)));
-            let (place, code) = self.slot(from);
-            self.set_slot(to, (place | code << PLACE_BITS) as u32);
+            self.move_slot(from, to);
             to += 1;
         }
         self.set_count(to);
+    }
+
+    fn move_slot(&self, from: usize, to: usize) {
+        self.set_word(head_at(to), self.word(head_at(from)));
+        let (place, code) = self.slot(from);
+        self.set_slot(to, (place | code << PLACE_BITS) as u32);
+    }
+
+    /// Whether another page has the same prefix.
+    pub(super) fn has_prefix_of(&self, other: &Page) -> bool {
+        let (own, others) = (self.prefix_len(), other.prefix_len());
+        own == others && (WORDS - own.div_ceil(4)..WORDS).all(|at| self.word(at) == other.word(at))
+    }
+
+    /// Removes all entries and takes over another page's prefix; links stay.
+    pub(super) fn clear_as(&self, other: &Page) {
+        let (prefix, heap) = (other.prefix_len(), WORDS - other.prefix_len().div_ceil(4));
+        (heap..WORDS).for_each(|at| self.set_word(at, other.word(at)));
+        self.set_space(prefix, heap, 0);
+        self.set_count(0);
+    }
+
+    /// Takes over entries of another page, word for word, and puts them before what is at `at`.
+    ///
+    /// REQUIRES: the pages are of one level and have the same prefix; there is room, dead words included.
+    pub(super) fn take_over(&self, other: &Page, range: Range<usize>, at: usize) {
+        let (count, more) = (self.count(), range.len());
+        let words: usize = range.clone().map(|pos| other.cell(pos).words()).sum();
+        if HEADER + slot_bytes(count + more) / 4 + words > self.heap() {
+            self.compact();
+        }
+        (at..count).rev().for_each(|pos| self.move_slot(pos, pos + more));
+        let mut heap = self.heap();
+        for (to, from) in (at..).zip(range) {
+            let (cell, code) = (other.cell(from), other.slot(from).1);
+            heap -= cell.words();
+            (0..cell.words()).for_each(|word| self.set_word(heap + word, other.word(cell.at + word)));
+            self.set_word(head_at(to), other.word(head_at(from)));
+            self.set_slot(to, (heap | code << PLACE_BITS) as u32);
+        }
+        self.set_space(self.prefix_len(), heap, self.dead());
+        self.set_count(count + more);
+    }
+
+    /// Removes entries that another page has taken over: their long keys stay.
+    pub(super) fn give_up(&self, range: Range<usize>) {
+        let (count, less) = (self.count(), range.len());
+        let dead: usize = range.clone().map(|pos| self.cell(pos).words()).sum();
+        self.set_space(self.prefix_len(), self.heap(), self.dead() + dead);
+        (range.end..count).for_each(|pos| self.move_slot(pos, pos - less));
+        self.set_count(count - less);
     }
 
     /// Writes `keys`, in order, into the emptied page, behind [`Page::clear`].
@@ -160,17 +219,25 @@ impl Page {
     /// Closes the gaps in the heap: cells slide towards its end, the last first, so that none is overwritten before it moved.
     #[cold]
     fn compact(&self) {
-        let mut order: Vec<(usize, usize)> = (0..self.count()).map(|i| (self.slot(i).0, i)).collect();
-        order.sort_unstable_by(|a, b| b.cmp(a));
+        // Which entry's cell begins at a word, and where one does: sorted by being put there.
+        let (mut entry_at, mut begins) = ([0_u16; WORDS], [0_u64; WORDS / 64]);
+        for pos in 0..self.count() {
+            let place = self.slot(pos).0 % WORDS;
+            entry_at[place] = pos as u16;
+            begins[place / 64] |= 1 << (place % 64);
+        }
         let mut heap = WORDS - self.prefix_len().div_ceil(4);
-        for (from, i) in order {
-            let size = self.cell(i).words();
-            heap -= size;
-            for word in (0..size).rev() {
-                self.set_word(heap + word, self.word(from + word));
+        for (base, mut begins) in begins.into_iter().enumerate().rev() {
+            while begins != 0 {
+                let bit = begins.ilog2() as usize;
+                begins ^= 1 << bit;
+                let from = base * 64 + bit;
+                let pos = usize::from(entry_at[from]);
+                let (size, code) = (self.cell(pos).words(), self.slot(pos).1);
+                heap -= size;
+                (0..size).rev().for_each(|word| self.set_word(heap + word, self.word(from + word)));
+                self.set_slot(pos, (heap | code << PLACE_BITS) as u32);
             }
-            let code = self.slot(i).1 as u32;
-            self.set_slot(i, heap as u32 | code << 10);
         }
         self.set_space(self.prefix_len(), heap, 0);
     }

@@ -5,14 +5,10 @@
 
 use super::change::NewKey;
 use super::edit::{Editor, NeedsRebuild, is_long};
-use super::page::{Found, USABLE};
+use super::page::Found;
 use super::run::Run;
 use crate::index::arena::NO_PAGE;
 use std::ops::Range;
-
-/// A sibling with less free space than this isn't worth shifting entries to: an eighth saves 0.7 bytes of 43 a key and
-/// costs a tenth of the insert's time, a quarter is the reverse.
-const WORTH_SHIFTING: usize = USABLE / 5;
 
 impl Editor<'_> {
     /// Sets a key's payload and returns the one it had; nothing is done if that takes more than [`Editor::may_rebuild`] allows.
@@ -35,7 +31,7 @@ impl Editor<'_> {
         let new = self.new_key(key);
         if fits {
             self.page_mut(leaf).insert(found.pos, new, payload);
-        } else {
+        } else if !self.deal(leaf, found.pos, new, payload) {
             self.insert_with_room(leaf, found.pos, new, payload);
         }
         Ok(None)
@@ -70,17 +66,9 @@ impl Editor<'_> {
 
     /// Deals the entries in the run out to the leaf and one of its siblings, if that has room.
     fn shift(&mut self, leaf: u32, key: &[u8]) -> bool {
-        let Some((parent, index)) = self.step(key, 0).parent else { return false };
-        let page = self.page(parent);
-        let free = |i: usize| USABLE - self.page(page.child(i)).used();
-        let left_free = if index > 0 { free(index - 1) } else { 0 };
-        let right_free = if index < page.count() { free(index + 1) } else { 0 };
-        if left_free.max(right_free) < WORTH_SHIFTING {
-            return false;
-        }
-        let to_left = left_free > right_free;
-        let separator = if to_left { index - 1 } else { index };
-        let (first, second) = (page.child(separator), page.child(separator + 1));
+        let Some(sibling) = self.roomy_sibling(key) else { return false };
+        let (parent, separator, to_left) = (sibling.parent, sibling.separator, sibling.is_left);
+        let (first, second) = if to_left { (sibling.page, leaf) } else { (leaf, sibling.page) };
         let mut run = std::mem::take(&mut self.writer.run);
         let before = run.len();
         if to_left {
@@ -94,7 +82,6 @@ impl Editor<'_> {
             self.writer.run = run;
             return false;
         };
-        debug_assert!(leaf == first || leaf == second);
         run.write(0..cut, self.page_mut(first), self.longs());
         run.write(cut..run.len(), self.page_mut(second), self.longs());
         let middle = shortest_separator(run.key(cut - 1, self.longs()).bytes, run.key(cut, self.longs()).bytes);

@@ -9,12 +9,13 @@
 //!   all that may come: a key without it has the page rewritten, or gets one of its own.
 //! - The first four bytes behind the prefix lie side by side as numbers ("poor man's normalized keys": Graefe,
 //!   "Modern B-tree techniques", 2011, section 3.4; LeanStore: Leis et al., ICDE 2018) and are not repeated in the entry.
-//! - A full leaf first shifts entries to a sibling; ascending inserts leave full pages behind.
+//! - A full leaf first shifts entries to a sibling; ascending inserts leave full pages behind. What is built of keys that came in no order is left
+//!   room for more of that kind.
 //! - All that a search reads before the entry itself lies at a fixed place and is asked for as soon as the page's number is
 //!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
 //! Layout of a page: `page`, to change it `change`. What readers and the writer share, and a reader's way to a key: `search`.
-//! Changes: `insert`, `remove`, of many keys `erase`, of places alone `relocate`, and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
+//! Changes: `insert`, where a leaf is full `deal`, `remove`, of many keys `erase`, of places alone `relocate`, and, of nothing into a whole tree, `build`, on `run`s of entries taken out of pages, through the writer's hold on pages, `edit`. Ordered reads:
 //! `scan`. Many lookups at once: `many`. Keys too long for a page: `long`. Images to be saved, and what is made of a saved one: `imaged`;
 //! what is demanded of that: `sound`.
 //!
@@ -39,6 +40,7 @@
 
 mod build;
 mod change;
+mod deal;
 mod edit;
 mod erase;
 mod imaged;
@@ -63,7 +65,7 @@ mod stress;
 mod tests;
 
 use super::image::Imaged;
-use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Start, WalkPosition, order};
+use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Packing, Start, WalkPosition, order};
 use crate::error::{Error, Result};
 use crate::types::Location;
 use crate::util::lock::{Mutex, MutexGuard};
@@ -84,6 +86,8 @@ const CHANGES_OF_KEYS: u64 = 16;
 /// Bounds of a packet.
 const SMALLEST_PACKET: usize = 2048;
 const LARGEST_PACKET: usize = 1 << 20;
+/// With fewer changes than this building gains nothing.
+const WORTH_BUILDING: usize = 256;
 /// Keys that a leaf has, about.
 const KEYS_A_LEAF: u64 = 100;
 
@@ -130,6 +134,9 @@ impl BTree {
         let mut state = self.write();
         writer.budget.refill();
         let at = |i: usize| order.map_or(i, |order| order[i] as usize);
+        if writer.len == 0 && self.build_of(&mut state, writer, changes, order) {
+            return;
+        }
         // Each has a leaf of its own to wait for, most likely, and few of them are near.
         let is_sparse = writer.len >= LARGE && changes.len() as u64 <= writer.len / KEYS_A_LEAF;
         // Of several in a leaf all but the first need not be led there.
@@ -162,6 +169,33 @@ impl BTree {
         writer.arena.give_back(&mut state.pages);
         // Inside the lock: who sees the number sees the keys.
         self.len.store(writer.len, Ordering::Release);
+    }
+
+    /// Makes changes of an empty tree by building it, if they are many puts of different keys.
+    fn build_of(
+        &self,
+        state: &mut State,
+        writer: &mut Writer,
+        changes: &mut [Change<'_>],
+        order: Option<&[u32]>,
+    ) -> bool {
+        let change = |i: usize| &changes[order.map_or(i, |order| order[i] as usize)];
+        let ascends = |i: usize| i == 0 || change(i - 1).key < change(i).key;
+        let pages = build::most_pages(changes.len() as u64);
+        if changes.len() < WORTH_BUILDING
+            || !(0..changes.len()).all(|i| change(i).new.is_some() && ascends(i))
+            || !writer.arena.has_room(pages)
+        {
+            return false;
+        }
+        writer.arena.grow_table(&mut state.pages, pages);
+        // What had to be sorted came in no order, and so will others.
+        let packing = if order.is_some() { Packing::Roomy } else { Packing::Tight };
+        let mut entries = (0..changes.len()).filter_map(|i| change(i).new.map(|location| (change(i).key, location)));
+        Editor::exclusive(state, writer).build(packing, &mut entries);
+        self.len.store(writer.len, Ordering::Release);
+        changes.iter_mut().for_each(|change| change.old = None);
+        true
     }
 
     /// Gives back memory, if no reader is in the way; waits for readers only if there is much of it.
@@ -265,7 +299,12 @@ impl Index for BTree {
         if left.is_empty() { Ok(()) } else { super::relocate_each(self, left, is_old) }
     }
 
-    fn build(&self, len: usize, entries: &mut dyn Iterator<Item = (&[u8], Location)>) -> Result<bool> {
+    fn build(
+        &self,
+        len: usize,
+        packing: Packing,
+        entries: &mut dyn Iterator<Item = (&[u8], Location)>,
+    ) -> Result<bool> {
         let mut writer = self.ready_writer()?;
         let pages = build::most_pages(len as u64);
         // Twice: levels that are there already are told of leaves one by one, which may split their pages.
@@ -275,9 +314,9 @@ impl Index for BTree {
         let mut state = self.write();
         writer.arena.grow_table(&mut state.pages, pages);
         if writer.len == 0 {
-            Editor::exclusive(&mut state, &mut writer).build(entries);
+            Editor::exclusive(&mut state, &mut writer).build(packing, entries);
         } else {
-            let leaves = Editor::exclusive(&mut state, &mut writer).append_leaves(&mut entries.peekable());
+            let leaves = Editor::exclusive(&mut state, &mut writer).append_leaves(packing, &mut entries.peekable());
             let Some(leaves) = leaves else { return Ok(false) };
             for (separator, leaf) in leaves {
                 if !writer.arena.is_ready(PAGES_PER_CHANGE) {

@@ -271,6 +271,16 @@ impl Page {
         prefix + len
     }
 
+    /// A whole key, put together in `out` unless it is long.
+    pub(super) fn whole_key<'a>(&self, pos: usize, out: &'a mut KeyBytes, longs: &'a LongKeys) -> &'a [u8] {
+        let (cell, prefix) = (self.cell(pos), self.copy_prefix(out));
+        if let Err(long) = cell.len {
+            return longs.get(long);
+        }
+        let len = self.copy_suffix(pos, cell, prefix, out);
+        &out[..len]
+    }
+
     /// The place of a key.
     #[inline]
     pub(super) fn find(&self, key: &[u8], longs: &LongKeys) -> Found {

@@ -31,6 +31,8 @@ pub(super) fn apply(tree: &BTree, model: &mut Model, changes: &[(Vec<u8>, Option
     assert_eq!(tree.len(), model.len() as u64);
 }
 
+const PACKINGS: [Packing; 2] = [Packing::Tight, Packing::Roomy];
+
 /// Built from the bottom up, a tree keeps all invariants, and goes on as any other.
 #[test]
 fn a_built_tree_is_like_a_grown_one() {
@@ -43,10 +45,11 @@ fn a_built_tree_is_like_a_grown_one() {
         _ => [vec![7; MAX_KEY_LEN - 8], i.to_be_bytes().to_vec()].concat(),
     };
     for (family, sizes) in [(0, 3000), (1, 3000), (2, 3000), (3, 900), (4, 40)].into_iter().enumerate() {
-        for n in [0, 1, 2, 5, 6, 7, 90, 91, 92, sizes.1 / 2, sizes.1] {
+        let sizes = [0, 1, 2, 5, 6, 7, 90, 91, 92, sizes.1 / 2, sizes.1];
+        for (n, packing) in sizes.into_iter().flat_map(|n| PACKINGS.map(|packing| (n, packing))) {
             let mut model: Model = (0..n).map(|i| (key(family, i), location(i))).collect();
             let tree = BTree::new();
-            let built = tree.build(model.len(), &mut model.iter().map(|(key, at)| (&key[..], *at))).unwrap();
+            let built = tree.build(model.len(), packing, &mut model.iter().map(|(key, at)| (&key[..], *at))).unwrap();
             assert!(built, "family {family}, {n} keys");
             check(&tree);
             assert_eq!(tree.len(), model.len() as u64);
@@ -54,11 +57,11 @@ fn a_built_tree_is_like_a_grown_one() {
                 scan(&tree, Start::Edge, Direction::Forward, usize::MAX),
                 scan_model(&model, Start::Edge, Direction::Forward, usize::MAX)
             );
-            let again = !tree.is_empty() && tree.build(0, &mut std::iter::empty()).unwrap();
+            let again = !tree.is_empty() && tree.build(0, packing, &mut std::iter::empty()).unwrap();
             assert!(!again, "what has keys is not built over");
             let last = model.keys().next_back().cloned();
             if let Some(last) = last {
-                let same = tree.build(1, &mut std::iter::once((&last[..], location(1)))).unwrap();
+                let same = tree.build(1, packing, &mut std::iter::once((&last[..], location(1)))).unwrap();
                 assert!(!same, "what is there is not appended");
             }
             // More keys between the others and at both ends, in one call that is sorted and one that is not; and others away.
@@ -84,10 +87,13 @@ fn a_tree_is_appended_to() {
         let key = |i: u64| [&i.to_be_bytes()[..], &vec![b'k'; key_len - 8]].concat();
         // At first a tree of one leaf, and in the end one of levels that must be split.
         let (tree, mut model, mut next) = (BTree::new(), Model::new(), 0);
-        while next < n {
+        for packing in PACKINGS.into_iter().cycle() {
+            if next >= n {
+                break;
+            }
             let count = 1 + next * 3 / 2;
             let new: Model = (next..next + count).map(|i| (key(i * 2), location(i))).collect();
-            let added = tree.build(new.len(), &mut new.iter().map(|(key, at)| (&key[..], *at))).unwrap();
+            let added = tree.build(new.len(), packing, &mut new.iter().map(|(key, at)| (&key[..], *at))).unwrap();
             assert!(added, "{key_len}: {count} behind {next}");
             (model, next) = (model.into_iter().chain(new).collect(), next + count);
             check(&tree);
@@ -432,6 +438,74 @@ fn sorted_inserts_fill_pages() {
     }
 }
 
+/// Twenty-four bytes in no order.
+fn random_key(n: u64) -> [u8; 24] {
+    let mut key = [0; 24];
+    for (i, part) in key.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        *part = (3 * n + i as u64 + 1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+            .to_le_bytes();
+    }
+    key
+}
+
+/// Behind a load of keys in no order, built or in one call, there is room for more of them; a load that came in order is packed.
+#[test]
+fn a_load_in_no_order_leaves_room_and_one_in_order_does_not() {
+    const KEYS: u64 = 30_000;
+    let mut keys: Vec<_> = (0..KEYS).map(random_key).collect();
+    let pages = |tree: &BTree| u64::from(tree.writer.lock().arena.used());
+    let apply = |tree: &BTree, keys: &[[u8; 24]]| {
+        let mut changes: Vec<_> = keys.iter().map(|key| Change { key, new: Some(location(1)), old: None }).collect();
+        tree.apply(&mut changes).unwrap();
+        assert!(changes.iter().all(|change| change.old.is_none()));
+    };
+    let (called, called_in_order) = (BTree::new(), BTree::new());
+    apply(&called, &keys);
+    keys.sort_unstable();
+    apply(&called_in_order, &keys);
+    let [tight, roomy] = PACKINGS.map(|packing| {
+        let tree = BTree::new();
+        let mut entries = keys.iter().map(|key| (&key[..], location(1)));
+        assert!(tree.build(keys.len(), packing, &mut entries).unwrap());
+        tree
+    });
+    for tree in [&tight, &called_in_order] {
+        assert!(pages(tree) * 4096 / KEYS <= 35, "{} pages are not packed", pages(tree));
+    }
+    for tree in [&roomy, &called] {
+        let built = pages(tree);
+        assert!((37..=41).contains(&(built * 4096 / KEYS)), "{built} pages");
+        // Three keys of a hundred: no leaf is split. Then as many as in all they are left: leaves fill up one after the other.
+        (KEYS..KEYS * 103 / 100).for_each(|n| put(tree, &random_key(n), n));
+        check(tree);
+        assert!(pages(tree) <= built + 1, "{built} pages became {}", pages(tree));
+        (KEYS * 103 / 100..KEYS * 112 / 100).for_each(|n| put(tree, &random_key(n), n));
+        check(tree);
+        let more = pages(tree) - built;
+        assert!((built / 20..built / 2).contains(&more), "{more} more than {built} pages");
+    }
+    // A call that names a key twice is none that builds.
+    let (tree, mut model) = (BTree::new(), Model::new());
+    let twice: Vec<_> = (0..600_u64).map(|n| (random_key(n % 500).to_vec(), Some(location(n)))).collect();
+    self::apply(&tree, &mut model, &twice);
+    assert_same(&tree, &model);
+}
+
+/// Pages of what came one by one in no order are used for the greater part, however leaves were split.
+#[test]
+fn random_inserts_fill_most_of_the_pages() {
+    let tree = BTree::new();
+    for n in 0..60_000 {
+        put(&tree, &random_key(n), n);
+    }
+    check(&tree);
+    let bytes = u64::from(tree.writer.lock().arena.used()) * 4096 / 60_000;
+    assert!(bytes <= 44, "{bytes} bytes a key");
+}
+
 #[test]
 fn old_locations_see_earlier_changes_of_the_call() {
     let (tree, mut model) = (BTree::new(), Model::new());
@@ -504,7 +578,7 @@ fn appended_loads_take_no_memory_for_their_number() {
     let tree = BTree::new();
     for load in 0..40_u64 {
         let keys: Vec<[u8; 8]> = (0..100).map(|n| (load * 100 + n).to_be_bytes()).collect();
-        let built = tree.build(keys.len(), &mut keys.iter().map(|key| (&key[..], location(load))));
+        let built = tree.build(keys.len(), Packing::Tight, &mut keys.iter().map(|key| (&key[..], location(load))));
         assert!(built.unwrap());
     }
     check(&tree);
