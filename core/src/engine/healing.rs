@@ -180,4 +180,8 @@ impl Index for Healing {
     fn packet(&self) -> usize {
         self.index.packet()
     }
+
+    fn warm(&self, key: &[u8]) {
+        self.index.warm(key);
+    }
 }

@@ -125,6 +125,17 @@ impl<J, R> CommitQueue<J, R> {
         Some(mine)
     }
 
+    /// Has the caller lead, if nobody does: it works, in order with all jobs, until it drops what it gets here, and hands in nothing meanwhile.
+    /// For work that needs none of what jobs of several callers need.
+    pub(crate) fn try_lead(&self) -> Option<EndOfTurn<'_, J, R>> {
+        let mut state = self.state.lock();
+        if state.has_leader {
+            return None;
+        }
+        state.has_leader = true;
+        Some(EndOfTurn { queue: self })
+    }
+
     /// Callers that wait behind the leader.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
@@ -154,7 +165,8 @@ impl<J, R> CommitQueue<J, R> {
 }
 
 /// Passes the lead on when a turn ends, also by a panic.
-struct EndOfTurn<'a, J, R> {
+#[derive(Debug)]
+pub(crate) struct EndOfTurn<'a, J, R> {
     queue: &'a CommitQueue<J, R>,
 }
 

@@ -15,7 +15,11 @@ use crate::error::{Error, Result};
 use crate::index::{Change, order};
 use crate::log::{Encoded, LogWriter, NewFiles};
 use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo, Written};
+use crate::util::few::Few;
 use crate::util::lock::MutexGuard;
+
+/// Writes of a commit that the index is told of before they are encoded.
+const FEW: usize = 16;
 
 /// One caller's commit.
 #[derive(Debug)]
@@ -98,14 +102,20 @@ impl Store {
     /// What is put for no time at all is deleted.
     pub(super) fn put_job(&self, key: &[u8], value: &[u8], sync: bool, ttl: Option<Duration>) -> Result<Job> {
         let Some(expiry) = self.expiry_of(ttl, None) else { return self.delete_job(key, sync) };
+        self.index.warm(key);
         Ok(self.job(Encoded::single_until(key, Some(value), expiry).ok_or_else(too_large)?, sync))
     }
 
     pub(super) fn delete_job(&self, key: &[u8], sync: bool) -> Result<Job> {
+        self.index.warm(key);
         Ok(self.job(Encoded::single(key, None).ok_or_else(too_large)?, sync))
     }
 
     pub(super) fn batch_job(&self, pending: &Pending, sync: bool, check: Option<Check>) -> Result<Job> {
+        // Of more, an index asks for group by group.
+        if pending.len() <= FEW {
+            pending.iter().for_each(|write| self.index.warm(write.key));
+        }
         let mut commit = Encoded::batch(pending.len(), pending.bytes());
         match self.deletes_by_key(pending) {
             Some(keys) => keys.into_iter().try_for_each(|key| commit.push(key, None)).ok_or_else(too_large)?,
@@ -138,6 +148,10 @@ impl Store {
     }
 
     pub(super) fn submit(&self, job: Job) -> Outcome {
+        // Most often nobody else writes, and one commit needs no lists.
+        if let Some(_turn) = self.queue.try_lead() {
+            return self.commit_one(job);
+        }
         self.submit_all(vec![job]).pop().unwrap_or_else(|| Err(unanswered()))
     }
 
@@ -160,30 +174,42 @@ impl Store {
         outcome
     }
 
-    fn commit_group(&self, jobs: Vec<Job>) -> Vec<Outcome> {
-        let Some(log) = &self.log else { return fail(&Error::ReadOnly, &jobs) };
-        let mut log = StopOnPanic(self.merging.courtesy.first(log));
-        let log = &mut *log.0;
-        let synced = log.synced_seq();
-        let outcomes = self.write_group(jobs, log);
-        if log.synced_seq() != synced {
-            self.durable.advance(log.synced_seq());
-        }
+    fn commit_one(&self, mut job: Job) -> Outcome {
+        let mut answer = None;
+        self.commit_jobs(std::slice::from_mut(&mut job), |outcome| answer = Some(outcome));
+        answer.unwrap_or_else(|| Err(unanswered()))
+    }
+
+    fn commit_group(&self, mut jobs: Vec<Job>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        self.commit_jobs(&mut jobs, |outcome| outcomes.push(outcome));
         outcomes
     }
 
-    fn write_group(&self, mut jobs: Vec<Job>, log: &mut LogWriter) -> Vec<Outcome> {
+    /// Tells what became of each job, in order.
+    fn commit_jobs(&self, jobs: &mut [Job], mut answer: impl FnMut(Outcome)) {
+        let Some(log) = &self.log else { return fail(&Error::ReadOnly, jobs, answer) };
+        let mut log = StopOnPanic(self.merging.courtesy.first(log));
+        let log = &mut *log.0;
+        let synced = log.synced_seq();
+        self.write_group(jobs, log, &mut answer);
+        if log.synced_seq() != synced {
+            self.durable.advance(log.synced_seq());
+        }
+    }
+
+    fn write_group(&self, jobs: &mut [Job], log: &mut LogWriter, answer: &mut impl FnMut(Outcome)) {
         // Closed while they waited.
         let ready = self.check_usable().and_then(|()| log.check());
         if ready.is_ok() {
-            self.carry_out_plans(&mut jobs);
+            self.carry_out_plans(jobs);
         }
-        let ready = ready.and_then(|()| self.drop_idle_deletes(&mut jobs)).and_then(|()| self.look_before(&mut jobs));
-        if let Err(error) = ready.and_then(|()| self.reserve(&jobs)) {
-            return fail(&error, &jobs);
+        let ready = ready.and_then(|()| self.drop_idle_deletes(jobs)).and_then(|()| self.look_before(jobs));
+        if let Err(error) = ready.and_then(|()| self.reserve(jobs)) {
+            return fail(&error, jobs, answer);
         }
         let mut files = NewFiles::new();
-        let appended = log.append(&mut jobs, &mut files);
+        let appended = log.append(jobs, &mut files);
         let bytes = jobs.iter().map(Job::cost).sum();
         let is_due = self.is_checkpoint_due(bytes, !files.is_empty());
         if !files.is_empty() {
@@ -193,16 +219,15 @@ impl Store {
         // Before an index in a file of its own is saved here and now.
         let sync = (is_due && self.index.is_persistent()) || jobs.iter().any(|job| job.sync);
         if sync && let Err(error) = log.sync() {
-            return fail(&error, &jobs);
+            return fail(&error, jobs, answer);
         }
-        let outcomes = self.publish(&jobs, appended, log);
+        self.publish(jobs, appended, log, answer);
         if !sync {
             self.count_unsynced(bytes);
         }
         if is_due {
             self.keep_index(log);
         }
-        outcomes
     }
 
     /// Lets the index fail now rather than when the log has the commits.
@@ -243,19 +268,24 @@ impl Store {
     ///
     /// A commit that can't be put into the index stops the writer, because index and log would tell different stories; a reopen makes
     /// them one. Those before it are done, and are answered so.
-    fn publish(&self, jobs: &[Job], appended: Vec<Result<SeqNo>>, log: &mut LogWriter) -> Vec<Outcome> {
+    fn publish(
+        &self,
+        jobs: &[Job],
+        appended: Few<Result<SeqNo>>,
+        log: &mut LogWriter,
+        answer: &mut impl FnMut(Outcome),
+    ) {
         let _gate = self.gate.write();
         // A transaction that is alone here ends with this commit, or nothing was written: nobody else's snapshot is its own.
         let alone = jobs.len() == 1 && jobs[0].plan.as_ref().is_some_and(|plan| plan.holds_snapshot());
         let is_needed = self.history.is_needed_beside(usize::from(alone));
         let mut changes = Vec::new();
         let mut stopped = None;
-        let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
             self.expiry.comes(job.commit.first_expiry(), job.commit.written_at());
         }
         for (job, appended) in jobs.iter().zip(appended) {
-            outcomes.push(match (job.refused.as_ref().or(stopped.as_ref()), appended) {
+            answer(match (job.refused.as_ref().or(stopped.as_ref()), appended) {
                 (Some(error), _) => Err(error.clone()),
                 (None, Err(error)) => Err(error),
                 (None, Ok(seq)) => {
@@ -265,7 +295,6 @@ impl Store {
                 }
             });
         }
-        outcomes
     }
 
     /// Puts one commit into the index and makes it visible. Says where its first key was before.
@@ -334,8 +363,8 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-fn fail(error: &Error, jobs: &[Job]) -> Vec<Outcome> {
-    jobs.iter().map(|_| Err(error.clone())).collect()
+fn fail(error: &Error, jobs: &[Job], mut answer: impl FnMut(Outcome)) {
+    jobs.iter().for_each(|_| answer(Err(error.clone())));
 }
 
 /// Only a bug leaves a job without an answer: the leader panicked.

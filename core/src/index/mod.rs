@@ -390,6 +390,11 @@ pub trait Index: std::fmt::Debug + Send + Sync {
         Ok(false)
     }
 
+    /// Asks for the memory that a change of this key, which is about to come, will read. Only makes that faster, and only where it does.
+    fn warm(&self, key: &[u8]) {
+        let _ = key;
+    }
+
     /// Changes that a replay of the log hands over at once, so that they are worth sorting.
     fn packet(&self) -> usize {
         2048

@@ -1,5 +1,6 @@
 //! Small tools that know nothing of the store.
 
+pub(crate) mod few;
 pub(crate) mod lock;
 pub(crate) mod page;
 pub(crate) mod pieces;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bitcask::Location;
-use bitcask::index::{Change, Direction, Index, KeyPage, Start, WalkPosition};
+use bitcask::index::{Change, Direction, Index, KeyPage, Packing, Start, WalkPosition};
 
 pub(crate) type Key = Vec<u8>;
 pub(crate) type Entry = (Key, Location);
@@ -30,6 +30,8 @@ impl Subject {
             self.clock += 1;
             made.push(Change { key, new: put.then(|| location(self.clock)), old: None });
         }
+        // Of some that come and of some that don't.
+        changes.iter().filter(|(key, _)| key.len().is_multiple_of(2)).for_each(|(key, _)| self.index.warm(key));
         self.index.apply(&mut made).unwrap_or_else(|e| panic!("{}: apply: {e}", self.name));
         for change in made {
             let old = match change.new {
@@ -66,8 +68,10 @@ impl Subject {
         let first = self.clock + 1;
         self.clock += keys.len() as u64;
         let entries = || keys.iter().zip(first..).map(|(key, n)| (&key[..], location(n)));
-        let built =
-            self.index.build(keys.len(), &mut entries()).unwrap_or_else(|e| panic!("{}: build: {e}", self.name));
+        // Either says only what is expected.
+        let packing = if keys.len().is_multiple_of(2) { Packing::Tight } else { Packing::Roomy };
+        let built = self.index.build(keys.len(), packing, &mut entries());
+        let built = built.unwrap_or_else(|e| panic!("{}: build: {e}", self.name));
         if !built {
             let mut puts: Vec<_> = entries().map(|(key, new)| Change { key, new: Some(new), old: None }).collect();
             self.index.apply(&mut puts).unwrap_or_else(|e| panic!("{}: apply: {e}", self.name));

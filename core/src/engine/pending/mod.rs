@@ -124,6 +124,11 @@ fn at(memory: &[u8], span: Span) -> &[u8] {
 
 impl Pending {
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<Timestamp>) {
+        if self.memory.capacity() == 0 {
+            // A handful of small ones is what many transactions have.
+            self.memory.reserve(4 * (key.len() + value.len()).min(1 << 10));
+            self.slots.reserve(4);
+        }
         let slot = self.slot(key);
         let value = self.keep(value);
         self.change(slot, Fate::Put(value, expiry));

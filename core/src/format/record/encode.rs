@@ -35,6 +35,14 @@ impl Body {
         Some(Body { key_len, value_len, crc: hasher.finalize() })
     }
 
+    /// The same of what is to be written: key, value and [`padding`](Body::padding), in one piece. Only the lengths can be too long.
+    #[must_use]
+    pub fn of_content(key_len: usize, value_len: usize, content: &[u8]) -> Option<Body> {
+        let (key_len, value_len) = (u16::try_from(key_len).ok()?, u32::try_from(value_len).ok()?);
+        debug_assert_eq!(content.len(), usize::from(key_len) + value_len as usize + padding(key_len, value_len).len());
+        Some(Body { key_len, value_len, crc: crc32fast::hash(content) })
+    }
+
     /// The zeros to be written behind the value.
     #[must_use]
     pub fn padding(&self) -> &'static [u8] {

@@ -153,7 +153,7 @@ pub fn record_len(key_len: u16, value_len: u32, has_expiry: bool) -> u64 {
 }
 
 /// The zeros behind a key and value of these lengths. Headers are multiples of 4 and don't matter.
-fn padding(key_len: u16, value_len: u32) -> &'static [u8] {
+pub(crate) fn padding(key_len: u16, value_len: u32) -> &'static [u8] {
     let over = (u64::from(key_len) + u64::from(value_len)) % ALIGN;
     let zeros = if over == 0 { 0 } else { ALIGN - over };
     &ZEROS[..zeros as usize]

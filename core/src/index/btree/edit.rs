@@ -85,6 +85,13 @@ impl<'a> Editor<'a> {
         Editor { pages: &state.pages, root: &state.root, longs: Longs::Own(&mut state.longs), writer, is_nearby: false }
     }
 
+    /// The key is likely one of this leaf, if it is one. It may be any page, or none.
+    pub(super) fn likely_in(mut self, leaf: u32) -> Editor<'a> {
+        self.writer.last_leaf = leaf;
+        self.is_nearby = leaf != NO_PAGE;
+        self
+    }
+
     /// The key is likely one of the leaf that the last change was made in.
     pub(super) fn nearby(mut self, is_nearby: bool) -> Editor<'a> {
         self.is_nearby = is_nearby;
@@ -172,6 +179,7 @@ impl<'a> Editor<'a> {
             let (leaf, page) = (self.writer.last_leaf, self.page(self.writer.last_leaf));
             // Whatever became of the page since: if it is a leaf that has the key, or keys on both sides of it, there is no other.
             if page.is_leaf() {
+                page.prefetch_top();
                 let found = page.find(key, self.longs());
                 if found.exact || (1..page.count()).contains(&found.pos) {
                     return Some((leaf, found));

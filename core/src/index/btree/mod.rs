@@ -11,6 +11,7 @@
 //!   "Modern B-tree techniques", 2011, section 3.4; LeanStore: Leis et al., ICDE 2018) and are not repeated in the entry.
 //! - A full leaf first shifts entries to a sibling; ascending inserts leave full pages behind. What is built of keys that came in no order is left
 //!   room for more of that kind.
+//! - A change that is announced (`warm`) has its leaf asked for, and begins there.
 //! - All that a search reads before the entry itself lies at a fixed place and is asked for as soon as the page's number is
 //!   known, so that a cold leaf costs the time of two cache misses (prefetching within pages: Chen, Gibbons, Mowry, SIGMOD 2001).
 //!
@@ -64,6 +65,7 @@ mod stress;
 #[cfg(test)]
 mod tests;
 
+use super::arena::NO_PAGE;
 use super::image::Imaged;
 use super::{Capabilities, Change, Direction, Index, IndexKind, KeyPage, Packing, Start, WalkPosition, order};
 use crate::error::{Error, Result};
@@ -75,12 +77,12 @@ use many::GROUP;
 use search::State;
 use std::fmt;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Changes between two attempts to give back memory that readers may be looking at.
 const PATIENCE: u32 = 64;
-/// Keys from which on a tree is far larger than the processor's caches.
-const LARGE: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
+/// Keys from which on a tree is larger than the processor's caches that are near.
+const LARGE: u64 = if cfg!(test) { 1 << 6 } else { 1 << 16 };
 /// Of so many keys a packet of changes has one: their memory is small against the tree's.
 const CHANGES_OF_KEYS: u64 = 16;
 /// Bounds of a packet.
@@ -100,6 +102,8 @@ pub struct BTree {
     is_ready: AtomicBool,
     /// Held by who looks at it, and taken before the other locks.
     trusting: Mutex<()>,
+    /// The leaf where the key belongs that [`Index::warm`] was last told of, or was.
+    warm_leaf: AtomicU32,
 }
 
 impl BTree {
@@ -107,7 +111,14 @@ impl BTree {
     #[must_use]
     pub fn new() -> BTree {
         let (state, writer) = (ShardedLock::new(State::new()), Mutex::new(Writer::new()));
-        BTree { state, writer, len: AtomicU64::new(0), is_ready: AtomicBool::new(true), trusting: Mutex::new(()) }
+        BTree {
+            state,
+            writer,
+            len: AtomicU64::new(0),
+            is_ready: AtomicBool::new(true),
+            trusting: Mutex::new(()),
+            warm_leaf: AtomicU32::new(NO_PAGE),
+        }
     }
 
     /// A panic elsewhere leaves no page locked and is no reason for another here.
@@ -126,7 +137,7 @@ impl BTree {
             return Err(NeedsRebuild);
         }
         let state = self.read();
-        make(Editor::shared(&state, writer), change)
+        make(Editor::shared(&state, writer).likely_in(self.warm_leaf.load(Ordering::Relaxed)), change)
     }
 
     /// Makes changes without readers.
@@ -166,7 +177,10 @@ impl BTree {
                 i += 1;
             }
         }
-        writer.arena.give_back(&mut state.pages);
+        // It goes through all chunks.
+        if writer.arena.surplus() > 0 || writer.len == 0 {
+            writer.arena.give_back(&mut state.pages);
+        }
         // Inside the lock: who sees the number sees the keys.
         self.len.store(writer.len, Ordering::Release);
     }
@@ -376,6 +390,13 @@ impl Index for BTree {
 
     fn is_damaged(&self) -> bool {
         self.read().verdict().is_err()
+    }
+
+    fn warm(&self, key: &[u8]) {
+        if self.len() >= LARGE {
+            // The levels above are in the cache; the leaf comes while the caller does something else, and need not be looked for again.
+            self.warm_leaf.store(self.read().ask_for_leaf(key), Ordering::Relaxed);
+        }
     }
 
     fn packet(&self) -> usize {

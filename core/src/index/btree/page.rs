@@ -116,7 +116,15 @@ pub(super) fn prefix_bytes(len: usize) -> usize {
 
 /// Length of the prefix that two keys share, as far as prefixes are cut.
 pub(super) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take(MAX_PREFIX).take_while(|(x, y)| x == y).count()
+    let len = a.len().min(b.len()).min(MAX_PREFIX);
+    let ((a, a_rest), (b, b_rest)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differ != 0 {
+            return i * 8 + differ.trailing_zeros() as usize / 8;
+        }
+    }
+    len - a_rest.len() + a_rest.iter().zip(b_rest).take_while(|(x, y)| x == y).count()
 }
 
 pub(super) fn payload_words(level: u8) -> usize {
@@ -158,6 +166,12 @@ impl Page {
         for line in 0..LINES {
             prefetch(self.place(line * LINE / 4));
         }
+    }
+
+    /// Asks for the line where a new cell goes.
+    #[inline]
+    pub(super) fn prefetch_top(&self) {
+        prefetch(self.place(self.heap().saturating_sub(1)));
     }
 
     #[inline]

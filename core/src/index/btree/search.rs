@@ -108,6 +108,23 @@ impl State {
         self.descend(|page| page.child_index(key, &self.longs))
     }
 
+    /// Asks for the lines of the leaf where a key is or belongs, and gives its number without waiting for it; [`NO_PAGE`] if there is none or it can't be
+    /// told.
+    pub(super) fn ask_for_leaf(&self, key: &[u8]) -> u32 {
+        let mut view = if self.pages.is_untrusted() { None } else { self.root() };
+        while let Some(View { page, .. }) = view {
+            let (level, child) = (page.level(), page.child(page.child_index(key, &self.longs)));
+            let next = self.pages.page(child);
+            next.prefetch();
+            view = match level {
+                0 => None,
+                1 => return child,
+                _ => view.and_then(|parent| parent.pass_to(next)),
+            };
+        }
+        NO_PAGE
+    }
+
     /// The first leaf, or the last.
     pub(super) fn edge_leaf(&self, last: bool) -> Option<View<'_>> {
         self.descend(|page| if last { page.count() } else { 0 })

@@ -494,6 +494,37 @@ fn a_load_in_no_order_leaves_room_and_one_in_order_does_not() {
     assert_same(&tree, &model);
 }
 
+/// A change finds its leaf whatever page it is told to look at first, and what is told of a key is the leaf where it is.
+#[test]
+fn a_wrong_leaf_to_begin_with_does_no_harm() {
+    let (tree, mut model) = (BTree::new(), Model::new());
+    for i in 0..20_000_u64 {
+        let random = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let key = random_key(random % 3000);
+        // Of pages that are, were and never were: leaves and others.
+        let page = if random.is_multiple_of(50) { NO_PAGE } else { (random / 7 % 200) as u32 };
+        match random % 3 {
+            0 => tree.warm(&key),
+            _ => tree.warm_leaf.store(page, Ordering::Relaxed),
+        }
+        let new = (random / 11 % 3 > 0 || i < 3000).then(|| location(i));
+        // At times nearly all go.
+        let new = if i / 4000 % 2 == 1 { new.filter(|_| i.is_multiple_of(10)) } else { new };
+        apply(&tree, &mut model, &[(key.to_vec(), new)]);
+        if i.is_multiple_of(500) {
+            assert_same(&tree, &model);
+        }
+    }
+    assert_same(&tree, &model);
+    (0..5000).for_each(|n| put(&tree, &random_key(n), n));
+    assert!(tree.read().height() >= 2);
+    let state = tree.read();
+    for n in 0..5000 {
+        let leaf = state.ask_for_leaf(&random_key(n));
+        assert!(leaf != NO_PAGE && state.pages.page(leaf).find(&random_key(n), &state.longs).exact, "key {n}");
+    }
+}
+
 /// Pages of what came one by one in no order are used for the greater part, however leaves were split.
 #[test]
 fn random_inserts_fill_most_of_the_pages() {

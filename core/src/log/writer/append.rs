@@ -7,6 +7,7 @@ use crate::format::payload::BatchDigest;
 use crate::format::record::RecordKind;
 use crate::log::encoded::Encoded;
 use crate::types::{SeqNo, Timestamp};
+use crate::util::few::Few;
 
 use super::{LogWriter, NewFiles};
 
@@ -40,8 +41,9 @@ impl LogWriter {
     /// Appends commits in order with as few writes as possible, and gives for each its sequence number or why it failed. Where a
     /// write of several fails, they are tried one by one, as far as [`Attempts`] go. Commits without records are passed over. New files are
     /// added to `files`.
-    pub(crate) fn append<C: AsMut<Encoded>>(&mut self, commits: &mut [C], files: &mut NewFiles) -> Vec<Result<SeqNo>> {
-        let (mut outcomes, mut attempts) = (Vec::with_capacity(commits.len()), Attempts::default());
+    pub(crate) fn append<C: AsMut<Encoded>>(&mut self, commits: &mut [C], files: &mut NewFiles) -> Few<Result<SeqNo>> {
+        let (mut outcomes, mut attempts) = (Few::new(), Attempts::default());
+        outcomes.reserve(commits.len());
         let mut rest = commits;
         while !rest.is_empty() {
             let fitting = self.count_fitting(rest);
