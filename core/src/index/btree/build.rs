@@ -73,7 +73,7 @@ fn room(packing: Packing, page: u32) -> usize {
     const GOLDEN: u32 = 0x9e37_79b9;
     match packing {
         Packing::Tight => 0,
-        Packing::Roomy => USABLE / 16 + (USABLE / 8 * (page.wrapping_mul(GOLDEN) >> 16) as usize >> 16),
+        Packing::Roomy => USABLE / 16 + ((USABLE / 8 * (page.wrapping_mul(GOLDEN) >> 16) as usize) >> 16),
     }
 }
 
