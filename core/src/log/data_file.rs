@@ -380,6 +380,12 @@ impl DataFile {
         self.map.as_ref()?.bytes(offset, usize::try_from(len).ok()?)
     }
 
+    /// These bytes in the mapping, if there is one and the system has made sure that they can be read there: an error of the disk is found by who reads
+    /// them by a call then.
+    pub(super) fn ready(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        self.map.as_ref()?.ready(offset, len)
+    }
+
     fn read<'a>(&self, scratch: &'a mut Vec<u8>, offset: u64, len: u64) -> Result<&'a [u8]> {
         let len = usize::try_from(len)
             .map_err(|_| Error::Unsupported { what: "the record does not fit this machine's memory".into() })?;

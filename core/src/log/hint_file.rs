@@ -117,25 +117,27 @@ impl HintWriter {
     /// Writes the hint for the file's bytes up to `covered`, under its name.
     ///
     /// REQUIRES: these bytes are on stable storage and hold no incomplete batch.
-    pub(crate) fn finish(mut self, covered: u64, max_seq: SeqNo, sealed: bool, times: Times) -> Result<()> {
+    pub(crate) fn finish(self, covered: u64, max_seq: SeqNo, sealed: bool, times: Times) -> Result<()> {
+        self.write(covered, max_seq, sealed, times)?.sync()?.publish()
+    }
+
+    /// The first part of [`HintWriter::finish`]: all of it is written, and the disk has begun with it.
+    pub(super) fn write(mut self, covered: u64, max_seq: SeqNo, sealed: bool, times: Times) -> Result<WrittenHint> {
         if self.broken {
             let what = format!("{}: the hint was given up", self.path.display());
             return Err(Error::Unsupported { what });
         }
-        self.write_out(covered, max_seq, sealed, times)
-    }
-
-    fn write_out(&mut self, covered: u64, max_seq: SeqNo, sealed: bool, times: Times) -> Result<()> {
         self.blocks.append(&mut self.builder.finish());
         let header = self.builder.header(covered, max_seq, sealed, times).encode();
         let file = self.flush()?;
         self.copy_older(file.as_ref())?;
-        let failed = |op, e| Error::io(op, &self.temp, None, e);
-        write_all_at(file.as_ref(), &header, 0).map_err(|e| failed("write", e))?;
-        file.sync_data().map_err(|e| failed("sync", e))?;
-        self.vfs.rename(&self.temp, &self.path).map_err(|e| failed("rename", e))?;
-        self.file = None;
-        Ok(())
+        write_all_at(file.as_ref(), &header, 0).map_err(|e| self.failed("write", e))?;
+        self.blocks = Vec::new();
+        Ok(WrittenHint { writer: self, file })
+    }
+
+    fn failed(&self, op: &'static str, e: std::io::Error) -> Error {
+        Error::io(op, &self.temp, None, e)
     }
 
     /// Removes what was written so far.
@@ -195,6 +197,39 @@ impl Drop for HintWriter {
             // Open removes it otherwise.
             let _ = self.vfs.remove(&self.temp);
         }
+    }
+}
+
+/// A hint that is written in full, under a temporary name; dropped, it is removed.
+#[derive(Debug)]
+pub(super) struct WrittenHint {
+    writer: HintWriter,
+    file: Arc<dyn VfsFile>,
+}
+
+impl WrittenHint {
+    /// Brings it to stable storage.
+    pub(super) fn sync(self) -> Result<SyncedHint> {
+        self.file.sync_data().map_err(|e| self.writer.failed("sync", e))?;
+        Ok(SyncedHint { writer: self.writer })
+    }
+}
+
+/// A hint on stable storage, still under a temporary name; dropped, it is removed.
+#[derive(Debug)]
+pub(super) struct SyncedHint {
+    writer: HintWriter,
+}
+
+impl SyncedHint {
+    /// Gives it its name.
+    ///
+    /// REQUIRES: the bytes that it speaks for are on stable storage and hold no incomplete batch.
+    pub(super) fn publish(mut self) -> Result<()> {
+        let HintWriter { vfs, temp, path, .. } = &self.writer;
+        vfs.rename(temp, path).map_err(|e| self.writer.failed("rename", e))?;
+        self.writer.file = None;
+        Ok(())
     }
 }
 

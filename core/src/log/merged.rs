@@ -18,7 +18,7 @@ use crate::vfs::{OpenMode, Vfs, write_all_at};
 
 use super::data_file::{DataFile, NewFile, Unusable};
 use super::encoded::{Place, marker};
-use super::hint_file::{HintReader, HintWriter};
+use super::hint_file::{HintReader, HintWriter, SyncedHint, WrittenHint};
 
 /// Records are written when so many bytes of them have come together: few enough to stay in a processor's cache till then.
 const BUFFER: usize = 256 << 10;
@@ -172,42 +172,67 @@ impl Output {
         Ok(())
     }
 
-    /// Seals it and brings it to stable storage.
-    pub(crate) fn finish(mut self) -> Result<Finished> {
+    /// Seals it, writes its hint, and has the disk begin with what it was not asked for yet.
+    pub(crate) fn seal(mut self) -> Result<Sealed> {
         let seal = Seal { length: self.end, ..self.seal };
         let (offset, seq, timestamp) = (self.end, seal.max_seq, self.config.vfs.now());
         let place = Place { file: &self.file, offset, seq, timestamp, synced: false };
         marker(&mut self.buf, RecordKind::Seal, &seal.encode(), &place);
         self.flush()?;
+        let (begun, end) = (self.begun, self.written());
+        self.file.file().start_writing(begun, end - begun);
+        let Output { file, hint, temp, config, .. } = self;
+        // Advisory, and its errors with it.
+        let hint = hint.write(end, seal.max_seq, true, (seal.min_time, seal.max_time)).ok();
+        Ok(Sealed { config, file, hint, temp })
+    }
+}
+
+/// A complete output that may not be on stable storage yet.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    config: OutputConfig,
+    file: DataFile,
+    hint: Option<WrittenHint>,
+    temp: Temp,
+}
+
+impl Sealed {
+    /// Brings it to stable storage. Of several that were written one after the other the first waits for most of what the others would have to
+    /// wait for: the disk is at work on all of them, and a file system has one journal for all.
+    pub(crate) fn sync(self) -> Result<Finished> {
         // A failure concerns this file alone, of which nothing counts yet. It is not tried again: the file goes.
         self.file.file().sync_data().map_err(|e| Error::io("sync", self.file.path(), None, e))?;
-        Ok(Finished { end: self.file.end(), output: self, seal })
+        let Sealed { config, file, hint, temp } = self;
+        let hint = hint.and_then(|hint| hint.sync().ok());
+        Ok(Finished { config, file, hint, temp })
     }
 }
 
 /// A complete output on stable storage, still under its temporary name.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    output: Output,
-    seal: Seal,
-    end: u64,
+    config: OutputConfig,
+    file: DataFile,
+    hint: Option<SyncedHint>,
+    temp: Temp,
 }
 
 impl Finished {
     pub(crate) fn id(&self) -> FileId {
-        self.output.file.id()
+        self.file.id()
     }
 
     /// Gives it its name, with its hint, and opens it. The directory is still to be synced.
     pub(crate) fn publish(mut self) -> Result<DataFile> {
-        let Output { config, hint, file, temp, .. } = &mut self.output;
+        let Finished { config, file, hint, temp } = &mut self;
         let (vfs, dir, id) = (config.vfs.as_ref(), &config.dir, file.id());
         let path = DataFile::path_of(dir, id);
         vfs.rename(file.path(), &path).map_err(|e| Error::io("rename", file.path(), None, e))?;
         temp.path = None;
-        let hint = std::mem::replace(hint, HintWriter::new(&config.vfs, dir, file));
-        // Advisory, and its errors with it.
-        let _ = hint.finish(self.end, self.seal.max_seq, true, (self.seal.min_time, self.seal.max_time));
+        if let Some(hint) = hint.take() {
+            let _ = hint.publish();
+        }
         match DataFile::open(vfs, dir, id, OpenMode::ReadWrite, u64::from(config.maps)) {
             Ok((file, None)) => Ok(file),
             outcome => {

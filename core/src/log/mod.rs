@@ -16,7 +16,7 @@ pub(crate) use data_file::{Asked, Content, DataFile, NewFile, Unusable, View};
 pub(crate) use encoded::Encoded;
 pub(crate) use hint_file::{HintReader, HintWriter};
 pub(crate) use load::Load;
-pub(crate) use merged::{Finished, Output, OutputConfig, remove};
+pub(crate) use merged::{Finished, Output, OutputConfig, Sealed, remove};
 pub(crate) use scan::{Item, Scanner, damage_error};
 pub(crate) use seen::{Seen, Witness};
 pub(crate) use value::Lender;

@@ -5,7 +5,7 @@
 //! is one damaged place.
 
 use crate::error::{Error, Result};
-use crate::format::header::FileKind;
+use crate::format::header::{DATA_START, FileKind};
 use crate::format::record::{self, BodyHasher, Invalid, MAX_HEADER_LEN, RecordHeader};
 use crate::types::SeqNo;
 use crate::vfs::read_full_at;
@@ -34,6 +34,11 @@ pub(crate) struct Scanner<'a> {
     len: u64,
     at: u64,
     min_seq: SeqNo,
+    /// Whether the file's mapping is read where it can be.
+    maps: bool,
+    /// The window, if it lies in the mapping.
+    mapped: Option<&'a [u8]>,
+    /// Else what was read.
     window: Vec<u8>,
     window_at: u64,
     key: Vec<u8>,
@@ -51,12 +56,19 @@ impl<'a> Scanner<'a> {
             len,
             at,
             min_seq,
+            maps: false,
+            mapped: None,
             window: Vec::new(),
             window_at: 0,
             key: Vec::new(),
             budget: len.saturating_mul(RESYNC_FACTOR).saturating_add(1 << 20),
             zeros_from: None,
         }
+    }
+
+    /// A scanner of all records of a file that nobody writes to any more: it reads them in the mapping, if the file has one, and spares the copy.
+    pub(crate) fn of_sealed(file: &'a DataFile) -> Scanner<'a> {
+        Scanner { maps: true, ..Scanner::new(file, DATA_START, SeqNo::ZERO) }
     }
 
     /// The key of the record last given; for batch commits and seals, which have none, the value.
@@ -122,7 +134,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn windowed_put(&mut self, offset: u64) -> Option<RecordHeader> {
         let start = usize::try_from(offset.checked_sub(self.window_at)?).ok()?;
-        let bytes = self.window.get(start..)?;
+        let bytes = bytes_of(self.mapped, &self.window).get(start..)?;
         let header = record::check_whole_put(bytes, self.file.placer(), offset)?;
         if header.seq < self.min_seq && self.file.header().kind == FileKind::Log {
             return None;
@@ -158,7 +170,7 @@ impl<'a> Scanner<'a> {
             hasher.update(piece);
             let key_part = usize::try_from(still).unwrap_or(usize::MAX).min(piece.len());
             let start = (at - self.window_at) as usize;
-            self.key.extend_from_slice(&self.window[start..start + key_part]);
+            self.key.extend_from_slice(&bytes_of(self.mapped, &self.window)[start..start + key_part]);
             at += piece_len;
         }
         Ok(hasher.finish().map(|_| header))
@@ -180,14 +192,18 @@ impl<'a> Scanner<'a> {
 
     /// Sees to it that the window holds `want` bytes at `at`, or what there is up to the end.
     fn fill(&mut self, at: u64, want: usize) -> Result<()> {
-        let have = self.window_at + self.window.len() as u64;
+        let have = self.window_at + bytes_of(self.mapped, &self.window).len() as u64;
         let need = at.saturating_add(want as u64).min(self.len);
         if at >= self.window_at && need <= have {
             return Ok(());
         }
         let len = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX).min(WINDOW);
-        self.window.resize(len, 0);
         self.window_at = at;
+        self.mapped = if self.maps { self.file.ready(at, len) } else { None };
+        if self.mapped.is_some() {
+            return Ok(());
+        }
+        self.window.resize(len, 0);
         let got = read_full_at(self.file.file().as_ref(), &mut self.window, at)
             .map_err(|e| self.file.io_error("read", at, e));
         match got {
@@ -202,7 +218,7 @@ impl<'a> Scanner<'a> {
 
     fn windowed(&self, at: u64, want: usize) -> &[u8] {
         let start = usize::try_from(at.saturating_sub(self.window_at)).unwrap_or(usize::MAX);
-        let bytes = self.window.get(start..).unwrap_or_default();
+        let bytes = bytes_of(self.mapped, &self.window).get(start..).unwrap_or_default();
         &bytes[..want.min(bytes.len())]
     }
 
@@ -231,6 +247,12 @@ impl<'a> Scanner<'a> {
         self.zeros_from = Some(end);
         Ok(end)
     }
+}
+
+/// The window's bytes.
+#[inline]
+fn bytes_of<'w>(mapped: Option<&'w [u8]>, read: &'w [u8]) -> &'w [u8] {
+    mapped.unwrap_or(read)
 }
 
 /// An error that says that damage keeps a file from being used.

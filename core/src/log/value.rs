@@ -37,6 +37,11 @@ impl Pins {
         self.map.bytes(offset, len)
     }
 
+    /// The same of bytes that [`Mapping::make_ready`] has had fetched.
+    pub(super) fn ready(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        if self.map.make_ready(offset, len) { self.map.bytes(offset, len) } else { None }
+    }
+
     /// Lends a value. The caller has read it there.
     pub(crate) fn lend(&self, offset: u64, len: usize) -> Value {
         Value { bytes: Bytes::Mapped { pin: Arc::clone(&self.pins[slot()]), offset, len } }

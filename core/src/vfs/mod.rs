@@ -193,6 +193,13 @@ pub trait Mapping: fmt::Debug + Send + Sync {
     /// The bytes `offset..offset + len`. The caller has made sure that the file is at least that long and
     /// that nobody writes to these bytes any more. `None` if the range is not in the mapping.
     fn bytes(&self, offset: u64, len: usize) -> Option<&[u8]>;
+
+    /// Has the system fetch these bytes, in one go, so that reading them neither waits nor fails. `false` if it can't, or the disk could not read them:
+    /// then they are to be read by a call, which tells an error. They may be dropped from memory again at any time; that is as with all that is mapped.
+    fn make_ready(&self, offset: u64, len: usize) -> bool {
+        let _ = (offset, len);
+        false
+    }
 }
 
 /// A lock, released when this is dropped or the process ends. Dropping it in a forked child leaves the parent's lock alone.

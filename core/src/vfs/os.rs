@@ -265,6 +265,16 @@ impl Mapping for OsMapping {
         let start = usize::try_from(offset).ok()?;
         self.map.get(start..start.checked_add(len)?)
     }
+
+    /// An error of the disk in this is an error, and not the signal that it would be in a fault.
+    #[cfg(target_os = "linux")]
+    fn make_ready(&self, offset: u64, len: usize) -> bool {
+        let start = usize::try_from(offset)
+            .ok()
+            .filter(|start| start.checked_add(len).is_some_and(|end| end <= self.map.len()));
+        // Kernels before 5.14 don't know it.
+        start.is_some_and(|start| self.map.advise_range(memmap2::Advice::PopulateRead, start, len).is_ok())
+    }
 }
 
 #[cfg(target_pointer_width = "64")]

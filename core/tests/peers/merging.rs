@@ -336,7 +336,7 @@ fn hd_5_sources_go_when_copies_are_on_stable_storage() {
 }
 
 /// That a file was to go was noted in its mode, which copies of a directory lose, and no directory was synced. Here names and bytes are all that there is:
-/// a copy of them from any moment of a merge is the store, and each file is gone for good before the next one goes.
+/// a copy of them from any moment of a merge is the store, and before a file with deletes goes those that go before it are gone for good.
 #[test]
 fn bc_7_a_copy_of_the_files_from_any_moment_of_a_merge_is_the_store() {
     for way in ways() {
@@ -348,17 +348,27 @@ fn bc_7_a_copy_of_the_files_from_any_moment_of_a_merge_is_the_store() {
         }
         let all = dump(&db).expect("it reads");
         db.sync().expect("it syncs");
-        let from = disk.op_count();
+        let (from, stats) = (disk.op_count(), db.file_stats().expect("figures"));
+        let has_deletes = |path: &Path| {
+            let is_it = |id: FileId| path.file_stem().is_some_and(|stem| stem.to_str() == Some(&id.0.to_string()));
+            stats.iter().any(|file| file.tombstones > 0 && is_it(file.id))
+        };
         assert!(merge_all(&db).removed_files.len() > 2);
-        let mut last = None;
+        let (mut last, mut beside, mut with_deletes) = (None, 0, 0);
         for op in &disk.ops()[from..] {
             let is_removal = op.kind == OpKind::Remove && op.path.extension().is_some_and(|e| e == "data");
-            assert!(!(is_removal && last == Some(OpKind::Remove)), "{way:?}: {:?} went beside another", op.path);
+            if is_removal && has_deletes(&op.path) {
+                assert_ne!(last, Some(OpKind::Remove), "{way:?}: {:?} and its deletes went beside another", op.path);
+                with_deletes += 1;
+            } else if is_removal && last == Some(OpKind::Remove) {
+                beside += 1;
+            }
             if is_removal || op.kind == OpKind::SyncDir {
                 last = Some(op.kind);
             }
         }
         assert_eq!(last, Some(OpKind::SyncDir));
+        assert!(with_deletes > 0 && beside > 0, "{way:?}: {with_deletes} had deletes, {beside} went beside others");
         for n in from..=disk.op_count() {
             let copy = SimVfs::new(7);
             for (path, bytes) in disk.crash(n, &CrashChoice::KeepAll).files() {

@@ -7,10 +7,9 @@
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::format::header::DATA_START;
 use crate::index::{KeyPage, Start};
 use crate::log::{Asked, Content, DataFile, Finished, Item, OutputConfig, Scanner};
-use crate::types::{FileId, Location, SeqNo};
+use crate::types::{FileId, Location};
 
 use super::super::store::Store;
 use super::control::Pace;
@@ -20,8 +19,8 @@ use super::{Account, MergeReport};
 
 /// Keys that the index is asked for at once.
 const PAGE: usize = 1024;
-/// Records that are asked of memory before the one that is read.
-const AHEAD: usize = 16;
+/// Records that are asked of memory at once, before those of the group before are read.
+const GROUP: usize = 32;
 /// Memory of a run that is sorted.
 const RUN_BYTES: usize = 32 << 20;
 /// The index is walked if at least one in so many of its keys is to be copied.
@@ -88,7 +87,7 @@ impl<'a> Copier<'a> {
         let (mut page, mut run) = (KeyPage::new(), KeyPage::new());
         for source in self.sources {
             let file = &source.file;
-            let mut scanner = Scanner::new(file, DATA_START, SeqNo::ZERO);
+            let mut scanner = Scanner::of_sealed(file);
             loop {
                 let item = scanner.next()?;
                 if let Item::Record { offset, header } = &item {
@@ -144,17 +143,25 @@ impl<'a> Copier<'a> {
 
     /// Copies records in this order.
     fn copy_all(&mut self, live: &[Live<'a>], pace: &mut Pace<'_>, report: &mut MergeReport) -> Result<()> {
-        let mut asked = [None; AHEAD];
-        for i in 0..live.len() + AHEAD {
-            // What was asked for so many records ago, in whose place the next one goes.
-            let asked = std::mem::replace(&mut asked[i % AHEAD], live.get(i).and_then(Live::ask));
-            let Some(live) = i.checked_sub(AHEAD).and_then(|i| live.get(i)) else { continue };
-            let len = match asked.and_then(|asked| live.file.content_asked(asked)) {
-                Some(content) => self.write(content)?,
-                None => self.copy_slowly(live)?,
-            };
-            report.copied_records += 1;
-            pace.wrote(len)?;
+        // A processor goes on behind a record that it has to find in memory no further than some hundred steps: so it is asked for the next group at once,
+        // and not for a record of it after each of this one's.
+        let ask = |group: &[Live<'a>]| {
+            let mut asked = [None; GROUP];
+            asked.iter_mut().zip(group).for_each(|(asked, live)| *asked = live.ask());
+            asked
+        };
+        let mut groups = live.chunks(GROUP);
+        let mut next = groups.next().map(|group| (group, ask(group)));
+        while let Some((group, asked)) = next {
+            next = groups.next().map(|group| (group, ask(group)));
+            for (live, asked) in group.iter().zip(asked) {
+                let len = match asked.and_then(|asked| live.file.content_asked(asked)) {
+                    Some(content) => self.write(content)?,
+                    None => self.copy_slowly(live)?,
+                };
+                report.copied_records += 1;
+                pace.wrote(len)?;
+            }
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! delete in it has to stay because of these, and is not copied again when nothing is left that it hides.
 
 use crate::error::Result;
-use crate::format::header::DATA_START;
 use crate::format::record::record_len;
 use crate::log::{Finished, Item, OutputConfig, Scanner};
 use crate::types::{SeqNo, Timestamp};
@@ -57,7 +56,7 @@ impl<'a> Deletes<'a> {
                 report.dropped_tombstones += source.tombstones;
                 continue;
             }
-            let mut scanner = Scanner::new(&source.file, DATA_START, SeqNo::ZERO);
+            let mut scanner = Scanner::of_sealed(&source.file);
             loop {
                 let header = match scanner.next()? {
                     Item::Record { header, .. } => header,

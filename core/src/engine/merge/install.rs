@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
-use crate::format::header::DATA_START;
 use crate::index::{Change, KeyPage};
 use crate::log::{self, DataFile, Finished, Item, LogWriter, Scanner};
 use crate::types::{FileId, Location, SeqNo};
@@ -68,7 +67,7 @@ impl Store {
         pace: &mut Pace<'_>,
         report: &mut MergeReport,
     ) -> Result<()> {
-        let mut scanner = Scanner::new(output, DATA_START, SeqNo::ZERO);
+        let mut scanner = Scanner::of_sealed(output);
         let (mut step, mut steps) = (KeyPage::new(), 0u32);
         loop {
             let item = scanner.next()?;
@@ -162,8 +161,8 @@ impl Store {
         }
     }
 
-    /// Takes the sources away, in their order, each for good before the next: what comes back after a loss of power must not be older than
-    /// a delete that does not.
+    /// Takes the sources away, in their order. Those that go before one with deletes are gone for good when that is taken: what comes back after a loss of
+    /// power must not be older than a delete that does not.
     ///
     /// REQUIRES: the index names none of them, and [`Store::sync_log_beside`] succeeded since.
     pub(super) fn remove_sources(
@@ -172,17 +171,26 @@ impl Store {
         pace: &mut Pace<'_>,
         report: &mut MergeReport,
     ) -> Result<()> {
-        for source in sources {
+        let mut left = sources;
+        while !left.is_empty() {
             pace.look()?;
-            let id = source.file.id();
-            if let Err(error) = log::remove(self.vfs.as_ref(), self.path(), id).and_then(|()| self.sync_dir()) {
-                // Whether it is there after a loss of power nobody knows.
-                let _ = self.merging.stopped.set(error.clone());
-                return Err(error);
+            let others = left.iter().skip(1).take_while(|source| source.tombstones == 0).count();
+            let (together, behind) = left.split_at(1 + others);
+            let mut gone = 0;
+            let removed = together.iter().try_for_each(|source| {
+                log::remove(self.vfs.as_ref(), self.path(), source.file.id()).inspect(|()| gone += 1)
+            });
+            let synced = self.sync_dir();
+            if synced.is_ok() {
+                for source in together.iter().take(gone) {
+                    report.removed_files.push(source.file.id());
+                    report.removed_bytes += source.file.end();
+                    self.retire(source.file.id());
+                }
             }
-            report.removed_files.push(id);
-            report.removed_bytes += source.file.end();
-            self.retire(id);
+            // Whether the others are there after a loss of power nobody knows.
+            removed.and(synced).inspect_err(|error| _ = self.merging.stopped.set(error.clone()))?;
+            left = behind;
         }
         Ok(())
     }

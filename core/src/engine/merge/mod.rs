@@ -6,7 +6,7 @@
 //! 2. Copy what is to stay into files with temporary names ([`deletes`], [`copy`]): sealed and synced.
 //! 3. Give them their names, sync the directory, let the index name the copies ([`install`]).
 //! 4. Sync the log, so that what made records dead is on stable storage.
-//! 5. Remove the sources, one after the other, each for good.
+//! 5. Remove the sources, one after the other, for good before deletes go.
 //!
 //! Up to the end of 2 nothing has changed; after 3 the sources hold nothing that is needed, and may stay as long as they like.
 //!

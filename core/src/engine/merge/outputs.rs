@@ -3,7 +3,7 @@
 //! Knows nothing of what is copied. A file is begun when there is something for it.
 
 use crate::error::{Error, Result};
-use crate::log::{Finished, Output, OutputConfig};
+use crate::log::{Finished, Output, OutputConfig, Sealed};
 
 use super::super::store::Store;
 use super::Account;
@@ -13,12 +13,12 @@ pub(super) struct Outputs<'a> {
     store: &'a Store,
     config: OutputConfig,
     current: Option<(Output, Account)>,
-    finished: Vec<(Finished, Account)>,
+    sealed: Vec<(Sealed, Account)>,
 }
 
 impl<'a> Outputs<'a> {
     pub(super) fn new(store: &'a Store, config: OutputConfig) -> Outputs<'a> {
-        Outputs { store, config, current: None, finished: Vec::new() }
+        Outputs { store, config, current: None, sealed: Vec::new() }
     }
 
     /// The output that a record of this length goes to.
@@ -36,15 +36,15 @@ impl<'a> Outputs<'a> {
         self.current.as_mut().ok_or_else(|| Error::Internal { what: "an output that was made is not there".into() })
     }
 
-    /// All of them, on stable storage.
+    /// All of them, on stable storage. The disk has been at work on those before the last since they were sealed, and nobody waits for it in between.
     pub(super) fn finish(mut self) -> Result<Vec<(Finished, Account)>> {
         self.close()?;
-        Ok(self.finished)
+        self.sealed.into_iter().map(|(sealed, account)| Ok((sealed.sync()?, account))).collect()
     }
 
     fn close(&mut self) -> Result<()> {
         if let Some((output, account)) = self.current.take() {
-            self.finished.push((output.finish()?, account));
+            self.sealed.push((output.seal()?, account));
         }
         Ok(())
     }

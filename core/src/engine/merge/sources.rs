@@ -111,7 +111,7 @@ impl Store {
 
     /// Reads a file from end to end. `None` if bytes of it are not accounted for.
     fn read_through(&self, file: &DataFile, pace: &mut Pace<'_>) -> Result<Option<Reading>> {
-        let mut scanner = Scanner::new(file, DATA_START, SeqNo::ZERO);
+        let mut scanner = Scanner::of_sealed(file);
         let (mut found, mut sealed_to) = (Reading::default(), 0);
         loop {
             match scanner.next()? {
