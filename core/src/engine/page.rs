@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::log::{DataFile, Lender, View};
+use crate::log::{DataFile, Lender, Plain, View};
 use crate::types::{FileId, Location};
 
 /// Records in the order of an iterator. Reused from page to page without allocating.
@@ -12,8 +12,7 @@ use crate::types::{FileId, Location};
 #[derive(Clone, Debug, Default)]
 pub struct EntryPage {
     entries: Vec<Entry>,
-    /// The mappings that records are lent from, and whose they are.
-    lenders: Vec<(FileId, Lender)>,
+    lenders: Vec<Lending>,
     /// Records that lie in no mapping.
     copies: Vec<u8>,
     byte_len: usize,
@@ -30,7 +29,26 @@ struct Entry {
     lender: u32,
 }
 
+impl Entry {
+    /// Key and value, in what all of the entry's file is in, or all copies.
+    #[inline]
+    fn content<'a>(&self, memory: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let start = usize::try_from(self.start).ok()?;
+        memory.get(start..)?.get(..self.len)?.split_at_checked(self.key_len.into())
+    }
+}
+
 const COPIED: u32 = u32::MAX;
+
+/// A mapping that records are lent from.
+#[derive(Clone, Debug)]
+struct Lending {
+    /// Whose it is.
+    file: FileId,
+    lender: Lender,
+    /// Where the last record ends that is lent from it.
+    end: u64,
+}
 
 impl EntryPage {
     /// An empty page.
@@ -66,16 +84,30 @@ impl EntryPage {
 
     /// All records.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().filter_map(|entry| self.content(entry))
+        // Mostly a record lies where the one before does.
+        let mut last = (COPIED, &self.copies[..]);
+        self.entries.iter().filter_map(move |entry| {
+            if last.0 != entry.lender {
+                last = (entry.lender, self.memory(entry.lender)?);
+            }
+            entry.content(last.1)
+        })
     }
 
     #[inline]
     fn content(&self, entry: &Entry) -> Option<(&[u8], &[u8])> {
-        let content = match self.lenders.get(entry.lender as usize) {
-            Some((_, lender)) => lender.bytes(entry.start, entry.len)?,
-            None => self.copies.get(entry.start as usize..)?.get(..entry.len)?,
-        };
-        content.split_at_checked(entry.key_len.into())
+        match self.lenders.get(entry.lender as usize) {
+            Some(lending) => lending.lender.bytes(entry.start, entry.len)?.split_at_checked(entry.key_len.into()),
+            None => entry.content(&self.copies),
+        }
+    }
+
+    /// What records lie in.
+    fn memory(&self, lender: u32) -> Option<&[u8]> {
+        match self.lenders.get(lender as usize) {
+            Some(lending) => lending.lender.bytes(0, usize::try_from(lending.end).ok()?),
+            None => Some(&self.copies),
+        }
     }
 
     /// Forgets everything, keeps the memory and no file.
@@ -106,10 +138,25 @@ impl EntryPage {
             Some(lender) => {
                 let content = view.content_range();
                 let len = (content.end - content.start) as usize;
-                self.append(Entry { start: content.start, len, key_len: view.header.key_len, lender });
+                self.append_lent(Entry { start: content.start, len, key_len: view.header.key_len, lender });
             }
             None => self.push(view.key(), view.value()),
         }
+    }
+
+    /// Appends a record of a file that is among those that lend.
+    #[inline(always)]
+    pub(super) fn lend(&mut self, lender: u32, record: &Plain<'_>) {
+        let (len, key_len) = (record.content.len(), record.key_len as u16);
+        self.append_lent(Entry { start: record.start, len, key_len, lender });
+    }
+
+    #[inline(always)]
+    fn append_lent(&mut self, entry: Entry) {
+        if let Some(lending) = self.lenders.get_mut(entry.lender as usize) {
+            lending.end = lending.end.max(entry.start + entry.len as u64);
+        }
+        self.append(entry);
     }
 
     #[inline]
@@ -120,20 +167,20 @@ impl EntryPage {
 
     /// The place of a file's mapping among those that are held. Mostly it is the last that was asked for.
     #[inline]
-    fn lender(&mut self, file: &DataFile) -> Option<u32> {
+    pub(super) fn lender(&mut self, file: &DataFile) -> Option<u32> {
         let id = file.id();
         match self.entries.last().and_then(|entry| self.lenders.get(entry.lender as usize)) {
-            Some((last, _)) if *last == id => self.entries.last().map(|entry| entry.lender),
+            Some(last) if last.file == id => self.entries.last().map(|entry| entry.lender),
             _ => self.lender_anew(file),
         }
     }
 
     fn lender_anew(&mut self, file: &DataFile) -> Option<u32> {
         let id = file.id();
-        let at = match self.lenders.iter().position(|&(held, _)| held == id) {
+        let at = match self.lenders.iter().position(|lending| lending.file == id) {
             Some(at) => at,
             None => {
-                self.lenders.push((id, file.lender()?));
+                self.lenders.push(Lending { file: id, lender: file.lender()?, end: 0 });
                 self.lenders.len() - 1
             }
         };

@@ -52,27 +52,68 @@ pub(super) struct Quick {
 
 impl Quick {
     /// Appends records from the one at `at` on, until the page is full or one is none of these; says how many.
-    pub(super) fn read<'a>(
-        &self,
-        entries: &impl Entries,
-        at: usize,
-        ahead: &mut Ahead<'a>,
-        out: &mut EntryPage,
-    ) -> usize {
+    ///
+    /// All of it is one loop, so that what is found out of a record stays in registers: what is written to memory in parts and read as a whole
+    /// has the processor wait for all records before.
+    pub(super) fn read(&self, entries: &impl Entries, at: usize, ahead: &mut Ahead<'_>, out: &mut EntryPage) -> usize {
         let mut i = at;
         while i < self.end && (out.is_empty() || out.byte_len() < self.max_bytes) {
-            let Some((file, asked)) = ahead.get(i, self.end, |i| entries.location(i)) else { break };
+            ahead.ask(i, self.end, |i| entries.location(i));
             // Verified once, by who asks for its age; those behind it are asked for by now.
             if self.is_by_age {
                 break;
             }
-            let Some(view) = file.view_asked(asked, self.verify) else { break };
-            if view.header.expiry.is_some() || entries.get(i).is_none_or(|(key, _)| key != view.key()) {
+            let Some((key, location)) = entries.get(i) else { break };
+            let Some(lane) = ahead.lane(location.file()) else { break };
+            let Some(plain) = lane.records.plain(location, self.verify) else { break };
+            if !is_same(key, plain.key()) {
                 break;
             }
-            out.take(file, &view);
+            let Some(lender) = lane.lender(out) else { break };
+            out.lend(lender, &plain);
             i += 1;
         }
         i - at
+    }
+}
+
+/// Whether two keys are the same. Short ones, as most are, are compared here and now: to call somebody costs more.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    const SHORT: usize = 64;
+    if a.len() != b.len() {
+        return false;
+    }
+    let ((words, rest), (others, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    if words.is_empty() || a.len() > SHORT {
+        return a == b;
+    }
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    for (one, other) in words.iter().zip(others) {
+        if word(one) != word(other) {
+            return false;
+        }
+    }
+    // The last eight bytes, of which some may have been looked at.
+    rest.is_empty() || a.last_chunk().map(word) == b.last_chunk().map(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same;
+
+    #[test]
+    fn keys_of_all_lengths_are_the_same_or_not() {
+        let key: Vec<u8> = (0..90_u8).map(|i| i.wrapping_mul(7)).collect();
+        for len in 0..key.len() {
+            let mut other = key[..len].to_vec();
+            assert!(is_same(&key[..len], &other), "{len} bytes");
+            assert!(!is_same(&key[..len + 1], &other), "{len} bytes, and one more");
+            for at in 0..len {
+                other[at] ^= 1;
+                assert!(!is_same(&key[..len], &other), "{len} bytes, another at {at}");
+                other[at] ^= 1;
+            }
+        }
     }
 }

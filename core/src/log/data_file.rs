@@ -217,7 +217,7 @@ impl DataFile {
     pub(crate) fn ask_for(&self, location: Location) -> Option<Asked<'_>> {
         let offset = location.offset();
         let bytes = self.mapped(offset, self.end().saturating_sub(offset).min(location.len_bound()))?;
-        prefetch_all(bytes);
+        ask_memory(bytes);
         Some(Asked { bytes, offset })
     }
 
@@ -227,6 +227,11 @@ impl DataFile {
         let Asked { bytes, offset } = asked;
         let header = record::check_put(bytes, self.placer, offset, verify)?;
         Some(View { header, bytes, offset, mapped: true })
+    }
+
+    /// All its records where they lie, for who reads many. Nothing where records are read by calls, or where one goes beyond the mapping.
+    pub(crate) fn mapped_records(&self) -> Option<MappedRecords<'_>> {
+        Some(MappedRecords { bytes: self.mapped(0, self.end())?, placer: self.placer })
     }
 
     /// Any record: one that is read by calls, is no valid put, goes beyond what its location says, or beyond the mapping, because its file
@@ -406,6 +411,14 @@ impl DataFile {
     }
 }
 
+/// Asks memory for a record that has at most these bytes, of which a long one may lack a third: what it may not have is not asked for.
+#[inline(always)]
+fn ask_memory(bytes: &[u8]) {
+    const LONG: usize = 512;
+    let len = if bytes.len() > LONG { bytes.len() - bytes.len() / 3 } else { bytes.len() };
+    prefetch_all(bytes.get(..len).unwrap_or(bytes));
+}
+
 /// A record's header, and key, value and padding with what sums them up.
 pub(crate) type Content<'a> = (RecordHeader, Body, &'a [u8]);
 
@@ -422,6 +435,58 @@ pub(crate) struct Asked<'a> {
     /// From the record's beginning on, as many as it has at most.
     bytes: &'a [u8],
     offset: u64,
+}
+
+/// The records of a mapped file, up to where it ended when this was asked for. An append that is taken back meanwhile was seen by nobody, so that
+/// nobody has a location to look there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MappedRecords<'a> {
+    bytes: &'a [u8],
+    placer: Placer,
+}
+
+impl<'a> MappedRecords<'a> {
+    #[inline(always)]
+    fn at(&self, location: Location) -> Option<&'a [u8]> {
+        let start = usize::try_from(location.offset()).ok()?;
+        let len = usize::try_from(location.len_bound()).ok()?;
+        let bytes = self.bytes.get(start..)?;
+        Some(&bytes[..len.min(bytes.len())])
+    }
+
+    /// Asks memory for the record at a location, which is about to be read.
+    #[inline(always)]
+    pub(crate) fn ask_for(&self, location: Location) {
+        if let Some(bytes) = self.at(location) {
+            ask_memory(bytes);
+        }
+    }
+
+    /// The record at a location, if it is a valid put that never ends. Nothing is no verdict: [`DataFile::view`] tells what it is.
+    #[inline(always)]
+    pub(crate) fn plain(&self, location: Location, verify: bool) -> Option<Plain<'a>> {
+        let (bytes, offset) = (self.at(location)?, location.offset());
+        let header = record::check_put(bytes, self.placer, offset, verify).filter(|header| header.expiry.is_none())?;
+        let content = bytes.get(record::HEADER_LEN..header.value_range().end)?;
+        Some(Plain { content, key_len: header.key_len.into(), start: offset + record::HEADER_LEN as u64 })
+    }
+}
+
+/// A valid put in a mapping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain<'a> {
+    /// Key and value, side by side.
+    pub(crate) content: &'a [u8],
+    pub(crate) key_len: usize,
+    /// Where the key is in the file.
+    pub(crate) start: u64,
+}
+
+impl<'a> Plain<'a> {
+    #[inline(always)]
+    pub(crate) fn key(&self) -> &'a [u8] {
+        self.content.get(..self.key_len).unwrap_or_default()
+    }
 }
 
 /// A valid record, borrowed.

@@ -12,7 +12,7 @@ mod sync_gate;
 mod value;
 mod writer;
 
-pub(crate) use data_file::{Asked, Content, DataFile, NewFile, Unusable, View};
+pub(crate) use data_file::{Asked, Content, DataFile, MappedRecords, NewFile, Plain, Unusable, View};
 pub(crate) use encoded::Encoded;
 pub(crate) use hint_file::{HintReader, HintWriter};
 pub(crate) use load::Load;

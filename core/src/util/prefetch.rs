@@ -8,8 +8,8 @@
 
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
-/// Lines that are asked for at most: behind them the processor sees by itself that memory is read in order.
-const MOST_LINES: usize = 8;
+/// Lines that are asked for at most, about as many as a processor waits for at a time: behind them it sees by itself that memory is read in order.
+const MOST_LINES: usize = 16;
 
 /// Asks for the line that holds the beginning of `target`.
 #[inline(always)]

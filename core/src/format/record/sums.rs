@@ -39,6 +39,24 @@ impl Sums {
             None
         }
     }
+
+    /// The same, of the header as it is now in `record`: for who has no use for what it says beyond the lengths.
+    #[inline(always)]
+    pub(super) fn of_all(state: u32, offset: u64, record: &[u8]) -> Option<Sums> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let body = record.len().checked_sub(HEADER_LEN)?;
+            if body == 0 || !body.is_multiple_of(4) {
+                return None;
+            }
+            x86::sums_of_all(state, offset, record)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = (state, offset, record);
+            None
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -136,6 +154,25 @@ mod x86 {
         }
     }
 
+    /// The record is longer than its header, by a multiple of four.
+    #[inline(always)]
+    pub(super) fn sums_of_all(state: u32, offset: u64, record: &[u8]) -> Option<Sums> {
+        match Level::here() {
+            // SAFETY: the processor has what the function is compiled for.
+            Level::Wide => Some(unsafe { wide_of_all(state, offset, record) }),
+            _ => sums(state, offset, words(record), record),
+        }
+    }
+
+    /// What stands behind the crc in a header.
+    #[inline]
+    fn words(record: &[u8]) -> [u64; 3] {
+        let word = |at: usize| {
+            record.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        };
+        [word(4), word(12), word(20)]
+    }
+
     /// What H sums up, the offset and what stands behind the checksums in the header: thirty bytes, and two of zeros before them.
     #[inline]
     fn placed(state: u32, offset: u64, [first, second, third]: [u64; 3]) -> [u64; 4] {
@@ -155,6 +192,8 @@ mod x86 {
         if Level::here() >= Level::Wide {
             // SAFETY: as above.
             all.push(("wide", unsafe { wide(low, high, second, third, record) }));
+            // SAFETY: as above.
+            all.push(("wide, all", unsafe { wide_of_all(state, offset, record) }));
         }
         all
     }
@@ -199,36 +238,60 @@ mod x86 {
     /// With registers of four blocks.
     #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
     fn wide(low: u64, high: u64, second: u64, third: u64, record: &[u8]) -> Sums {
-        let h = header_sum(low, high, second, third);
+        wide_behind(header_sum(low, high, second, third), record)
+    }
+
+    /// The same, of a header that is loaded in whole registers.
+    #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
+    fn wide_of_all(state: u32, offset: u64, record: &[u8]) -> Sums {
+        let (Some(start), Some(end)) = (record.first_chunk(), record.get(12..).and_then(|bytes| bytes.first_chunk()))
+        else {
+            return Sums { h: 0, crc: 0 };
+        };
+        const { assert!(HASHED_FROM == 6 && HEADER_LEN == 28) };
+        // Two bytes of zeros and eight of the offset; behind them six of the header, from its seventh on.
+        let place = _mm_slli_si128::<2>(_mm_cvtsi64_si128((offset ^ u64::from(!state)) as i64));
+        let first = _mm_blend_epi16::<0b1110_0000>(place, _mm_slli_si128::<4>(load(start)));
+        wide_behind(reduce(fold(first, load(end), BY_BLOCK)), record)
+    }
+
+    /// All but H, which goes into the crc.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
+    fn wide_behind(h: u32, record: &[u8]) -> Sums {
         // As above, in registers of four blocks; the first may begin before the record does.
         let pieces = (record.len() - HEADER_LEN + 4).div_ceil(WIDE);
         let before = (pieces * WIDE + HEADER_LEN - (record.len() + 4)) / 4;
         let start = record.as_ptr().wrapping_add(record.len() + 4).wrapping_sub(pieces * WIDE);
-        let mut at = 0;
-        let mut next = || {
-            let first = if at == 0 { !0 << before } else { !0 };
-            let last = if at + 1 == pieces { !0 >> 1 } else { !0 };
-            let place = start.wrapping_add(at * WIDE);
-            at += 1;
-            // SAFETY: only what lies in the record is loaded: of the first piece the mask leaves out all before its body, of the last the
-            // four bytes behind its end; what a mask leaves out is not touched.
-            unsafe { _mm512_maskz_loadu_epi32(first & last, place.cast()) }
-        };
-        let mut x = next();
+        let place = |i: usize| start.wrapping_add(i * WIDE);
+        // SAFETY: only what lies in the record is loaded: a mask leaves out all before the body in the first piece, and the four bytes behind
+        // the record's end in the last; what a mask leaves out is not touched.
+        let masked = |mask, i| unsafe { _mm512_maskz_loadu_epi32(mask, place(i).cast()) };
+        // SAFETY: pieces between the first and the last lie in the record as a whole.
+        let whole = |i| unsafe { _mm512_loadu_si512(place(i).cast()) };
+        const LAST: __mmask16 = !0 >> 1;
+        let (first, last) = (!0 << before, pieces - 1);
+        let mut x = masked(if last == 0 { first & LAST } else { first }, 0);
         x = _mm512_mask_xor_epi32(x, 1 << before, x, _mm512_set1_epi32(-1));
-        let mut left = pieces - 1;
-        if left >= SIDE_BY_SIDE - 1 {
-            let mut side = [x, next(), next(), next()];
-            left -= 3;
-            while left >= 4 {
-                side = side.map(|x| fold_wide(x, next(), BY_4_WIDE));
-                left -= 4;
+        let mut i = 1;
+        if pieces >= SIDE_BY_SIDE {
+            let mut side = [x, whole(1), whole(2), whole(3)];
+            i = 4;
+            while i + 4 <= last {
+                for x in &mut side {
+                    *x = fold_wide(*x, whole(i), BY_4_WIDE);
+                    i += 1;
+                }
             }
             let [a, b, c, d] = side;
             x = fold_wide(fold_wide(fold_wide(a, b, BY_WIDE), c, BY_WIDE), d, BY_WIDE);
         }
-        for _ in 0..left {
-            x = fold_wide(x, next(), BY_WIDE);
+        while i < last {
+            x = fold_wide(x, whole(i), BY_WIDE);
+            i += 1;
+        }
+        if last > 0 {
+            x = fold_wide(x, masked(LAST, last), BY_WIDE);
         }
         // The first three blocks to the place of the last.
         let (a, b, c) = (BY_3_BLOCKS, BY_2_BLOCKS, BY_BLOCK);
