@@ -100,6 +100,7 @@ pub enum Start<'a> {
 /// Keys with their locations, in the order of a scan. Reused from page to page without allocating.
 #[derive(Clone, Debug, Default)]
 pub struct KeyPage {
+    /// The keys, one behind the other. What lies behind the last means nothing: it is there so that keys can be put together in place.
     bytes: Vec<u8>,
     /// End of each key in `bytes`, and its location.
     entries: Vec<(usize, Location)>,
@@ -114,7 +115,6 @@ impl KeyPage {
 
     /// Forgets all entries, keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
         self.entries.clear();
     }
 
@@ -123,21 +123,66 @@ impl KeyPage {
         /// Bytes that most keys take at most.
         const KEY: usize = 32;
         self.entries.reserve(entries);
-        self.bytes.reserve(entries * KEY);
+        self.room(entries * KEY);
     }
 
     /// Appends an entry whose key is `prefix` followed by `suffix`.
     #[inline]
     pub fn push(&mut self, prefix: &[u8], suffix: &[u8], location: Location) {
-        self.bytes.extend_from_slice(prefix);
-        self.bytes.extend_from_slice(suffix);
-        self.entries.push((self.bytes.len(), location));
+        let len = prefix.len() + suffix.len();
+        let (start, end) = self.room(len).split_at_mut(prefix.len());
+        start.copy_from_slice(prefix);
+        end[..suffix.len()].copy_from_slice(suffix);
+        self.took(len, location);
+    }
+
+    /// Appends an entry whose key is the first `prefix.0` bytes of some words in big-endian order, followed by the first `suffix.0` bytes of others.
+    ///
+    /// Each word is written where it stays. A key that is put together elsewhere and then copied as a whole has the processor wait until its
+    /// parts have left for the cache, and thereby for the memory of all that was read before.
+    #[inline]
+    pub(crate) fn push_words(
+        &mut self,
+        prefix: (usize, impl Fn(usize) -> u32),
+        suffix: (usize, impl Fn(usize) -> u32),
+        location: Location,
+    ) {
+        const WORD: usize = size_of::<u32>();
+        // The last word of each part may go beyond it.
+        let room = self.room(prefix.0 + suffix.0 + WORD);
+        for (i, place) in room.as_chunks_mut().0.iter_mut().take(prefix.0.div_ceil(WORD)).enumerate() {
+            *place = (prefix.1)(i).to_be_bytes();
+        }
+        for (i, place) in room[prefix.0..].as_chunks_mut().0.iter_mut().take(suffix.0.div_ceil(WORD)).enumerate() {
+            *place = (suffix.1)(i).to_be_bytes();
+        }
+        self.took(prefix.0 + suffix.0, location);
+    }
+
+    /// Place behind the last key, for `len` bytes at least.
+    #[inline]
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let (start, end) = (self.key_bytes(), self.key_bytes() + len);
+        if self.bytes.len() < end {
+            self.grow(end);
+        }
+        &mut self.bytes[start..]
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.bytes.resize(len.max(self.bytes.len() * 2), 0);
+    }
+
+    /// The next `len` bytes are a key.
+    #[inline]
+    fn took(&mut self, len: usize, location: Location) {
+        self.entries.push((self.key_bytes() + len, location));
     }
 
     /// Forgets the entries from the one at `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.entries.truncate(len);
-        self.bytes.truncate(self.entries.last().map_or(0, |&(end, _)| end));
     }
 
     /// Number of entries in front of the first for which `holds` is false, if there are none behind it for which it is true.
@@ -167,8 +212,9 @@ impl KeyPage {
 
     /// Bytes of all keys together.
     #[must_use]
+    #[inline]
     pub fn key_bytes(&self) -> usize {
-        self.bytes.len()
+        self.entries.last().map_or(0, |&(end, _)| end)
     }
 
     /// The entry at `i`.

@@ -166,6 +166,18 @@ impl Page {
         for line in 0..LINES {
             prefetch(self.place(line * LINE / 4));
         }
+        // The prefix stands at the end.
+        prefetch(self.place(WORDS - 1));
+    }
+
+    /// Asks for an entry's cell, which may begin in one line and end in the next.
+    #[inline]
+    pub(super) fn prefetch_cell(&self, pos: usize) {
+        /// Words of most cells: a payload, and the rest of a key of 24 bytes.
+        const MOST: usize = 7;
+        let (at, _) = self.slot(pos);
+        prefetch(self.place(at));
+        prefetch(self.place(at + MOST - 1));
     }
 
     /// Asks for the line where a new cell goes.
@@ -270,6 +282,18 @@ impl Page {
             *four = self.word(first + i).to_be_bytes();
         }
         len
+    }
+
+    /// The `i`-th word of the prefix, which has this length.
+    #[inline]
+    pub(super) fn prefix_word(&self, len: usize, i: usize) -> u32 {
+        self.word(WORDS - len.div_ceil(4) + i)
+    }
+
+    /// The `i`-th word of the suffix of a key that isn't long.
+    #[inline]
+    pub(super) fn suffix_word(&self, pos: usize, cell: Cell, i: usize) -> u32 {
+        self.word(if i == 0 { head_at(pos) } else { cell.rest + i - 1 })
     }
 
     /// Writes a key that isn't long behind the prefix in `out`, and returns its whole length.

@@ -5,12 +5,11 @@
 //! at that moment the two were neighbours and nothing lay between them. If the neighbour changes before it has been read,
 //! entries may have moved across the border between the two: the scan finds its place again by the last key that it gave out.
 
-use super::page::{KeyBytes, MAX_COUNT, NO_KEY_BYTES};
+use super::page::{Found, MAX_COUNT};
 use super::search::{State, View};
 use crate::index::arena::{NO_PAGE, Page};
 use crate::index::{Direction, KeyPage, Start, below};
 use crate::types::Location;
-use crate::util::prefetch::prefetch;
 
 /// Cells of a leaf that are asked for before the first is read.
 const CELLS: usize = 24;
@@ -19,14 +18,14 @@ impl State {
     /// Appends up to `max` entries from `start` on.
     pub(super) fn scan(&self, start: Start<'_>, direction: Direction, max: usize, out: &mut KeyPage) {
         let forward = direction == Direction::Forward;
-        let (begin, mut last, mut key) = (out.len(), Vec::new(), NO_KEY_BYTES);
+        let (begin, mut last) = (out.len(), Vec::new());
         let end = begin.saturating_add(max);
         // Entries of one look at most. A leaf that changes all the time is read in ever shorter stretches, of which one gets through.
         let mut stretch = usize::MAX;
         while out.len() < end {
             let from = if out.len() == begin { start } else { Start::After(&last) };
             let stop = end.min(out.len().saturating_add(stretch));
-            if self.scan_run(from, forward, stop, out, &mut key) {
+            if self.scan_run(from, forward, stop, out) {
                 if out.len() < stop || stop == end {
                     return;
                 }
@@ -40,7 +39,7 @@ impl State {
     }
 
     /// Appends entries of leaf after leaf; `false` if a leaf that wasn't read yet has changed.
-    fn scan_run(&self, start: Start<'_>, forward: bool, end: usize, out: &mut KeyPage, key: &mut KeyBytes) -> bool {
+    fn scan_run(&self, start: Start<'_>, forward: bool, end: usize, out: &mut KeyPage) -> bool {
         let at = match start {
             Start::Edge => None,
             Start::At(key) => Some((key, false)),
@@ -53,7 +52,7 @@ impl State {
         let Some(mut leaf) = leaf else { return true };
         // The first to take forward, the one behind the last in reverse; none means the leaf's edge.
         let mut pos = at.map(|(key, skip)| {
-            let found = leaf.page.find(key, &self.longs);
+            let found = self.find_asking(leaf.page, key, forward, end.saturating_sub(out.len()));
             found.pos + usize::from(found.exact && forward == skip)
         });
         let (begin, untrusted) = (out.len(), self.pages.is_untrusted());
@@ -67,14 +66,16 @@ impl State {
             if more {
                 self.pages.page(next).prefetch();
             }
-            // Cells lie on the page in the order in which they came: each may be a cache miss.
-            let first = if forward { from } else { to - take.min(CELLS) };
-            (first..first + take.min(CELLS)).for_each(|i| prefetch(page.place(page.slot(i).0)));
-            let prefix = page.copy_prefix(key);
+            // Cells lie on the page in the order in which they came: each may be a cache miss. Of the first leaf they were asked for.
+            if pos.is_none() {
+                let first = if forward { from } else { to - take.min(CELLS) };
+                (first..first + take.min(CELLS)).for_each(|i| page.prefetch_cell(i));
+            }
+            let prefix = page.prefix_len();
             if forward {
-                (from..from + take).for_each(|i| self.copy(page, i, prefix, key, out));
+                (from..from + take).for_each(|i| self.copy(page, i, prefix, out));
             } else {
-                (to - take..to).rev().for_each(|i| self.copy(page, i, prefix, key, out));
+                (to - take..to).rev().for_each(|i| self.copy(page, i, prefix, out));
             }
             // Every leaf has keys, and ascends; that each begins behind the one before has to be seen of saved ones.
             if untrusted && !self.goes_on(page, forward, (begin, before), at.map(|(key, _)| key), out) {
@@ -109,14 +110,30 @@ impl State {
         page.is_leaf() && first && all
     }
 
+    /// The place of a key, from which on up to `take` entries are wanted: their cells are asked for before the one is waited for that says
+    /// whether it is the key's.
     #[inline]
-    fn copy(&self, page: &Page, i: usize, prefix: usize, key: &mut KeyBytes, out: &mut KeyPage) {
-        let cell = page.cell(i);
+    fn find_asking(&self, page: &Page, key: &[u8], forward: bool, take: usize) -> Found {
+        match page.strip_prefix(key) {
+            Ok(suffix) => {
+                let low = page.lower_bound(suffix);
+                let take = take.min(CELLS);
+                let cells = if forward { low..low + take } else { low.saturating_sub(take)..low + 1 };
+                (cells.start..cells.end.min(page.count())).for_each(|i| page.prefetch_cell(i));
+                page.find_from(low, suffix, key.len() - suffix.len(), &self.longs)
+            }
+            Err(pos) => Found { pos, exact: false },
+        }
+    }
+
+    #[inline]
+    fn copy(&self, page: &Page, pos: usize, prefix: usize, out: &mut KeyPage) {
+        let cell = page.cell(pos);
         let location = Location::from_bits(page.payload_at(cell.at));
         match cell.len {
-            Ok(_) => {
-                let len = page.copy_suffix(i, cell, prefix, key);
-                out.push(&key[..len], &[], location);
+            Ok(len) => {
+                let prefix = (prefix, |i| page.prefix_word(prefix, i));
+                out.push_words(prefix, (len, |i| page.suffix_word(pos, cell, i)), location);
             }
             Err(long) => out.push(self.longs.get(long), &[], location),
         }
