@@ -137,6 +137,9 @@ impl Store {
         if !self.index.capabilities().ordered || pending.iter().any(|write| write.value.is_some()) {
             return None;
         }
+        if let Some(keys) = pending.keys_in_order() {
+            return Some(keys.collect());
+        }
         let deletes: Vec<_> = pending.iter().map(|write| Change { key: write.key, new: None, old: None }).collect();
         let sorted = order::by_key(&deletes)?;
         Some(sorted.into_iter().map(|i| deletes[i as usize].key).collect())

@@ -8,11 +8,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
+use super::ends::Ends;
 use crate::engine::ranges::KeyRange;
 use crate::util::sip::Sip;
 
 /// Up to so many keys are looked through one by one.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// The slots of different keys, numbered from 0 as they came.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(super) enum Places {
     /// Not more than [`FEW`].
     #[default]
     Few,
+    /// As long as they come in an order.
+    Ends(Ends),
     /// As long as nobody asks for their order.
     Hashed(Hashed),
     Sorted(BTreeMap<Box<[u8]>, usize>),
@@ -67,6 +70,7 @@ impl Places {
     pub(super) fn find<'k>(&self, key: &[u8], count: usize, key_of: impl Fn(usize) -> &'k [u8]) -> Option<usize> {
         match self {
             Places::Few => (0..count).find(|&slot| key_of(slot) == key),
+            Places::Ends(ends) => ends.find(key, key_of),
             Places::Hashed(hashed) => hashed.find(hashed.hash(key), key, key_of),
             Places::Sorted(map) => map.get(key).copied(),
         }
@@ -79,19 +83,28 @@ impl Places {
         count: usize,
         key_of: impl Fn(usize) -> &'k [u8],
     ) -> Option<usize> {
-        if let Places::Hashed(hashed) = self {
-            let hash = hashed.hash(key);
-            let found = hashed.find(hash, key, key_of);
-            if found.is_none() {
-                hashed.add(hash, count);
+        match self {
+            Places::Hashed(hashed) => {
+                let hash = hashed.hash(key);
+                let found = hashed.find(hash, key, key_of);
+                if found.is_none() {
+                    hashed.add(hash, count);
+                }
+                return found;
             }
-            return found;
+            Places::Ends(ends) => {
+                if ends.add(key, count, &key_of) {
+                    return None;
+                }
+            }
+            Places::Few | Places::Sorted(_) => {}
         }
         let found = self.find(key, count, &key_of);
         if found.is_none() {
             match self {
                 Places::Few if count < FEW => {}
-                Places::Few => {
+                Places::Few => *self = Places::Ends(Ends::of(key, count, key_of)),
+                Places::Ends(_) => {
                     let mut hashed = Hashed::new();
                     for slot in 0..count {
                         hashed.add(hashed.hash(key_of(slot)), slot);
@@ -106,17 +119,28 @@ impl Places {
         found
     }
 
-    /// Forgets a key's slot.
-    pub(super) fn remove(&mut self, key: &[u8], slot: usize) {
+    /// Forgets the slots from `from` on, of as many as there are.
+    pub(super) fn truncate<'k>(&mut self, from: usize, count: usize, key_of: impl Fn(usize) -> &'k [u8]) {
         match self {
             Places::Few => {}
+            Places::Ends(ends) => ends.truncate(from),
             Places::Hashed(hashed) => {
-                let hash = hashed.hash(key);
-                if let Ok(entry) = hashed.slots.find_entry(hash, |&(_, other)| other == slot) {
-                    entry.remove();
+                for slot in from..count {
+                    let hash = hashed.hash(key_of(slot));
+                    if let Ok(entry) = hashed.slots.find_entry(hash, |&(_, other)| other == slot) {
+                        entry.remove();
+                    }
                 }
             }
-            Places::Sorted(map) => _ = map.remove(key),
+            Places::Sorted(map) => (from..count).for_each(|slot| _ = map.remove(key_of(slot))),
+        }
+    }
+
+    /// All slots in the order of their keys, if that is known without sorting.
+    pub(super) fn in_order(&self) -> Option<impl Iterator<Item = usize>> {
+        match self {
+            Places::Ends(ends) => Some(ends.in_order()),
+            Places::Few | Places::Hashed(_) | Places::Sorted(_) => None,
         }
     }
 
@@ -137,7 +161,7 @@ impl Places {
     pub(super) fn in_range(&self, range: &KeyRange) -> Option<Vec<usize>> {
         match self {
             Places::Sorted(map) => Some(map.range::<[u8], _>(range.as_slices()).map(|(_, &slot)| slot).collect()),
-            Places::Few | Places::Hashed(_) => None,
+            Places::Few | Places::Ends(_) | Places::Hashed(_) => None,
         }
     }
 }

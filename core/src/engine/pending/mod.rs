@@ -7,6 +7,7 @@
 //! Keys and values lie one behind the other in one piece of memory, so that a write needs no allocation of its own, and millions of
 //! them are let go of at once. What was overwritten lies there too, until it is more than what counts.
 
+mod ends;
 mod keys;
 
 use crate::error::{Error, Result};
@@ -273,6 +274,12 @@ impl Pending {
         })
     }
 
+    /// The keys of all writes in their order, if that is known without sorting.
+    pub(super) fn keys_in_order(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        let written = |slot: usize| self.slots.get(slot).filter(|slot| slot.is_written());
+        Some(self.places.in_order()?.filter_map(written).map(|slot| at(&self.memory, slot.key)))
+    }
+
     /// The ranges to be deleted, of which the writes are no part.
     pub(super) fn hidden(&self) -> &KeyRanges {
         &self.hidden
@@ -299,9 +306,8 @@ impl Pending {
             }
         }
         // Nothing that is left names what came later.
-        for slot in marked.slots..self.slots.len() {
-            self.places.remove(at(&self.memory, self.slots[slot].key), slot);
-        }
+        let key_of = |slot: usize| at(&self.memory, self.slots[slot].key);
+        self.places.truncate(marked.slots, self.slots.len(), key_of);
         self.slots.truncate(marked.slots);
         self.memory.truncate(marked.memory);
         Ok(())
