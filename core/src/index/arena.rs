@@ -17,7 +17,7 @@
 
 use super::optimistic::{self, Seen};
 use super::saved::SavedPages;
-use crate::util::page::PageRun;
+use crate::util::page::{HALF, PageRun};
 pub(crate) use crate::util::page::{PAGE_SIZE, Page, WORDS};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ pub(crate) const CHUNK_PAGES: usize = 256;
 const MOST_CHUNKS: usize = NO_PAGE as usize / CHUNK_PAGES;
 /// Bytes of a chunk.
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_SIZE;
+/// Chunks from which on new ones are halves of huge pages: of a large arena that is read at random, each page is a walk of the page table else.
+const LARGE: u32 = 8;
 /// Most threads that fetch saved pages together.
 const MOST_FETCHERS: usize = 4;
 /// Number of no page.
@@ -202,7 +204,11 @@ pub(crate) struct Arena {
     /// Present chunks without used pages.
     empty: u32,
     used: u32,
+    /// The other half of a huge page, for the next chunk.
+    spare: Option<Chunk>,
 }
+
+const _: () = assert!(HALF == CHUNK_PAGES, "a chunk is half a huge page");
 
 impl Arena {
     /// Which of saved pages are free. REQUIRES: they are all there, and nobody has changed any.
@@ -321,6 +327,9 @@ impl Arena {
             self.room[chunk / 64] &= !(1 << (chunk % 64));
             (self.present, self.empty) = (self.present - 1, self.empty - 1);
         }
+        if self.present < LARGE {
+            self.spare = None;
+        }
         let last = self.chunks.iter().rposition(|c| c.used > 0);
         *memory.end.get_mut() = last.map_or(0, |chunk| (chunk * CHUNK_PAGES) as u32 + self.chunks[chunk].fresh);
     }
@@ -337,7 +346,19 @@ impl Arena {
 
     /// Bytes allocated, without the pages.
     pub(crate) fn memory(&self) -> u64 {
-        (self.chunks.capacity() * size_of::<Use>() + self.room.capacity() * 8) as u64
+        let spare = if self.spare.is_some() { CHUNK_BYTES } else { 0 };
+        (self.chunks.capacity() * size_of::<Use>() + self.room.capacity() * 8 + spare) as u64
+    }
+
+    fn new_chunk(&mut self) -> Chunk {
+        if self.present < LARGE {
+            return PageRun::zeroed(CHUNK_PAGES);
+        }
+        self.spare.take().unwrap_or_else(|| {
+            let [chunk, spare] = PageRun::halves();
+            self.spare = Some(spare);
+            chunk
+        })
     }
 
     fn chunk_with_room(&mut self, memory: &Pages) -> usize {
@@ -347,7 +368,7 @@ impl Arena {
         let absent = self.chunks.iter().position(|c| !c.present);
         debug_assert!(absent.is_some(), "is_ready was not asked");
         let chunk = absent.unwrap_or(0);
-        memory.chunks[chunk].get_or_init(|| PageRun::zeroed(CHUNK_PAGES));
+        memory.chunks[chunk].get_or_init(|| self.new_chunk());
         self.chunks[chunk] = Use { present: true, ..ABSENT_CHUNK };
         (self.present, self.empty) = (self.present + 1, self.empty + 1);
         self.room[chunk / 64] |= 1 << (chunk % 64);

@@ -7,6 +7,8 @@
 // A mapping is memory that the language knows nothing of.
 #![allow(unsafe_code)]
 
+use super::system::{HUGE_PAGE, forget, prefer_huge_pages};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
@@ -94,6 +96,15 @@ impl PageRun {
         PageRun { first, len, owner: Arc::new(pages), is_mapped: false }
     }
 
+    /// The two halves of a huge page, if the system has one to give; of as many pages else. Memory of a half goes back when it is dropped.
+    pub(crate) fn halves() -> [PageRun; 2] {
+        let huge = Arc::new(Huge::new());
+        [0, 1].map(|half| {
+            let owner = Half { huge: Arc::clone(&huge), first: half * HALF };
+            PageRun { first: owner.pages(), len: HALF, owner: Arc::new(owner), is_mapped: false }
+        })
+    }
+
     /// Pages of a mapped file.
     ///
     /// # Safety
@@ -137,6 +148,62 @@ impl fmt::Debug for PageRun {
     }
 }
 
+/// Pages of each of [`PageRun::halves`].
+pub(crate) const HALF: usize = HUGE_PAGE / PAGE_SIZE / 2;
+
+/// Memory of a huge page, aligned like one, of zeros.
+struct Huge(NonNull<Page>);
+
+impl Huge {
+    const LAYOUT: Layout = match Layout::from_size_align(HUGE_PAGE, HUGE_PAGE) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a power of two"),
+    };
+
+    fn new() -> Huge {
+        // SAFETY: the layout is not of size zero.
+        let Some(memory) = NonNull::new(unsafe { alloc(Huge::LAYOUT) }) else { handle_alloc_error(Huge::LAYOUT) };
+        // Before it is touched for the first time, which is when it is decided what backs it.
+        prefer_huge_pages(memory.as_ptr(), HUGE_PAGE);
+        // SAFETY: as long as the memory that was just allocated.
+        unsafe { memory.as_ptr().write_bytes(0, HUGE_PAGE) };
+        Huge(memory.cast())
+    }
+}
+
+impl Drop for Huge {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout; who has a page of it has a half, which holds this.
+        unsafe { dealloc(self.0.as_ptr().cast(), Huge::LAYOUT) };
+    }
+}
+
+// SAFETY: memory that belongs to it, of atomic words.
+unsafe impl Send for Huge {}
+// SAFETY: as above.
+unsafe impl Sync for Huge {}
+
+/// What a run of half a huge page owns.
+struct Half {
+    huge: Arc<Huge>,
+    /// Its first page.
+    first: usize,
+}
+
+impl Half {
+    fn pages(&self) -> NonNull<Page> {
+        // SAFETY: within the memory, which has twice [`HALF`] pages.
+        unsafe { self.huge.0.add(self.first) }
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        // SAFETY: the pages are this half's, and are whole ones of the system's where those are no larger; nobody has them any more.
+        unsafe { forget(self.pages().as_ptr().cast(), HALF * PAGE_SIZE) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,5 +221,21 @@ mod tests {
         part[1].copy_to(&mut bytes);
         other[0].copy_from_bytes(&bytes);
         assert_eq!((other[0].word(7), other[0].word(8), other[0].word(9)), (9, 10, 0));
+    }
+
+    #[test]
+    fn halves_are_zeros_of_their_own_and_outlive_each_other() {
+        let [low, high] = PageRun::halves();
+        assert_eq!((low.len(), high.len()), (HALF, HALF));
+        let is_zero = |run: &PageRun| run.iter().all(|page| (0..WORDS).all(|at| page.word(at) == 0));
+        assert!(is_zero(&low) && is_zero(&high) && !low.is_mapped());
+        (0..HALF).for_each(|i| low[i].set_word(i, 7));
+        assert!(is_zero(&high));
+        (0..HALF).for_each(|i| high[i].set_word(i, 9));
+        let part = high.part(HALF - 1..HALF).unwrap();
+        drop(low);
+        assert!((0..HALF).all(|i| high[i].word(i) == 9));
+        drop(high);
+        assert_eq!(part[0].word(HALF - 1), 9, "a part keeps all of its half");
     }
 }
