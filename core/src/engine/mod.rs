@@ -10,6 +10,9 @@ mod bulk;
 mod checkpoint;
 mod committer;
 mod cursor;
+mod delta;
+#[cfg(test)]
+mod delta_tests;
 mod durable;
 #[cfg(test)]
 mod durable_tests;

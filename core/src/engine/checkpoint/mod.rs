@@ -38,7 +38,7 @@ pub(super) use read::{Opened, open};
 const WRITTEN_FOR_ONE: u64 = 8;
 
 /// An index of fewer pages is looked at by the first write, in some milliseconds.
-const PAGES_FOR_A_THREAD: u32 = 1024;
+pub(super) const PAGES_FOR_A_THREAD: u32 = 1024;
 
 /// What is saved, and what is being saved.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Store {
             // Whoever comes next makes a damaged one anew: this thread must not keep the store open.
             let _ = index.imaged().map(|imaged| imaged.look_at_all(&shared.stop));
         };
-        // Without a thread the first write looks.
+        // Without a thread a later write looks.
         *self.saving.looking.lock() = std::thread::Builder::new().name("bitcask-verify".into()).spawn(look).ok();
     }
 
@@ -140,7 +140,9 @@ impl Store {
         }
         self.index.is_persistent()
             || self.index.imaged().is_some_and(|imaged| {
+                // While it is looked at there is none.
                 unkept >= imaged.image_bytes() / WRITTEN_FOR_ONE
+                    && imaged.unseen_pages() == 0
                     && !self.saving.shared.is_running.load(Ordering::Acquire)
             })
     }
@@ -183,6 +185,10 @@ impl Store {
             return;
         }
         let Some(imaged) = imaged else { return self.keep_index(log) };
+        // What is damaged is made anew now, or by the next opening.
+        if self.index.ready().is_err() {
+            return;
+        }
         let Some(covered) = self.covered(log, true) else { return };
         if let Ok(Some(head)) = imaged.begin_image() {
             let place = (self.vfs.as_ref(), self.dir.as_path());

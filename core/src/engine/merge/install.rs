@@ -105,6 +105,8 @@ impl Store {
         let Some(log) = &self.log else { return Err(Error::ReadOnly) };
         let entries = (0..step.len()).filter_map(|i| step.get(i));
         let mut changes: Vec<_> = entries.map(|(key, new)| Change { key, new: Some(new), old: None }).collect();
+        // A place is moved in the index itself. Waited for without the log.
+        self.index.ready()?;
         let log = self.merging.courtesy.last(log);
         self.check_usable()?;
         log.check()?;

@@ -1,0 +1,429 @@
+//! A large saved index is verified while the store is in use: writes wait beside it meanwhile and are there for every reader, and damage that is
+//! found at any time, before them or behind them, by a reader, a writer or the thread that verifies, costs time and nothing else.
+//!
+//! The file system here holds back what the verifying threads want to read of a tree, until a test lets go of it or somebody else comes upon damage. Of a
+//! table, where others wait for a piece that is being verified, it only makes them slow.
+
+mod common;
+
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+
+use bitcask::vfs::sim::SimVfs;
+use bitcask::vfs::{OpenMode, Vfs, VfsFile};
+use bitcask::{Db, IndexKind, IterOptions, Options};
+
+use common::{IO_KINDS, Map, Rng, at, dump, open, quiet};
+
+const NAME: &str = "index.checkpoint";
+const KINDS: [IndexKind; 2] = [IndexKind::BTree, IndexKind::Hash];
+
+/// See the module.
+#[derive(Clone, Debug)]
+struct Held {
+    inner: SimVfs,
+    state: Arc<(Mutex<State>, Condvar)>,
+    /// Where there is damage.
+    damage: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    holds: bool,
+    is_slow: bool,
+    /// The threads have read something, or somebody else has come upon damage.
+    is_begun: bool,
+}
+
+impl Held {
+    fn new(disk: &SimVfs, kind: IndexKind, damage: u64) -> Held {
+        let is_slow = kind == IndexKind::Hash;
+        let state = State { holds: !is_slow, is_slow, is_begun: false };
+        Held { inner: disk.clone(), state: Arc::new((Mutex::new(state), Condvar::new())), damage }
+    }
+
+    fn let_go(&self) {
+        let mut state = self.state.0.lock().expect("the state");
+        (state.holds, state.is_slow) = (false, false);
+        self.state.1.notify_all();
+    }
+
+    fn is_begun(&self) -> bool {
+        self.state.0.lock().expect("the state").is_begun
+    }
+
+    fn verifies(&self) {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock().expect("the state");
+        while state.holds {
+            state = changed.wait(state).expect("the state");
+        }
+        state.is_begun = true;
+        let is_slow = state.is_slow;
+        drop(state);
+        if is_slow {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+}
+
+impl Vfs for Held {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn VfsFile>> {
+        let file = self.inner.open(path, mode)?;
+        if path.file_name().is_none_or(|name| name != NAME) {
+            return Ok(file);
+        }
+        Ok(Arc::new(HeldFile { inner: file, vfs: self.clone() }))
+    }
+
+    bitcask::pass_on!(list rename remove create_dir sync_dir entry_kind canonicalize lock free_bytes now random process_id process_generation);
+}
+
+#[derive(Debug)]
+struct HeldFile {
+    inner: Arc<dyn VfsFile>,
+    vfs: Held,
+}
+
+impl VfsFile for HeldFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if std::thread::current().name() == Some("bitcask-verify") {
+            self.vfs.verifies();
+        } else if (offset..offset + buf.len() as u64).contains(&self.vfs.damage) {
+            // Who makes the index anew waits till they are over.
+            self.vfs.let_go();
+            self.vfs.state.0.lock().expect("the state").is_begun = true;
+        }
+        self.inner.read_at(buf, offset)
+    }
+
+    // Not mapped, so that all is read by the call above.
+    bitcask::pass_on!(write_at len set_len allocate fill sync_data map window);
+}
+
+fn key(kind: IndexKind, n: u64) -> Vec<u8> {
+    // `hash` has no keys to fill its pages with.
+    format!("{n:06}{}", "k".repeat(if kind == IndexKind::Hash { 0 } else { 400 })).into_bytes()
+}
+
+fn keys(kind: IndexKind) -> u64 {
+    if kind == IndexKind::Hash { 180_000 } else { 14_000 }
+}
+
+/// A closed store with an index large enough, and what is in it.
+fn closed(kind: IndexKind) -> (SimVfs, Map) {
+    static MADE: [OnceLock<(SimVfs, Map)>; 2] = [const { OnceLock::new() }; 2];
+    let (disk, state) = MADE[usize::from(kind == IndexKind::Hash)].get_or_init(|| make(kind));
+    (disk.copy(), state.clone())
+}
+
+fn make(kind: IndexKind) -> (SimVfs, Map) {
+    let (disk, mut state) = (SimVfs::new(7), Map::new());
+    let db = open(disk.clone(), &options(kind)).expect("a new store");
+    let (mut batch, keys) = (db.batch(), keys(kind));
+    for n in 0..keys {
+        let key = key(kind, n * 7919 % keys);
+        batch.put(&key, b"v").expect("put");
+        state.insert(key, b"v".to_vec());
+    }
+    batch.commit().expect("commit");
+    db.close().expect("close");
+    (disk, state)
+}
+
+fn options(kind: IndexKind) -> Options {
+    quiet().index(kind).max_file_size(64 << 20)
+}
+
+/// What was saved is used, and nobody has looked at it yet but at the pages that opening needs.
+fn open_held(disk: &SimVfs, kind: IndexKind, options: &Options, damage: u64) -> (Held, Db) {
+    let held = Held::new(disk, kind, damage);
+    let db = open(held.clone(), options).expect("open");
+    assert!(db.open_report().index_from.is_some(), "{:?}", db.open_report());
+    (held, db)
+}
+
+/// Single writes, with what they say was there, and batches.
+fn write(db: &Db, state: &mut Map, kind: IndexKind, rng: &mut Rng, range: std::ops::Range<u64>) {
+    let key = |rng: &mut Rng| {
+        let n = range.start + rng.below((range.end - range.start) as usize) as u64;
+        // Every fourth is none that was there at the beginning.
+        [key(kind, n), if n.is_multiple_of(4) { b"+".to_vec() } else { Vec::new() }].concat()
+    };
+    match rng.below(4) {
+        0 => {
+            let key = key(rng);
+            assert_eq!(db.delete(&key).expect("delete"), state.remove(&key).is_some());
+        }
+        1 => {
+            let mut batch = db.batch();
+            for _ in 0..rng.below(5) {
+                let (key, value) = (key(rng), rng.next().to_le_bytes().to_vec());
+                batch.put(&key, &value).expect("put");
+                state.insert(key, value);
+            }
+            batch.commit().expect("commit");
+        }
+        _ => {
+            let (key, value) = (key(rng), rng.next().to_le_bytes().to_vec());
+            let written = db.put_seq(&key, &value, Default::default()).expect("put");
+            assert_eq!(written.existed, state.insert(key, value).is_some());
+        }
+    }
+    let key = key(rng);
+    assert_eq!(db.get(&key).expect("get").as_deref(), state.get(&key).map(Vec::as_slice));
+}
+
+/// Ranges in both directions, with limits, from and up to somewhere.
+fn assert_ranges(db: &Db, state: &Map, kind: IndexKind, rng: &mut Rng) {
+    let (a, b) = (rng.below(keys(kind) as usize) as u64, rng.below(50) as u64);
+    let (low, high) = (key(kind, a), key(kind, a + b));
+    let bounds = (Bound::Excluded(&low[..]), Bound::Included(&high[..]));
+    for reverse in [false, true] {
+        let limit = rng.below(70) as u64;
+        let options = IterOptions::new().start(bounds.0).end(bounds.1).reverse(reverse).limit(limit);
+        let found: Vec<_> = db
+            .iter(&options)
+            .expect("iter")
+            .map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).expect("an entry"))
+            .collect();
+        let own = state.range::<[u8], _>(bounds).map(|(key, value)| (key.clone(), value.clone()));
+        let mut wanted: Vec<_> = own.collect();
+        if reverse {
+            wanted.reverse();
+        }
+        wanted.truncate(limit as usize);
+        assert!(found == wanted, "{} of {} entries", found.len(), wanted.len());
+    }
+}
+
+fn assert_is(db: &Db, state: &Map, what: &str) {
+    assert_eq!(db.stats().expect("stats").keys, state.len() as u64, "{what}");
+    // Without an order it takes long.
+    if db.stats().expect("stats").keys < 100_000 {
+        assert!(dump(db).expect("it reads") == *state, "{what}");
+    }
+    let keys: Vec<_> = state.keys().step_by(97).collect();
+    let values = db.multi_get(&keys).expect("multi_get");
+    for (key, value) in keys.iter().zip(values) {
+        assert_eq!(value.as_deref(), Some(&state[*key][..]), "{what}");
+    }
+}
+
+/// Closes and opens again: what the next one finds is all that there was, whether the index was saved or not.
+fn assert_stays(db: Db, disk: &SimVfs, options: &Options, state: &Map, what: &str) {
+    db.close().expect("close");
+    drop(db);
+    let db = open(disk.clone(), options).expect("open");
+    assert!(db.open_report().damage.is_empty(), "{what}");
+    assert!(db.open_report().index_from.is_some(), "{what}: it was saved");
+    assert_is(&db, state, what);
+}
+
+#[test]
+fn writers_go_on_and_all_read_what_they_wrote() {
+    for kind in KINDS {
+        let (disk, mut state) = closed(kind);
+        let (options, damage) = (options(kind).io(IO_KINDS[1]), 0);
+        let (held, db) = open_held(&disk, kind, &options, damage);
+        let (mut rng, before) = (Rng(11), state.clone());
+        let (snapshot, mut later) = (db.snapshot().expect("a snapshot"), None);
+        for round in 0..1500 {
+            write(&db, &mut state, kind, &mut rng, 0..keys(kind));
+            if kind == IndexKind::BTree && round % 20 == 0 {
+                assert_ranges(&db, &state, kind, &mut rng);
+            }
+            if round == 700 {
+                later = Some((db.snapshot().expect("a snapshot"), state.clone()));
+            }
+        }
+        let assert_snapshots = |what: &str| {
+            let later = later.as_ref().map(|(snapshot, state)| (snapshot, state)).expect("it was made");
+            for (snapshot, state) in [(&snapshot, &before), later] {
+                for n in (0..keys(kind)).step_by(113) {
+                    let key = key(kind, n);
+                    let found = snapshot.get(&key).expect("get");
+                    assert_eq!(found.as_deref(), state.get(&key).map(Vec::as_slice), "{what}");
+                }
+            }
+        };
+        assert_eq!(db.stats().expect("stats").keys, state.len() as u64);
+        assert_is(&db, &state, "held");
+        assert_snapshots("held");
+        // What waited is put in its place under the eyes of readers.
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let (db, state, is_over) = (&db, &state, &is_over);
+                scope.spawn(move || {
+                    let mut rng = Rng(100 + thread);
+                    while !is_over.load(Ordering::Relaxed) {
+                        let key = key(kind, rng.below(keys(kind) as usize) as u64);
+                        assert_eq!(db.get(&key).expect("get").as_deref(), state.get(&key).map(Vec::as_slice));
+                        assert_eq!(db.stats().expect("stats").keys, state.len() as u64);
+                        if kind == IndexKind::BTree {
+                            assert_ranges(db, state, kind, &mut rng);
+                        }
+                    }
+                });
+            }
+            held.let_go();
+            // Waits for the end of it.
+            assert!(db.random_key().expect("random_key").is_some_and(|key| state.contains_key(&key)));
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert_is(&db, &state, "verified");
+        assert_snapshots("verified");
+        (0..300).for_each(|_| write(&db, &mut state, kind, &mut rng, 0..keys(kind)));
+        drop((snapshot, later));
+        assert_stays(db, &disk, &options, &state, "verified");
+    }
+}
+
+/// More than can wait waits itself.
+#[test]
+fn a_writer_of_much_waits_for_the_end() {
+    for kind in KINDS {
+        let (disk, mut state) = closed(kind);
+        let (options, damage) = (options(kind).io(IO_KINDS[1]), 0);
+        let (held, db) = open_held(&disk, kind, &options, damage);
+        let mut batch = db.batch();
+        for n in 0..40_000_u32 {
+            let key = format!("more{n}").into_bytes();
+            batch.put(&key, b"w").expect("put");
+            state.insert(key, b"w".to_vec());
+        }
+        db.put(b"before", b"it").expect("put");
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| batch.commit().expect("commit"));
+            assert_eq!(db.get(b"before").expect("get").as_deref(), Some(&b"it"[..]));
+            let is_there = db.get(b"more39999").expect("get").is_some();
+            assert!(!is_there || kind == IndexKind::Hash, "it waits");
+            held.let_go();
+            writer.join().expect("the writer");
+        });
+        state.insert(b"before".to_vec(), b"it".to_vec());
+        assert_is(&db, &state, "behind it");
+        assert_stays(db, &disk, &options, &state, "behind it");
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Finder {
+    Reader,
+    Writer,
+    Thread,
+    Close,
+}
+
+/// A place in the pages, of none that opening looks at.
+fn place(disk: &SimVfs, rng: &mut Rng) -> u64 {
+    let len = disk.bytes(&at(NAME)).expect("it is there").len();
+    let piece = 1 + rng.below(len / (1 << 20) - 2);
+    (piece * (1 << 20) + rng.below(1 << 20)) as u64
+}
+
+#[test]
+fn damage_behind_writes_costs_time_and_nothing_else() {
+    for kind in KINDS {
+        let (whole, before) = closed(kind);
+        for (round, finder) in [Finder::Reader, Finder::Writer, Finder::Thread, Finder::Close].into_iter().enumerate() {
+            for io in IO_KINDS {
+                let what = format!("{kind:?} {finder:?} {io:?}");
+                let (disk, mut state, mut rng) = (whole.copy(), before.clone(), Rng(5 + round as u64));
+                let damage = place(&disk, &mut rng);
+                disk.flip_bit(&at(NAME), damage, 2);
+                let options = options(kind).io(io);
+                let (held, db) = open_held(&disk, kind, &options, damage);
+                let snapshot = db.snapshot().expect("a snapshot");
+                // Few pages of the tree.
+                let (some, all) = (0..60, 0..keys(kind));
+                (0..200).for_each(|_| write(&db, &mut state, kind, &mut rng, some.clone()));
+                match finder {
+                    Finder::Reader => assert_is(&db, &state, &what),
+                    Finder::Writer => {
+                        for n in all.clone().step_by(if kind == IndexKind::Hash { 500 } else { 40 }) {
+                            db.put(&key(kind, n), b"w").expect("put");
+                            state.insert(key(kind, n), b"w".to_vec());
+                        }
+                    }
+                    Finder::Thread => {
+                        held.let_go();
+                        while !held.is_begun() {
+                            std::thread::yield_now();
+                        }
+                        (0..400).for_each(|_| write(&db, &mut state, kind, &mut rng, some.clone()));
+                    }
+                    Finder::Close => held.let_go(),
+                }
+                if finder != Finder::Close {
+                    assert_is(&db, &state, &what);
+                    for n in all.clone().step_by(211) {
+                        let (key, found) = (key(kind, n), snapshot.get(&key(kind, n)).expect("get"));
+                        assert_eq!(found.as_deref(), before.get(&key).map(Vec::as_slice), "{what}");
+                    }
+                    (0..200).for_each(|_| write(&db, &mut state, kind, &mut rng, all.clone()));
+                    assert_is(&db, &state, &what);
+                }
+                held.let_go();
+                drop(snapshot);
+                assert_stays(db, &disk, &options, &state, &what);
+            }
+        }
+    }
+}
+
+/// The log is read to make the index anew while others append to it.
+#[test]
+fn damage_found_in_the_midst_of_writes_loses_none() {
+    for kind in KINDS {
+        let (whole, before) = closed(kind);
+        for round in 0..6 {
+            let (disk, mut rng) = (whole.copy(), Rng(30 + round));
+            let damage = place(&disk, &mut rng);
+            disk.flip_bit(&at(NAME), damage, 6);
+            // Small files, so that some are begun meanwhile.
+            let options = options(kind).io(IO_KINDS[round as usize % 2]).max_file_size(64 << 10);
+            let (held, db) = open_held(&disk, kind, &options, damage);
+            let states: Vec<Map> = std::thread::scope(|scope| {
+                let writers: Vec<_> = (0..3_u64)
+                    .map(|writer| {
+                        let db = &db;
+                        scope.spawn(move || {
+                            let mut own = Map::new();
+                            for n in 0..600_u64 {
+                                let key = format!("own{writer}.{}", n % 50).into_bytes();
+                                assert_eq!(db.get(&key).expect("get").as_deref(), own.get(&key).map(Vec::as_slice));
+                                if n % 7 == 6 {
+                                    assert_eq!(db.delete(&key).expect("delete"), own.remove(&key).is_some());
+                                } else {
+                                    let value = n.to_string().repeat(1 + n as usize % 90).into_bytes();
+                                    db.put(&key, &value).expect("put");
+                                    own.insert(key, value);
+                                }
+                            }
+                            own
+                        })
+                    })
+                    .collect();
+                scope.spawn(|| {
+                    if round % 3 == 0 {
+                        held.let_go();
+                    }
+                    for n in (0..keys(kind)).step_by(29) {
+                        assert_eq!(db.get(&key(kind, n)).expect("get").as_deref(), Some(&b"v"[..]));
+                    }
+                });
+                writers.into_iter().map(|writer| writer.join().expect("a writer")).collect()
+            });
+            let mut state = before.clone();
+            states.into_iter().for_each(|own| state.extend(own));
+            assert_is(&db, &state, "behind it");
+            held.let_go();
+            assert_stays(db, &disk, &options, &state, "behind it");
+        }
+    }
+}
