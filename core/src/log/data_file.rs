@@ -454,11 +454,13 @@ impl<'a> MappedRecords<'a> {
         Some(&bytes[..len.min(bytes.len())])
     }
 
-    /// Asks memory for the record at a location, which is about to be read.
+    /// Asks memory for the record at a location, which is about to be read behind others: of a long one for its beginning. All lines of several
+    /// are more than a processor waits for at a time, and those of the record that is read now would stand in line behind them.
     #[inline(always)]
     pub(crate) fn ask_for(&self, location: Location) {
+        const BEGINNING: usize = 512;
         if let Some(bytes) = self.at(location) {
-            ask_memory(bytes);
+            prefetch_all(bytes.get(..BEGINNING).unwrap_or(bytes));
         }
     }
 
