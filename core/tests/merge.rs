@@ -15,6 +15,8 @@ mod hints;
 mod late;
 #[path = "merge/lies.rs"]
 mod lies;
+#[path = "merge/many.rs"]
+mod many;
 #[path = "merge/readers.rs"]
 mod readers;
 #[path = "merge/schedules.rs"]

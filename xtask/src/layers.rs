@@ -42,6 +42,7 @@ const UNSAFE: &[&str] = &[
     "format/record/sums.rs",
     "vfs/os",
     "index/hash/plain.rs",
+    "util/huge.rs",
     "util/page.rs",
     "util/pieces.rs",
     "util/prefetch.rs",

@@ -18,8 +18,8 @@ use crate::types::{Durability, Location, MAX_VALUE_LEN, SeqNo, Written};
 use crate::util::few::Few;
 use crate::util::lock::MutexGuard;
 
-/// Writes of a commit that the index is told of before they are encoded.
-const FEW: usize = 16;
+/// Most writes of a batch that the index is told of before they are encoded.
+const ANNOUNCED: usize = 16;
 
 /// One caller's commit.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Store {
 
     pub(super) fn batch_job(&self, pending: &Pending, sync: bool, check: Option<Check>) -> Result<Job> {
         // Of more, an index asks for group by group.
-        if pending.len() <= FEW {
+        if pending.len() <= ANNOUNCED {
             pending.iter().for_each(|write| self.index.warm(write.key));
         }
         let mut commit = Encoded::batch(pending.len(), pending.bytes());

@@ -5,13 +5,14 @@
 //! the words of an arena mean the same wherever they lie (a checkpoint can map them).
 //!
 //! Invariants:
-//! 1. Growing never moves a page: memory is taken by chunks of `CHUNK_BYTES`, and a chunk is published once, while
-//!    others read. It is given back, and the table of chunks made larger, only with the pages held exclusively.
+//! 1. Growing never moves a page: memory comes by chunks of `CHUNK_BYTES` or, of a large arena, by two of them at once, of which the other is spare
+//!    till it is wanted. A chunk is published once, while others read. It is given back, and the table of chunks made larger, only with the pages held exclusively.
 //! 2. Word 0 of a page is its version (`optimistic`), which goes on counting when the page is freed and taken again.
 //! 3. Word 1 of a free page is zero; whoever takes a page sets it to something else. `Pages::page` of a number
 //!    that was never taken, or whose chunk was given back, is a page of zeros.
 //! 4. One chunk without used pages is kept lest a store that sits on the edge of a chunk asks the allocator for
 //!    memory with each change; what is empty beyond that is `Arena::surplus` until the owner can give it back.
+//! 5. Two chunks that came together go together: of one whose other is in use the memory is spare, counted (`Arena::memory`), zeros, and the next to be used.
 //!
 //! Locking: none; the owner's. What takes `&Pages` may run beside readers, what takes `&mut Pages` may not.
 
@@ -29,7 +30,7 @@ const MOST_CHUNKS: usize = NO_PAGE as usize / CHUNK_PAGES;
 /// Bytes of a chunk.
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_SIZE;
 /// Chunks from which on new ones are halves of huge pages: of a large arena that is read at random, each page is a walk of the page table else.
-const LARGE: u32 = 8;
+const LARGE: u32 = if cfg!(test) { 2 } else { 8 };
 /// Most threads that fetch saved pages together.
 const MOST_FETCHERS: usize = 4;
 /// Number of no page.
@@ -204,8 +205,8 @@ pub(crate) struct Arena {
     /// Present chunks without used pages.
     empty: u32,
     used: u32,
-    /// The other half of a huge page, for the next chunk.
-    spare: Option<Chunk>,
+    /// Halves of huge pages of which the others are in use, for the next chunks.
+    spare: Vec<Chunk>,
 }
 
 const _: () = assert!(HALF == CHUNK_PAGES, "a chunk is half a huge page");
@@ -322,13 +323,18 @@ impl Arena {
         // The lowest is kept: it is the next to be filled.
         let empty = self.chunks.iter_mut().enumerate().filter(|(_, c)| c.present && c.used == 0).skip(1);
         for (chunk, c) in empty {
-            memory.chunks[chunk].take();
+            if let Some(run) = memory.chunks[chunk].take().filter(PageRun::is_half) {
+                match self.spare.iter().position(|other| other.holds_with(&run)) {
+                    Some(other) => drop((self.spare.swap_remove(other), run)),
+                    None => {
+                        run.clear();
+                        self.spare.push(run);
+                    }
+                }
+            }
             *c = ABSENT_CHUNK;
             self.room[chunk / 64] &= !(1 << (chunk % 64));
             (self.present, self.empty) = (self.present - 1, self.empty - 1);
-        }
-        if self.present < LARGE {
-            self.spare = None;
         }
         let last = self.chunks.iter().rposition(|c| c.used > 0);
         *memory.end.get_mut() = last.map_or(0, |chunk| (chunk * CHUNK_PAGES) as u32 + self.chunks[chunk].fresh);
@@ -344,21 +350,21 @@ impl Arena {
         self.used
     }
 
-    /// Bytes allocated, without the pages.
+    /// Bytes allocated, without the pages that have numbers, but with spare ones.
     pub(crate) fn memory(&self) -> u64 {
-        let spare = if self.spare.is_some() { CHUNK_BYTES } else { 0 };
+        let spare = self.spare.capacity() * size_of::<Chunk>() + self.spare.len() * CHUNK_BYTES;
         (self.chunks.capacity() * size_of::<Use>() + self.room.capacity() * 8 + spare) as u64
     }
 
     fn new_chunk(&mut self) -> Chunk {
-        if self.present < LARGE {
-            return PageRun::zeroed(CHUNK_PAGES);
+        if let Some(chunk) = self.spare.pop() {
+            return chunk;
         }
-        self.spare.take().unwrap_or_else(|| {
-            let [chunk, spare] = PageRun::halves();
-            self.spare = Some(spare);
-            chunk
-        })
+        let halves = if self.present < LARGE { None } else { PageRun::halves() };
+        // Where there is no room for two of them there may be for one.
+        let Some([chunk, spare]) = halves else { return PageRun::zeroed(CHUNK_PAGES) };
+        self.spare.push(spare);
+        chunk
     }
 
     fn chunk_with_room(&mut self, memory: &Pages) -> usize {
@@ -383,6 +389,92 @@ fn split(no: u32) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::huge::tests::DENIED;
+
+    /// Takes all pages of so many chunks more, and writes to each.
+    fn fill(arena: &mut Arena, memory: &mut Pages, chunks: usize) {
+        for _ in 0..chunks * CHUNK_PAGES {
+            if !arena.is_ready(1) {
+                arena.grow_table(memory, 1);
+            }
+            let no = arena.alloc(memory);
+            let page = memory.page(no);
+            assert!((0..WORDS).all(|at| at == NEXT_FREE || page.word(at) == 0), "page {no} is used");
+            page.set_word(KIND, 1);
+            (KIND + 1..WORDS).for_each(|at| page.set_word(at, no));
+        }
+    }
+
+    fn empty(arena: &mut Arena, memory: &Pages, chunk: usize) {
+        (0..CHUNK_PAGES).for_each(|index| arena.free(memory, (chunk * CHUNK_PAGES + index) as u32));
+    }
+
+    /// Chunks' worth of memory, with or without numbers.
+    fn chunks(arena: &Arena, memory: &Pages) -> usize {
+        ((arena.memory() + memory.memory()) / CHUNK_BYTES as u64) as usize
+    }
+
+    fn check(memory: &Pages, chunks: &[usize]) {
+        for no in chunks.iter().flat_map(|chunk| chunk * CHUNK_PAGES..(chunk + 1) * CHUNK_PAGES) {
+            assert!((KIND + 1..WORDS).all(|at| memory.page(no as u32).word(at) == no as u32), "page {no}");
+        }
+    }
+
+    /// Of a large arena memory comes two chunks at once, stays as long as one of them is used, is counted as long, and is used before other.
+    #[test]
+    fn halves_of_huge_pages_are_counted_and_used_again() {
+        let (mut arena, mut memory) = (Arena::default(), Pages::default());
+        fill(&mut arena, &mut memory, 2);
+        assert_eq!(chunks(&arena, &memory), 2, "a small one has no spare");
+        fill(&mut arena, &mut memory, 1);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len()), (4, 1));
+        fill(&mut arena, &mut memory, 1);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len()), (4, 0), "the spare one is used");
+        fill(&mut arena, &mut memory, 4);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len()), (8, 0));
+        // The first is kept as it is; of the others the second's memory goes, and that of the third and the fifth is half a huge page each.
+        [0, 1, 3, 5].into_iter().for_each(|chunk| empty(&mut arena, &memory, chunk));
+        assert_eq!(arena.surplus(), 3);
+        arena.give_back(&mut memory);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len(), arena.surplus()), (7, 2, 0));
+        check(&memory, &[2, 4, 6, 7]);
+        assert_eq!(memory.page(3 * CHUNK_PAGES as u32).word(9), 0, "given back");
+        // The other half of one goes, and so does the huge page; and that of the other is used again.
+        empty(&mut arena, &memory, 4);
+        arena.give_back(&mut memory);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len()), (5, 1));
+        let kept = (0..CHUNK_PAGES as u32).map(|no| memory.page(no));
+        kept.for_each(|page| {
+            (0..WORDS).for_each(|at| {
+                if at != NEXT_FREE {
+                    page.set_word(at, 0)
+                }
+            })
+        });
+        fill(&mut arena, &mut memory, 2);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len(), arena.in_use()), (5, 0, 5));
+        check(&memory, &[0, 1, 2, 6, 7]);
+        // Nearly all goes: what is left is small, with the spare half of the one chunk's huge page.
+        [0, 1, 6, 7].into_iter().for_each(|chunk| empty(&mut arena, &memory, chunk));
+        arena.give_back(&mut memory);
+        assert_eq!((arena.present, arena.spare.len(), chunks(&arena, &memory)), (2, 1, 3));
+        check(&memory, &[2]);
+        empty(&mut arena, &memory, 2);
+        arena.give_back(&mut memory);
+        assert_eq!((arena.spare.len(), chunks(&arena, &memory), memory.end()), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_large_arena_does_without_huge_pages() {
+        let (mut arena, mut memory) = (Arena::default(), Pages::default());
+        DENIED.set(true);
+        fill(&mut arena, &mut memory, 5);
+        DENIED.set(false);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len()), (5, 0));
+        fill(&mut arena, &mut memory, 1);
+        assert_eq!((chunks(&arena, &memory), arena.spare.len()), (7, 1));
+        check(&memory, &[0, 1, 2, 3, 4, 5]);
+    }
 
     #[test]
     fn pages_are_reused_and_chunks_given_back() {

@@ -171,7 +171,10 @@ impl KeyPage {
 
     #[cold]
     fn grow(&mut self, len: usize) {
-        self.bytes.resize(len.max(self.bytes.len() * 2), 0);
+        /// Bytes that are made zeros in advance at most: of a large page half may never be used. It is copied as seldom all the same, for
+        /// the vector takes twice the memory each time.
+        const AHEAD: usize = 1 << 20;
+        self.bytes.resize(len.max(self.bytes.len() + self.bytes.len().min(AHEAD)), 0);
     }
 
     /// The next `len` bytes are a key.
@@ -444,5 +447,34 @@ pub trait Index: std::fmt::Debug + Send + Sync {
     /// Changes that a replay of the log hands over at once, so that they are worth sorting.
     fn packet(&self) -> usize {
         2048
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a large page what is not used is little, however it got there; keys are what they were.
+    #[test]
+    fn a_page_grows_by_a_mebibyte_at_most() {
+        let (mut page, key) = (KeyPage::new(), |n: u32| n.to_be_bytes().repeat(250));
+        for n in 0..6000 {
+            let location = Location::from_bits(u64::from(n));
+            if n % 2 == 0 {
+                page.push(&key(n)[..7], &key(n)[7..], location);
+            } else {
+                page.push_words((8, |_| n), (992, |_| n), location);
+            }
+            let (used, there) = (page.key_bytes(), page.bytes.len());
+            assert!(there <= used * 2 + 8 && there <= used + (1 << 20) + 8, "{there} bytes for {used}");
+        }
+        for n in 0..6000 {
+            let (found, location) = page.get(n as usize).expect("an entry");
+            assert!(found == key(n) && location == Location::from_bits(u64::from(n)), "entry {n}");
+        }
+        // One that is longer than what it would grow by.
+        let mut page = KeyPage::new();
+        page.push(&[], &[1; 3 << 20], Location::from_bits(1));
+        assert_eq!(page.bytes.len(), 3 << 20);
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct HintWriter {
     /// Finished blocks that are not in the file yet.
     blocks: Vec<u8>,
     file: Option<Arc<dyn VfsFile>>,
+    /// The temporary file is there, and is to be removed when this is dropped.
+    is_there: bool,
     /// Where in the file the next block goes.
     end: u64,
     /// Where the blocks end of an older hint of the same file, which come first; 0 if there is none. They are copied when all others are there: they may
@@ -91,6 +93,7 @@ impl HintWriter {
             builder,
             blocks: Vec::new(),
             file: None,
+            is_there: false,
             end,
             older,
             broken: false,
@@ -145,7 +148,7 @@ impl HintWriter {
 
     /// Leaves what was written so far where it is.
     pub(super) fn leave(mut self) {
-        self.file = None;
+        self.is_there = false;
     }
 
     fn flush(&mut self) -> Result<Arc<dyn VfsFile>> {
@@ -155,7 +158,7 @@ impl HintWriter {
             None => {
                 let _ = self.vfs.remove(&self.temp);
                 let file = self.vfs.open(&self.temp, OpenMode::CreateNew).map_err(|e| failed("create", e))?;
-                self.file = Some(Arc::clone(&file));
+                (self.file, self.is_there) = (Some(Arc::clone(&file)), true);
                 file
             }
         };
@@ -193,7 +196,7 @@ impl HintWriter {
 
 impl Drop for HintWriter {
     fn drop(&mut self) {
-        if self.file.is_some() && self.vfs.process_generation() == self.generation {
+        if self.is_there && self.vfs.process_generation() == self.generation {
             // Open removes it otherwise.
             let _ = self.vfs.remove(&self.temp);
         }
@@ -208,10 +211,12 @@ pub(super) struct WrittenHint {
 }
 
 impl WrittenHint {
-    /// Brings it to stable storage.
+    /// Brings it to stable storage, and closes it.
     pub(super) fn sync(self) -> Result<SyncedHint> {
         self.file.sync_data().map_err(|e| self.writer.failed("sync", e))?;
-        Ok(SyncedHint { writer: self.writer })
+        let WrittenHint { mut writer, .. } = self;
+        writer.file = None;
+        Ok(SyncedHint { writer })
     }
 }
 
@@ -228,7 +233,7 @@ impl SyncedHint {
     pub(super) fn publish(mut self) -> Result<()> {
         let HintWriter { vfs, temp, path, .. } = &self.writer;
         vfs.rename(temp, path).map_err(|e| self.writer.failed("rename", e))?;
-        self.writer.file = None;
+        self.writer.is_there = false;
         Ok(())
     }
 }

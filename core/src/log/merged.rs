@@ -199,36 +199,37 @@ pub(crate) struct Sealed {
 
 impl Sealed {
     /// Brings it to stable storage. Of several that were written one after the other the first waits for most of what the others would have to
-    /// wait for: the disk is at work on all of them, and a file system has one journal for all.
+    /// wait for: the disk is at work on all of them, and a file system has one journal for all. Its files are closed then.
     pub(crate) fn sync(self) -> Result<Finished> {
         // A failure concerns this file alone, of which nothing counts yet. It is not tried again: the file goes.
         self.file.file().sync_data().map_err(|e| Error::io("sync", self.file.path(), None, e))?;
         let Sealed { config, file, hint, temp } = self;
         let hint = hint.and_then(|hint| hint.sync().ok());
-        Ok(Finished { config, file, hint, temp })
+        Ok(Finished { config, id: file.id(), path: file.path().to_owned(), hint, temp })
     }
 }
 
-/// A complete output on stable storage, still under its temporary name.
+/// A complete output on stable storage, still under its temporary name, and not open.
 #[derive(Debug)]
 pub(crate) struct Finished {
     config: OutputConfig,
-    file: DataFile,
+    id: FileId,
+    path: PathBuf,
     hint: Option<SyncedHint>,
     temp: Temp,
 }
 
 impl Finished {
     pub(crate) fn id(&self) -> FileId {
-        self.file.id()
+        self.id
     }
 
     /// Gives it its name, with its hint, and opens it. The directory is still to be synced.
     pub(crate) fn publish(mut self) -> Result<DataFile> {
-        let Finished { config, file, hint, temp } = &mut self;
-        let (vfs, dir, id) = (config.vfs.as_ref(), &config.dir, file.id());
+        let Finished { config, id, path: unnamed, hint, temp } = &mut self;
+        let (vfs, dir, id) = (config.vfs.as_ref(), &config.dir, *id);
         let path = DataFile::path_of(dir, id);
-        vfs.rename(file.path(), &path).map_err(|e| Error::io("rename", file.path(), None, e))?;
+        vfs.rename(unnamed, &path).map_err(|e| Error::io("rename", unnamed, None, e))?;
         temp.path = None;
         if let Some(hint) = hint.take() {
             let _ = hint.publish();

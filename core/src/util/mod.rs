@@ -1,6 +1,7 @@
 //! Small tools that know nothing of the store.
 
 pub(crate) mod few;
+pub(crate) mod huge;
 pub(crate) mod lock;
 pub(crate) mod page;
 pub(crate) mod pieces;

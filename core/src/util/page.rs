@@ -7,8 +7,7 @@
 // A mapping is memory that the language knows nothing of.
 #![allow(unsafe_code)]
 
-use super::system::{HUGE_PAGE, forget, prefer_huge_pages};
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use super::huge::{HUGE_PAGE, Huge};
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
@@ -84,7 +83,15 @@ pub struct PageRun {
     /// Kept for what it does when it is dropped.
     #[allow(dead_code)]
     owner: Arc<dyn Send + Sync>,
-    is_mapped: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Own,
+    /// One of [`PageRun::halves`].
+    Half,
+    Mapped,
 }
 
 impl PageRun {
@@ -93,16 +100,19 @@ impl PageRun {
         // A vector is filled in place; an `Arc<[Page]>` is filled by copying every page from the stack.
         let pages: Vec<Page> = (0..len).map(|_| Page::new()).collect();
         let first = NonNull::from(pages.as_slice()).cast();
-        PageRun { first, len, owner: Arc::new(pages), is_mapped: false }
+        PageRun { first, len, owner: Arc::new(pages), kind: Kind::Own }
     }
 
-    /// The two halves of a huge page, if the system has one to give; of as many pages else. Memory of a half goes back when it is dropped.
-    pub(crate) fn halves() -> [PageRun; 2] {
-        let huge = Arc::new(Huge::new());
-        [0, 1].map(|half| {
-            let owner = Half { huge: Arc::clone(&huge), first: half * HALF };
-            PageRun { first: owner.pages(), len: HALF, owner: Arc::new(owner), is_mapped: false }
-        })
+    /// The two halves of what lies on a huge page, if the system has one to give, of zeros; `None` if so much memory can't be had in one
+    /// piece. It goes back when both are dropped.
+    pub(crate) fn halves() -> Option<[PageRun; 2]> {
+        let huge = Arc::new(Huge::zeroed()?);
+        let pages = huge.first().cast::<Page>();
+        Some([0, HALF].map(|at| {
+            // SAFETY: within the memory, which has twice [`HALF`] pages.
+            let first = unsafe { pages.add(at) };
+            PageRun { first, len: HALF, owner: Arc::clone(&huge) as Arc<dyn Send + Sync>, kind: Kind::Half }
+        }))
     }
 
     /// Pages of a mapped file.
@@ -111,12 +121,27 @@ impl PageRun {
     /// As long as `owner` lives, `first` is the aligned address of `len` pages that can be read and written, and nobody else reads
     /// or writes them but through runs.
     pub(crate) unsafe fn mapped(first: NonNull<Page>, len: usize, owner: Arc<dyn Send + Sync>) -> PageRun {
-        PageRun { first, len, owner, is_mapped: true }
+        PageRun { first, len, owner, kind: Kind::Mapped }
     }
 
     /// Whether pages that nobody changed are the page cache's, and not memory of this process.
     pub(crate) fn is_mapped(&self) -> bool {
-        self.is_mapped
+        self.kind == Kind::Mapped
+    }
+
+    /// Whether it is one of [`PageRun::halves`], whose memory stays as long as the other is there.
+    pub(crate) fn is_half(&self) -> bool {
+        self.kind == Kind::Half && self.len == HALF
+    }
+
+    /// Whether both hold the same memory: halves of one whole, or parts of one run.
+    pub(crate) fn holds_with(&self, other: &PageRun) -> bool {
+        Arc::ptr_eq(&self.owner, &other.owner)
+    }
+
+    /// Makes all pages zeros. REQUIRES: as [`Page::set_word`], of each.
+    pub(crate) fn clear(&self) {
+        self.iter().flat_map(|page| &page.words).for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
     /// Some of the pages; `None` if they are not all there.
@@ -131,8 +156,8 @@ impl Deref for PageRun {
 
     #[inline(always)]
     fn deref(&self) -> &[Page] {
-        // SAFETY: `owner` lives, so that the pages are there (see `mapped`; those of `zeroed` are the owner's, which does not move
-        // them). They are atomic words, of which any bits are a value, and are shared as such.
+        // SAFETY: `owner` lives, so that the pages are there (see `mapped`; those of `zeroed` and `halves` are the owner's, which does not
+        // move them). They are atomic words, of which any bits are a value, and are shared as such.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
     }
 }
@@ -150,59 +175,6 @@ impl fmt::Debug for PageRun {
 
 /// Pages of each of [`PageRun::halves`].
 pub(crate) const HALF: usize = HUGE_PAGE / PAGE_SIZE / 2;
-
-/// Memory of a huge page, aligned like one, of zeros.
-struct Huge(NonNull<Page>);
-
-impl Huge {
-    const LAYOUT: Layout = match Layout::from_size_align(HUGE_PAGE, HUGE_PAGE) {
-        Ok(layout) => layout,
-        Err(_) => panic!("a power of two"),
-    };
-
-    fn new() -> Huge {
-        // SAFETY: the layout is not of size zero.
-        let Some(memory) = NonNull::new(unsafe { alloc(Huge::LAYOUT) }) else { handle_alloc_error(Huge::LAYOUT) };
-        // Before it is touched for the first time, which is when it is decided what backs it.
-        prefer_huge_pages(memory.as_ptr(), HUGE_PAGE);
-        // SAFETY: as long as the memory that was just allocated.
-        unsafe { memory.as_ptr().write_bytes(0, HUGE_PAGE) };
-        Huge(memory.cast())
-    }
-}
-
-impl Drop for Huge {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout; who has a page of it has a half, which holds this.
-        unsafe { dealloc(self.0.as_ptr().cast(), Huge::LAYOUT) };
-    }
-}
-
-// SAFETY: memory that belongs to it, of atomic words.
-unsafe impl Send for Huge {}
-// SAFETY: as above.
-unsafe impl Sync for Huge {}
-
-/// What a run of half a huge page owns.
-struct Half {
-    huge: Arc<Huge>,
-    /// Its first page.
-    first: usize,
-}
-
-impl Half {
-    fn pages(&self) -> NonNull<Page> {
-        // SAFETY: within the memory, which has twice [`HALF`] pages.
-        unsafe { self.huge.0.add(self.first) }
-    }
-}
-
-impl Drop for Half {
-    fn drop(&mut self) {
-        // SAFETY: the pages are this half's, and are whole ones of the system's where those are no larger; nobody has them any more.
-        unsafe { forget(self.pages().as_ptr().cast(), HALF * PAGE_SIZE) };
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +197,8 @@ mod tests {
 
     #[test]
     fn halves_are_zeros_of_their_own_and_outlive_each_other() {
-        let [low, high] = PageRun::halves();
+        let [low, high] = PageRun::halves().expect("memory");
+        assert!(low.is_half() && high.is_half() && low.holds_with(&high));
         assert_eq!((low.len(), high.len()), (HALF, HALF));
         let is_zero = |run: &PageRun| run.iter().all(|page| (0..WORDS).all(|at| page.word(at) == 0));
         assert!(is_zero(&low) && is_zero(&high) && !low.is_mapped());
@@ -236,6 +209,9 @@ mod tests {
         drop(low);
         assert!((0..HALF).all(|i| high[i].word(i) == 9));
         drop(high);
+        assert!(!part.is_half() && !PageRun::zeroed(HALF).is_half());
         assert_eq!(part[0].word(HALF - 1), 9, "a part keeps all of its half");
+        part.clear();
+        assert!(is_zero(&part) && !part.holds_with(&PageRun::zeroed(1)));
     }
 }

@@ -15,19 +15,13 @@
 //! Locking: a pool is its owner's alone; pieces may outlive it, and be dropped by any thread.
 #![allow(unsafe_code)]
 
+use super::huge::{HUGE_PAGE, Huge};
 use super::page::{PAGE_SIZE, PageRun};
-use super::system::{HUGE_PAGE, prefer_huge_pages};
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes of a region: one huge page, aligned like one.
-const REGION: Layout = match Layout::from_size_align(HUGE_PAGE, HUGE_PAGE) {
-    Ok(layout) => layout,
-    Err(_) => panic!("a power of two"),
-};
 /// Bytes of pieces from which on regions are used.
 const ENOUGH: usize = 8 << 20;
 /// Regions from which on an empty one is kept, for a structure that sits on the edge of one.
@@ -39,7 +33,14 @@ const MOST_PARTS: usize = 128;
 struct Region {
     memory: NonNull<u8>,
     free: [AtomicU64; MOST_PARTS / 64],
-    lent: Option<PageRun>,
+    home: Home,
+}
+
+/// Whose memory a region is.
+enum Home {
+    /// Kept for what it does when it is dropped.
+    Own(#[allow(dead_code)] Huge),
+    Lent(PageRun),
 }
 
 // SAFETY: the memory belongs to the region, and its parts to the pieces, of which no two have the same.
@@ -48,12 +49,18 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    fn new(parts: usize) -> Region {
-        // SAFETY: the layout is not of size zero.
-        let Some(memory) = NonNull::new(unsafe { alloc(REGION) }) else { handle_alloc_error(REGION) };
-        prefer_huge_pages(memory.as_ptr(), REGION.size());
+    /// A huge page in so many parts; none if it can't be had.
+    fn new(parts: usize) -> Option<Region> {
+        let huge = Huge::new()?;
         let bits = |first: usize| AtomicU64::new(low_bits(parts.saturating_sub(first)));
-        Region { memory, free: [bits(0), bits(64)], lent: None }
+        Some(Region { memory: huge.first(), free: [bits(0), bits(64)], home: Home::Own(huge) })
+    }
+
+    fn lent(&self) -> Option<&PageRun> {
+        match &self.home {
+            Home::Own(_) => None,
+            Home::Lent(run) => Some(run),
+        }
     }
 
     /// Takes the lowest free part. Only the pool's owner takes, others at most give back at the same time.
@@ -71,15 +78,6 @@ impl Region {
 
     fn free_parts(&self) -> usize {
         self.free.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
-    }
-}
-
-impl Drop for Region {
-    fn drop(&mut self) {
-        if self.lent.is_none() {
-            // SAFETY: allocated in `new` with this layout; pieces hold an `Arc` of the region, so that there are none.
-            unsafe { dealloc(self.memory.as_ptr(), REGION) };
-        }
     }
 }
 
@@ -104,12 +102,12 @@ pub(crate) struct Lender(Arc<Region>);
 impl Lender {
     pub(crate) fn new(run: PageRun) -> Lender {
         let memory = NonNull::from(&*run).cast();
-        Lender(Arc::new(Region { memory, free: Default::default(), lent: Some(run) }))
+        Lender(Arc::new(Region { memory, free: Default::default(), home: Home::Lent(run) }))
     }
 
     /// `len` items from byte `at` on; none if they are not all there, or not aligned. Two pieces may share memory.
     pub(crate) fn piece<T: Plain>(&self, at: usize, len: usize) -> Option<Piece<T>> {
-        let pages = self.0.lent.as_ref()?.len();
+        let pages = self.0.lent()?.len();
         let end = len.checked_mul(size_of::<T>())?.checked_add(at)?;
         if end > pages * PAGE_SIZE || !at.is_multiple_of(align_of::<T>()) || align_of::<T>() > PAGE_SIZE {
             return None;
@@ -123,7 +121,7 @@ impl Lender {
 
 impl std::fmt::Debug for Lender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Lender").field(&self.0.lent).finish()
+        f.debug_tuple("Lender").field(&self.0.lent()).finish()
     }
 }
 
@@ -155,7 +153,7 @@ impl<T> From<Box<[T]>> for Piece<T> {
 impl<T> Piece<T> {
     /// The pages that it lies in, if they are lent.
     pub(crate) fn lent(&self) -> Option<&PageRun> {
-        self.home.as_ref()?.0.lent.as_ref()
+        self.home.as_ref()?.0.lent()
     }
 }
 
@@ -251,13 +249,13 @@ impl<T> Pool<T> {
         Piece { items, home: Some((region, part)) }
     }
 
-    /// A part of a region, of a new one only if `new`.
+    /// A part of a region, of a new one only if `new`, and if there is memory for it.
     fn part(&mut self, new: bool) -> Option<(Arc<Region>, usize)> {
         if self.free == 0 {
             if !new || self.parts == 0 {
                 return None;
             }
-            self.regions.push(Arc::new(Region::new(self.parts)));
+            self.regions.push(Arc::new(Region::new(self.parts)?));
             self.free += self.parts;
         }
         // The latest first: the older are full, most often.
@@ -332,7 +330,11 @@ impl<T> Pool<T> {
                 return;
             }
             let moved = self.take_filled(piece.len(), true, |i| copy(&piece[i]));
+            let is_denied = moved.home.is_none();
             self.give(std::mem::replace(piece, moved));
+            if is_denied {
+                return;
+            }
         }
     }
 
@@ -350,6 +352,7 @@ impl<T> std::fmt::Debug for Pool<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::huge::tests::DENIED;
     use super::*;
 
     const FULL: usize = 2048;
@@ -465,6 +468,29 @@ mod tests {
         }
         check(&pool, &pieces);
         assert!(pool.memory() < 1024, "{} bytes for nothing", pool.memory());
+    }
+
+    /// Where no huge page can be had all pieces are allocations of their own.
+    #[test]
+    fn pieces_do_without_regions() {
+        let (mut pool, loose) = (pool(), ENOUGH / (FULL * 8));
+        DENIED.set(true);
+        let pieces = many(&mut pool, loose + 300);
+        assert!(pool.regions.is_empty() && pieces.iter().all(|piece| piece.home.is_none()));
+        assert_eq!(pool.memory(), (loose + 300) * FULL * 8);
+        let mut movable = Pool::<AtomicU64>::of_movable(FULL);
+        let mut pieces: Vec<_> =
+            (0..loose + 300).map(|i| OnceLock::from(movable.take(FULL, || AtomicU64::new(i as u64)))).collect();
+        assert!(movable.is_unsettled());
+        let copy = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Relaxed));
+        movable.settle(&mut pieces, copy);
+        assert_eq!(movable.memory(), (loose + 300) * FULL * 8);
+        DENIED.set(false);
+        movable.settle(&mut pieces, copy);
+        assert!(!movable.is_unsettled() && !movable.regions.is_empty());
+        for (i, piece) in pieces.iter().filter_map(OnceLock::get).enumerate() {
+            assert!(piece.iter().all(|word| word.load(Ordering::Relaxed) == i as u64), "piece {i}");
+        }
     }
 
     #[test]

@@ -15,17 +15,3 @@ pub(crate) fn prefer_huge_pages(start: *mut u8, len: usize) {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (start, len);
 }
-
-/// Gives back what backs `len` bytes from `start` on, as far as the system does so: what is in them is lost.
-///
-/// # Safety
-/// They are whole pages of memory of the process's own, and nobody reads what is in them before it is written anew.
-pub(crate) unsafe fn forget(start: *mut u8, len: usize) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: the caller's promise.
-    unsafe {
-        libc::madvise(start.cast(), len, libc::MADV_DONTNEED);
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (start, len);
-}

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crc32fast::Hasher;
 
-use super::sums::Sums;
+use super::sums::{Sums, words};
 use super::{ALIGN, Body, FLAG_EXPIRY, FLAG_SYNCED, HASHED_FROM, HEADER_LEN, MAX_HEADER_LEN, Placer, RecordKind};
 use super::{finish_crc, record_len, unfinish_crc};
 use crate::format::bytes::Reader;
@@ -297,9 +297,9 @@ pub fn check_put(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Op
     check_put_with_h(record, placer, offset, verify).map(|(brief, ..)| brief)
 }
 
-/// [`check_put`] of a whole put that never ends, by a processor that has the instructions.
+/// What the header of a put at `offset` says, but for its flags and what they stand for.
 #[inline(always)]
-fn check_plain_put(record: &[u8], placer: Placer, offset: u64) -> Option<Brief> {
+fn begin_put(record: &[u8], offset: u64) -> Option<(Fixed, Brief)> {
     let fixed = Fixed::load(record.first_chunk()?);
     let kind = match fixed.kind() {
         1 => RecordKind::Put,
@@ -308,14 +308,27 @@ fn check_plain_put(record: &[u8], placer: Placer, offset: u64) -> Option<Brief> 
     };
     let brief = Brief { kind, key_len: fixed.key_len(), value_len: fixed.value_len(), expiry: None };
     let is_place = offset.is_multiple_of(ALIGN) && offset < Location::OFFSET_LIMIT;
-    if fixed.flags() & !FLAG_SYNCED != 0 || brief.key_len == 0 || !is_place {
-        return None;
-    }
+    (brief.key_len != 0 && is_place).then_some((fixed, brief))
+}
+
+/// All of a record, if it is there, and its padding as a number.
+#[inline(always)]
+fn whole_put<'a>(record: &'a [u8], brief: &Brief) -> Option<(&'a [u8], u64)> {
     let content = brief.value_range().end;
     let end = content.checked_next_multiple_of(ALIGN as usize)?;
     let whole = record.get(..end)?;
     // What stands behind the content in the last four bytes, of which there are at least one of content.
-    let padding = u64::from(u32::from_le_bytes(*whole.last_chunk()?)) >> (32 - 8 * (end - content));
+    Some((whole, u64::from(u32::from_le_bytes(*whole.last_chunk()?)) >> (32 - 8 * (end - content))))
+}
+
+/// [`check_put`] of a whole put that never ends, by a processor that has the instructions.
+#[inline(always)]
+fn check_plain_put(record: &[u8], placer: Placer, offset: u64) -> Option<Brief> {
+    let (fixed, brief) = begin_put(record, offset)?;
+    if fixed.flags() & !FLAG_SYNCED != 0 {
+        return None;
+    }
+    let (whole, padding) = whole_put(record, &brief)?;
     let sums = Sums::of_all(placer.state, offset, whole)?;
     (sums.h as u16 == fixed.check() && sums.crc == fixed.crc && padding == 0).then_some(brief)
 }
@@ -341,11 +354,8 @@ struct Fixed {
 impl Fixed {
     #[inline]
     fn load(bytes: &[u8; HEADER_LEN]) -> Fixed {
-        let word = |at: usize| {
-            bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
-        };
         let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        Fixed { crc, words: [word(4), word(12), word(20)] }
+        Fixed { crc, words: words(bytes) }
     }
 
     #[inline]
@@ -386,34 +396,21 @@ impl Fixed {
 
 #[inline]
 fn check_put_with_h(record: &[u8], placer: Placer, offset: u64, verify: bool) -> Option<(Brief, Fixed, u32)> {
-    let fixed = Fixed::load(record.first_chunk()?);
-    let kind = match fixed.kind() {
-        1 => RecordKind::Put,
-        3 => RecordKind::BatchPut,
-        _ => return None,
-    };
-    let expiry = match fixed.flags() & !FLAG_SYNCED {
+    let (fixed, mut brief) = begin_put(record, offset)?;
+    brief.expiry = match fixed.flags() & !FLAG_SYNCED {
         0 => None,
         FLAG_EXPIRY => Some(Timestamp(u64::from_le_bytes(*record.get(HEADER_LEN..)?.first_chunk()?))),
         _ => return None,
     };
-    let (key_len, value_len) = (fixed.key_len(), fixed.value_len());
-    let brief = Brief { kind, key_len, value_len, expiry };
-    if key_len == 0 || !offset.is_multiple_of(ALIGN) || offset >= Location::OFFSET_LIMIT {
-        return None;
-    }
-    let content = brief.value_range().end;
-    let end = content.checked_next_multiple_of(ALIGN as usize)?;
-    let record = record.get(..end)?;
-    // What stands behind the content in the last four bytes, of which there are at least one of content.
-    let padding = u64::from(u32::from_le_bytes(*record.last_chunk()?)) >> (32 - 8 * (end - content));
-    let sums = if verify && expiry.is_none() { Sums::of(placer.state, offset, fixed.words, record) } else { None };
+    let (record, padding) = whole_put(record, &brief)?;
+    let sums =
+        if verify && brief.expiry.is_none() { Sums::of(placer.state, offset, fixed.words, record) } else { None };
     let (h, crc) = match sums {
         Some(sums) => (sums.h, Some(sums.crc)),
         None => {
             let (header, body) = record.split_at(brief.key_range().start);
             match verify {
-                true => general_sums(&fixed, expiry, body, placer, offset),
+                true => general_sums(&fixed, brief.expiry, body, placer, offset),
                 // For who reads nothing of the header but what a brief has.
                 false => (general_h(header, placer, offset), None),
             }

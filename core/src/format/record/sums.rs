@@ -12,6 +12,14 @@
 
 use super::{HASHED_FROM, HEADER_LEN};
 
+/// What stands behind the crc in a header; zeros where there is no whole one.
+#[inline(always)]
+pub(super) fn words(record: &[u8]) -> [u64; 3] {
+    [4, 12, 20].map(|at: usize| {
+        record.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    })
+}
+
 /// H and crc of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -65,7 +73,7 @@ mod x86 {
     use std::sync::atomic::{AtomicU8, Ordering};
 
     use super::super::POLYNOMIAL;
-    use super::{HASHED_FROM, HEADER_LEN, Sums};
+    use super::{HASHED_FROM, HEADER_LEN, Sums, words};
 
     /// Bytes that one register of each size takes.
     const BLOCK: usize = 16;
@@ -162,15 +170,6 @@ mod x86 {
             Level::Wide => Some(unsafe { wide_of_all(state, offset, record) }),
             _ => sums(state, offset, words(record), record),
         }
-    }
-
-    /// What stands behind the crc in a header.
-    #[inline]
-    fn words(record: &[u8]) -> [u64; 3] {
-        let word = |at: usize| {
-            record.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
-        };
-        [word(4), word(12), word(20)]
     }
 
     /// What H sums up, the offset and what stands behind the checksums in the header: thirty bytes, and two of zeros before them.
@@ -370,12 +369,6 @@ mod tests {
         Sums { h, crc: finish_crc(crc32fast::hash(&record[HEADER_LEN..]), h) }
     }
 
-    fn header(record: &[u8]) -> [u64; 3] {
-        [4, 12, 20].map(|at| {
-            record.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
-        })
-    }
-
     /// Bytes without a pattern.
     fn record(len: usize, seed: u32) -> Vec<u8> {
         let byte = |i: usize| ((i as u32 ^ seed).wrapping_mul(0x9e37_79b1) >> 13) as u8;
@@ -389,7 +382,7 @@ mod tests {
             for (nonce, offset) in [(0, 4096), (u64::MAX, 0xffff_fffc), (0x0123_4567_89ab_cdef, 0)] {
                 let placer = Placer::new(nonce);
                 let right = expected(placer, offset, &record);
-                let header = header(&record);
+                let header = words(&record);
                 if let Some(sums) = Sums::of(placer.state, offset, header, &record) {
                     assert_eq!(sums, right, "{body} bytes at {offset}");
                 }
@@ -418,7 +411,7 @@ mod tests {
             for at in [page, 2 * page - bytes.len()] {
                 let place = &mut memory[at..][..bytes.len()];
                 place.copy_from_slice(&bytes);
-                for (name, sums) in x86::all(placer.state, 4096, header(&bytes), place) {
+                for (name, sums) in x86::all(placer.state, 4096, words(&bytes), place) {
                     assert_eq!(sums, expected(placer, 4096, &bytes), "{body} bytes at {at}, {name}");
                 }
             }
@@ -429,7 +422,7 @@ mod tests {
     fn what_is_no_record_has_no_sums() {
         for len in [0, 27, 28, 29, 30, 31, 33] {
             let record = record(len, 1);
-            assert_eq!(Sums::of(1, 4, header(&record), &record), None, "{len} bytes");
+            assert_eq!(Sums::of(1, 4, words(&record), &record), None, "{len} bytes");
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::change::NewKey;
 use super::edit::Editor;
 use super::insert::shortest_separator;
-use super::page::{NO_KEY_BYTES, USABLE, cell_bytes, head_at, rest_words, slot_bytes};
+use super::page::{NO_KEY_BYTES, USABLE, cell_bytes, head_at, prefix_bytes, rest_words, slot_bytes};
 use crate::index::arena::Page;
 use std::ops::Range;
 
@@ -100,7 +100,7 @@ impl Editor<'_> {
         let cut = page.count_of_bytes(0..n, page.used() / 2).clamp(1, n - 1);
         let need = slot_bytes(2) + cell_bytes(0, key.bytes.len(), key.long.is_some(), page.prefix_len());
         let fits = |range: Range<usize>| {
-            page.prefix_len().next_multiple_of(4) + slot_bytes(range.len()) + page.cell_bytes_of(range) + need <= USABLE
+            prefix_bytes(page.prefix_len()) + slot_bytes(range.len()) + page.cell_bytes_of(range) + need <= USABLE
         };
         if page.gains_by_prefix(0..cut) || page.gains_by_prefix(cut..n) || !fits(0..cut) || !fits(cut..n) {
             return false;

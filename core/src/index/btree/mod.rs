@@ -102,7 +102,7 @@ pub struct BTree {
     is_ready: AtomicBool,
     /// Held by who looks at it, and taken before the other locks.
     trusting: Mutex<()>,
-    /// The leaf where the key belongs that [`Index::warm`] was last told of, or was.
+    /// A guess at the leaf where the key belongs that [`Index::warm`] was last told of, until a change is made: it may be any page, or none.
     warm_leaf: AtomicU32,
 }
 
@@ -137,7 +137,9 @@ impl BTree {
             return Err(NeedsRebuild);
         }
         let state = self.read();
-        make(Editor::shared(&state, writer).likely_in(self.warm_leaf.load(Ordering::Relaxed)), change)
+        // Of this change it was said, most likely; of the next it says nothing.
+        let likely = self.warm_leaf.swap(NO_PAGE, Ordering::Relaxed);
+        make(Editor::shared(&state, writer).likely_in(likely), change)
     }
 
     /// Makes changes without readers.

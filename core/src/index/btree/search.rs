@@ -109,7 +109,7 @@ impl State {
     }
 
     /// Asks for the lines of the leaf where a key is or belongs, and gives its number without waiting for it; [`NO_PAGE`] if there is none or it can't be
-    /// told.
+    /// told. The number is a guess: of the leaf's parent it is not asked again whether it has changed meanwhile, so that any page may have it, or none.
     pub(super) fn ask_for_leaf(&self, key: &[u8]) -> u32 {
         let mut view = if self.pages.is_untrusted() { None } else { self.root() };
         while let Some(View { page, .. }) = view {

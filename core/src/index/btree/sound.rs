@@ -4,10 +4,9 @@
 //! A checksum says that a page is what somebody wrote; this says that whoever wrote it kept the module's invariants. So a file that was made
 //! to mislead costs its reader wrong answers at most, and the writer nothing, for its code may rely on them.
 
-use super::long::LongKeys;
 use super::page::{
-    BACK, HEADER, INNER, KIND, KeyBytes, LEAF, LINK, LONG_KEY, MAX_COUNT, MAX_INLINE, MAX_PREFIX, NO_KEY_BYTES,
-    OWN_LENGTH, SPACE, head_at, payload_words, rest_words, slot_bytes, word_of,
+    BACK, HEADER, INNER, KIND, LEAF, LINK, LONG_KEY, MAX_COUNT, MAX_INLINE, MAX_PREFIX, NO_KEY_BYTES, OWN_LENGTH,
+    SPACE, head_at, payload_words, rest_words, slot_bytes, word_of,
 };
 use super::search::State;
 use crate::index::arena::{NO_PAGE, Page, WORDS};
@@ -135,7 +134,7 @@ impl Walk<'_> {
         let inside = count == 0
             || edges.iter().all(|&pos| {
                 let mut buf = NO_KEY_BYTES;
-                let key = key(page, pos, &self.state.longs, &mut buf);
+                let key = page.whole_key(pos, &mut buf, &self.state.longs);
                 low.is_none_or(|low| low <= key) && high.is_none_or(|high| key < high)
             });
         if !inside || !self.has_sound_longs(page) {
@@ -148,8 +147,8 @@ impl Walk<'_> {
         }
         let (mut left, mut right) = (NO_KEY_BYTES, NO_KEY_BYTES);
         (0..=count).all(|i| {
-            let low = if i == 0 { low } else { Some(key(page, i - 1, &self.state.longs, &mut left)) };
-            let high = if i == count { high } else { Some(key(page, i, &self.state.longs, &mut right)) };
+            let low = if i == 0 { low } else { Some(page.whole_key(i - 1, &mut left, &self.state.longs)) };
+            let high = if i == count { high } else { Some(page.whole_key(i, &mut right, &self.state.longs)) };
             self.subtree(page.child(i), level - 1, low, high)
         })
     }
@@ -172,19 +171,8 @@ impl Walk<'_> {
             let (mut before, mut behind) = (NO_KEY_BYTES, NO_KEY_BYTES);
             is_own
                 && fits
-                && (pos == 0 || key(page, pos - 1, longs, &mut before) < whole)
-                && (pos + 1 == page.count() || whole < key(page, pos + 1, longs, &mut behind))
+                && (pos == 0 || page.whole_key(pos - 1, &mut before, longs) < whole)
+                && (pos + 1 == page.count() || whole < page.whole_key(pos + 1, &mut behind, longs))
         })
     }
-}
-
-/// A key of a page.
-pub(super) fn key<'a>(page: &Page, pos: usize, longs: &'a LongKeys, buf: &'a mut KeyBytes) -> &'a [u8] {
-    let cell = page.cell(pos);
-    if let Err(no) = cell.len {
-        return longs.get(no);
-    }
-    let prefix = page.copy_prefix(buf);
-    let len = page.copy_suffix(pos, cell, prefix, buf);
-    &buf[..len]
 }

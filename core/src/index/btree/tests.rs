@@ -525,6 +525,18 @@ fn a_wrong_leaf_to_begin_with_does_no_harm() {
     }
 }
 
+/// Where a key was announced to be, a change of that key begins; of the next it says nothing.
+#[test]
+fn what_was_announced_is_for_one_change() {
+    let tree = BTree::new();
+    (0..1000).for_each(|n| put(&tree, &random_key(n), n));
+    tree.warm(&random_key(7));
+    assert_ne!(tree.warm_leaf.load(Ordering::Relaxed), NO_PAGE);
+    put(&tree, &random_key(7), 8);
+    assert_eq!(tree.warm_leaf.load(Ordering::Relaxed), NO_PAGE);
+    check(&tree);
+}
+
 /// Pages of what came one by one in no order are used for the greater part, however leaves were split.
 #[test]
 fn random_inserts_fill_most_of_the_pages() {
