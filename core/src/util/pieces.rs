@@ -482,9 +482,14 @@ mod tests {
         let mut pieces: Vec<_> =
             (0..loose + 300).map(|i| OnceLock::from(movable.take(FULL, || AtomicU64::new(i as u64)))).collect();
         assert!(movable.is_unsettled());
-        let copy = |word: &AtomicU64| AtomicU64::new(word.load(Ordering::Relaxed));
+        let copied = AtomicU64::new(0);
+        let copy = |word: &AtomicU64| {
+            copied.fetch_add(1, Ordering::Relaxed);
+            AtomicU64::new(word.load(Ordering::Relaxed))
+        };
         movable.settle(&mut pieces, copy);
         assert_eq!(movable.memory(), (loose + 300) * FULL * 8);
+        assert!(copied.load(Ordering::Relaxed) <= FULL as u64, "it does not try with each piece");
         DENIED.set(false);
         movable.settle(&mut pieces, copy);
         assert!(!movable.is_unsettled() && !movable.regions.is_empty());

@@ -1,10 +1,12 @@
 //! Merges with many outputs.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bitcask::Status;
 use bitcask::vfs::sim::SimVfs;
 use bitcask::vfs::{OpenMode, Vfs, VfsFile};
 
@@ -68,6 +70,16 @@ fn few_of_many_outputs_are_open() {
     for n in 0..100 {
         assert!(db.delete(format!("no{n}").as_bytes()).is_ok());
     }
+    let is_temp = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tmp");
+    let before = counts.made.load(Ordering::Relaxed);
+    // Stopped when many outputs are closed: they go, and their hints with them.
+    let stopped = db.merge(&all().progress(|progress| match progress.bytes_written {
+        0..100_000 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }));
+    assert_eq!(stopped.map(|_| ()).map_err(|e| e.status()), Err(Status::Cancelled));
+    let made = counts.made.load(Ordering::Relaxed) - before;
+    assert!(made > 50 && !disk.files().iter().any(|(path, _)| is_temp(path)), "{made} files were made");
     let before = counts.made.load(Ordering::Relaxed);
     assert_eq!(counts.open.load(Ordering::Relaxed), 0, "nobody else keeps such files");
     counts.most.store(0, Ordering::Relaxed);
@@ -79,7 +91,6 @@ fn few_of_many_outputs_are_open() {
     check(&db, &state, "merged");
     drop(db);
     assert_eq!(counts.open.load(Ordering::Relaxed), 0);
-    let is_temp = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tmp");
     assert!(!disk.files().iter().any(|(path, _)| is_temp(path)));
     check(&open(vfs, &quiet()).expect("it opens again"), &state, "reopened");
 }
