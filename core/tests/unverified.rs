@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use bitcask::vfs::sim::SimVfs;
 use bitcask::vfs::{OpenMode, Vfs, VfsFile};
-use bitcask::{Db, IndexKind, IterOptions, Options};
+use bitcask::{Db, Error, IndexKind, IterOptions, OnDamage, Options};
 
 use common::{IO_KINDS, Map, Rng, at, dump, open, quiet};
 
@@ -34,6 +34,9 @@ struct Held {
 struct State {
     holds: bool,
     is_slow: bool,
+    /// Threads of this name are held back too, and so many are.
+    held_too: Option<&'static str>,
+    held: usize,
     /// The threads have read something, or somebody else has come upon damage.
     is_begun: bool,
 }
@@ -41,7 +44,7 @@ struct State {
 impl Held {
     fn new(disk: &SimVfs, kind: IndexKind, damage: u64) -> Held {
         let is_slow = kind == IndexKind::Hash;
-        let state = State { holds: !is_slow, is_slow, is_begun: false };
+        let state = State { holds: !is_slow, is_slow, ..State::default() };
         Held { inner: disk.clone(), state: Arc::new((Mutex::new(state), Condvar::new())), damage }
     }
 
@@ -53,6 +56,37 @@ impl Held {
 
     fn is_begun(&self) -> bool {
         self.state.0.lock().expect("the state").is_begun
+    }
+
+    fn hold_too(&self, name: &'static str) {
+        self.state.0.lock().expect("the state").held_too = Some(name);
+    }
+
+    /// Waits till one of those is held back.
+    fn wait_for_held(&self) {
+        let is_held = (0..20_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            self.state.0.lock().expect("the state").held > 0
+        });
+        if !is_held {
+            // So that the test ends.
+            self.let_go();
+        }
+        assert!(is_held, "it had nothing to read");
+    }
+
+    /// Waits here if it is a thread that is held back.
+    fn holds_back(&self) {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock().expect("the state");
+        if state.held_too.is_none() || std::thread::current().name() != state.held_too {
+            return;
+        }
+        state.held += 1;
+        while state.holds {
+            state = changed.wait(state).expect("the state");
+        }
+        state.held -= 1;
     }
 
     fn verifies(&self) {
@@ -97,6 +131,7 @@ impl VfsFile for HeldFile {
             self.vfs.let_go();
             self.vfs.state.0.lock().expect("the state").is_begun = true;
         }
+        self.vfs.holds_back();
         self.inner.read_at(buf, offset)
     }
 
@@ -425,5 +460,196 @@ fn damage_found_in_the_midst_of_writes_loses_none() {
             held.let_go();
             assert_stays(db, &disk, &options, &state, "behind it");
         }
+    }
+}
+
+/// What became of the log's last commits, which were on no stable storage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lost {
+    OneOfMany,
+    /// A bit of it.
+    Last,
+    /// All of it, so that the log seems to end before.
+    LastIsZeros,
+    InBatch,
+    /// The commit record of a batch, and all behind.
+    BatchEnd,
+}
+
+const LOST: [Lost; 5] = [Lost::OneOfMany, Lost::Last, Lost::LastIsZeros, Lost::InBatch, Lost::BatchEnd];
+
+/// Where something is in the data files.
+fn find(disk: &SimVfs, what: &[u8]) -> (std::path::PathBuf, u64) {
+    let found = disk.files().into_iter().filter(|(path, _)| path.extension().is_some_and(|ext| ext == "data"));
+    let found = found.filter_map(|(path, bytes)| Some((path, bytes.windows(what.len()).position(|at| at == what)?)));
+    found.map(|(path, at)| (path, at as u64)).next_back().expect("it was written")
+}
+
+/// A damaged index is made anew of a log that is damaged itself, where nothing says that it was stable: the store knows that it had more.
+#[test]
+fn commits_that_the_log_has_lost_are_no_torn_tail() {
+    // Of a table the thread may find it before the log is damaged.
+    let kind = IndexKind::BTree;
+    let (whole, _) = closed(kind);
+    for (round, lost) in LOST.into_iter().enumerate() {
+        for on_damage in [OnDamage::Serve, OnDamage::Refuse] {
+            let what = format!("{kind:?} {lost:?} {on_damage:?}");
+            let (disk, mut rng) = (whole.copy(), Rng(70 + round as u64));
+            let damage = place(&disk, &mut rng);
+            disk.flip_bit(&at(NAME), damage, 4);
+            let options = options(kind).io(IO_KINDS[1]).on_damage(on_damage);
+            let (held, db) = open_held(&disk, kind, &options, damage);
+            let value = |n: u64| format!("the value of {n} that nobody else has");
+            for n in 0..10 {
+                db.put(&key(kind, n), value(n).as_bytes()).expect("put");
+            }
+            let mut batch = db.batch();
+            let is_batch = matches!(lost, Lost::InBatch | Lost::BatchEnd);
+            for n in 10..13 {
+                batch.put(&key(kind, n), value(n).as_bytes()).expect("put");
+            }
+            if is_batch {
+                batch.commit().expect("commit");
+            }
+            let victim = match lost {
+                Lost::OneOfMany => 5,
+                Lost::Last | Lost::LastIsZeros => 9,
+                Lost::InBatch => 11,
+                Lost::BatchEnd => 12,
+            };
+            let (path, place) = find(&disk, value(victim).as_bytes());
+            let end = disk.bytes(&path).expect("it is there").len() as u64;
+            match lost {
+                Lost::OneOfMany | Lost::Last | Lost::InBatch => disk.flip_bit(&path, place, 1),
+                Lost::LastIsZeros => {
+                    let start = place - 28 - key(kind, victim).len() as u64;
+                    disk.overwrite(&path, start, &vec![0; (end - start) as usize]);
+                }
+                Lost::BatchEnd => {
+                    let start = (place + value(victim).len() as u64).next_multiple_of(4);
+                    disk.overwrite(&path, start, &vec![0; (end - start) as usize]);
+                }
+            }
+            // Somebody comes upon the damage of the index.
+            let mut errors = (20..keys(kind)).rev().filter_map(|n| db.get(&key(kind, n)).err());
+            if on_damage == OnDamage::Refuse {
+                let error = errors.next().unwrap_or_else(|| panic!("it is told: {what}"));
+                assert!(matches!(error, Error::Corrupted { .. }), "{what}: {error}");
+            } else {
+                assert!(errors.next().is_none(), "{what}");
+                for n in (0..if is_batch { 13 } else { 10 }).filter(|&n| n != victim || lost == Lost::BatchEnd) {
+                    let found = db.get(&key(kind, n)).expect("get");
+                    assert_eq!(found.as_deref(), Some(value(n).as_bytes()), "{what}: {n}");
+                }
+            }
+            held.let_go();
+            // What is damaged is found again, and not saved as truth: at the opening, or when it is read where a hint says that it is there.
+            let closed = db.close();
+            drop(db);
+            assert!(closed.is_ok() || on_damage == OnDamage::Refuse, "{what}: {closed:?}");
+            match open(disk.clone(), &options) {
+                Err(error) => {
+                    assert!(
+                        on_damage == OnDamage::Refuse && matches!(error, Error::Corrupted { .. }),
+                        "{what}: {error}"
+                    );
+                }
+                Ok(db) if db.open_report().damage.is_empty() => {
+                    for n in 0..if is_batch { 13 } else { 10 } {
+                        match db.get(&key(kind, n)) {
+                            Err(error) => {
+                                assert!(n == victim && matches!(error, Error::Corrupted { .. }), "{what}: {error}")
+                            }
+                            found => {
+                                let found = found.expect("get");
+                                assert_eq!(found.as_deref(), Some(value(n).as_bytes()), "{what}: {n}");
+                            }
+                        }
+                    }
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+/// Only lookups that find something, which ask for nothing more: who writes next sees to what the thread found.
+#[test]
+fn what_the_thread_found_is_mended_by_the_next_write() {
+    for kind in KINDS {
+        let (disk, mut rng) = (closed(kind).0, Rng(90));
+        let damage = place(&disk, &mut rng);
+        disk.flip_bit(&at(NAME), damage, 3);
+        let options = options(kind).io(IO_KINDS[1]).checkpoint_bytes(1 << 10);
+        let (held, db) = open_held(&disk, kind, &options, damage);
+        let before = disk.bytes(&at(NAME)).expect("it is there");
+        held.let_go();
+        // Once it is mended the index is saved again.
+        let is_saved = (0..2000).any(|n: u32| {
+            db.put(&key(kind, 0), &n.to_le_bytes().repeat(2000)).expect("put");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            disk.bytes(&at(NAME)).is_ok_and(|now| now != before)
+        });
+        assert!(is_saved, "{kind:?}");
+        assert_eq!(db.stats().expect("stats").keys, keys(kind));
+    }
+}
+
+/// That a key is not there is not certain yet: the delete goes to the log, as it has to if the key is there after all.
+#[test]
+fn no_delete_is_left_out_on_the_word_of_an_unverified_index() {
+    let (disk, kind) = (closed(IndexKind::BTree).0, IndexKind::BTree);
+    let (held, db) = open_held(&disk, kind, &options(kind).io(IO_KINDS[1]), 0);
+    let last = || db.stats().expect("stats").last_seq;
+    let before = last();
+    assert!(!db.delete(b"none").expect("delete"));
+    assert_eq!(last(), before + 1);
+    std::thread::scope(|scope| {
+        // Waits for the end, for it asks what there is.
+        let deleted = scope.spawn(|| {
+            let mut batch = db.batch();
+            batch
+                .delete_range(Bound::Included(&key(kind, 5)[..]), Bound::Excluded(&key(kind, 9)[..]))
+                .expect("a range");
+            batch.commit().expect("commit");
+        });
+        held.let_go();
+        deleted.join().expect("the deleter");
+    });
+    assert_eq!(db.stats().expect("stats").keys, keys(kind) - 4);
+    let before = last();
+    assert!(!db.delete(b"none").expect("delete"));
+    assert_eq!(last(), before, "nothing to write");
+}
+
+/// A page that a reader waits for is no page that writers wait for.
+#[test]
+fn writers_wait_for_no_page_of_a_reader() {
+    let kind = IndexKind::BTree;
+    for many in [false, true] {
+        let disk = closed(kind).0;
+        let (held, db) = open_held(&disk, kind, &options(kind).io(IO_KINDS[1]), u64::MAX);
+        db.put(&key(kind, 3), b"w").expect("put");
+        held.hold_too("held");
+        // Of many pages one was not read yet.
+        let asked: Vec<_> = (0..keys(kind)).skip(100).step_by(40).map(|n| key(kind, n)).collect();
+        std::thread::scope(|scope| {
+            let reads = || match many {
+                true => db.multi_get(&asked).expect("multi_get").pop().flatten(),
+                false => asked.iter().fold(None, |_, key| db.get(key).expect("get")),
+            };
+            let reader = std::thread::Builder::new().name("held".into()).spawn_scoped(scope, reads).expect("a thread");
+            held.wait_for_held();
+            let (tell, told) = std::sync::mpsc::channel();
+            let db = &db;
+            scope.spawn(move || {
+                db.put(&key(kind, 4), b"w").expect("put");
+                let _ = tell.send(());
+            });
+            let is_written = told.recv_timeout(std::time::Duration::from_secs(20)).is_ok();
+            held.let_go();
+            assert_eq!(reader.join().expect("the reader").as_deref(), Some(&b"v"[..]));
+            assert!(is_written, "it waited: {many}");
+        });
     }
 }

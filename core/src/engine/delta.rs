@@ -24,8 +24,8 @@ const KEYS_OF_INDEX: u64 = 32;
 const FEWEST_KEYS: usize = 1 << 15;
 const MOST_KEYS: usize = 1 << 20;
 const BYTES_A_KEY: usize = 256;
-/// About what an entry takes beside its key.
-const OVERHEAD: usize = 64;
+/// About what an entry takes beside its key: nodes of the tree are half full where keys come in order, and the key has an allocation of its own.
+const OVERHEAD: usize = 2 * (size_of::<Box<[u8]>>() + size_of::<Entry>()) + 2 * size_of::<usize>();
 
 /// Where a key is.
 #[derive(Clone, Copy, Debug)]

@@ -7,15 +7,15 @@
 //! *settled* and the delta empty for good.
 //! Who needs the whole index at once, or brings more than a delta takes, calls `ready` and waits for that.
 //!
-//! Damage is found by some reader, by the writer or by the thread, which leaves it to who comes next: he makes the index anew from hints and log,
+//! Damage is found by some reader, by the writer or by the thread, which leaves it to who reads it or writes next: he makes the index anew from hints and log,
 //! all others wait for it, and then it looks again. What waited in the delta is in the log. To callers the damage has cost time and nothing else.
 //!
 //! Locking: making it anew holds the gate, so that no commit changes the index meanwhile and the last visible one is the one to read up to.
 //! Therefore nobody may come upon damage who holds the gate. The writer calls `reserve` before it takes it, which looks up the keys that are going to be
 //! changed and notes them in the delta, so that behind the gate the index is not asked again; who walks, builds or relocates calls `ready`, after which nothing unverified is
 //! left. A writer may be appending while another reads the log to make the index anew: what it reads beyond the last visible commit, whole or in part, it
-//! leaves out. `settling` is for those who hold no gate. Behind both comes the delta's lock, which readers share while they look at both and under which both
-//! are still, then the index's own.
+//! leaves out. `settling` is for those who hold no gate. Behind both comes the delta's lock, then the index's own. A scan holds it, so that both are still. Who looks keys up asks the delta, lets
+//! go, and asks the index: a page that must be read first is then nothing for which a writer waits. In that order, for an entry leaves the delta when the index has it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -26,7 +26,7 @@ use crate::index::image::{ImageHead, Imaged};
 use crate::index::{
     Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Packing, Start, WalkPosition, check_keys,
 };
-use crate::types::Location;
+use crate::types::{Location, SeqNo};
 
 use super::checkpoint::PAGES_FOR_A_THREAD;
 use super::delta::Delta;
@@ -56,8 +56,17 @@ pub(super) struct Healing {
     settling: Mutex<()>,
     /// Who waits for the end of it.
     waiting: AtomicUsize,
+    /// The thread that verifies came upon something: who writes next sees to it.
+    has_failed: AtomicBool,
     /// Whose it is; not before opening is done.
-    store: OnceLock<Weak<Store>>,
+    owner: OnceLock<Owner>,
+}
+
+#[derive(Debug)]
+struct Owner {
+    store: Weak<Store>,
+    /// The last number that was in use when it was opened, and of the last commit that there was.
+    found: (SeqNo, SeqNo),
 }
 
 impl Healing {
@@ -72,14 +81,15 @@ impl Healing {
             is_used: AtomicBool::new(false),
             settling: Mutex::new(()),
             waiting: AtomicUsize::new(0),
-            store: OnceLock::new(),
+            has_failed: AtomicBool::new(false),
+            owner: OnceLock::new(),
             index,
         }
     }
 
-    /// From here on it can be made anew.
-    pub(super) fn attach(&self, store: &Arc<Store>) {
-        let _ = self.store.set(Arc::downgrade(store));
+    /// From here on it can be made anew. `applied` is the last commit that it has.
+    pub(super) fn attach(&self, store: &Arc<Store>, applied: SeqNo) {
+        let _ = self.owner.set(Owner { store: Arc::downgrade(store), found: (store.visible(), applied) });
     }
 
     /// Looks; if the index is damaged, makes it anew and looks again. What looks must have let go of the delta when it has done so.
@@ -102,8 +112,9 @@ impl Healing {
 
     #[cold]
     fn heal(&self, error: Error) -> Result<()> {
-        match self.store.get().and_then(Weak::upgrade) {
-            Some(store) => store.rebuild(self),
+        let Some(owner) = self.owner.get() else { return Err(error) };
+        match owner.store.upgrade() {
+            Some(store) => store.rebuild(self, owner.found),
             None => Err(error),
         }
     }
@@ -144,7 +155,7 @@ impl Healing {
     /// Notes keys that are going to be changed. Waits only if they are too many.
     fn note(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         for key in keys {
-            if !self.is_large {
+            if !self.is_large || self.has_failed.load(Ordering::Acquire) {
                 return self.ready();
             }
             if self.is_trusted.load(Ordering::Acquire) {
@@ -194,8 +205,8 @@ impl Healing {
 }
 
 impl Store {
-    /// Makes a damaged index anew, as of the last visible commit.
-    fn rebuild(&self, healing: &Healing) -> Result<()> {
+    /// Makes a damaged index anew, as of the last visible commit, which the log has, with all before it: whether on stable storage or not.
+    fn rebuild(&self, healing: &Healing, (last, applied): (SeqNo, SeqNo)) -> Result<()> {
         let _gate = self.gate.write();
         let index = healing.index.as_ref();
         if !index.is_damaged() {
@@ -206,6 +217,11 @@ impl Store {
         self.accounts.forget();
         let files = self.files.load().all().to_vec();
         let survey = Survey { files, store_id: Some(self.store_id), ..Survey::default() };
+        let until = self.visible();
+        // Where nothing was written since, the last number in use may be that of a commit which never was whole.
+        let owed = if until == last { applied } else { until };
+        // Held until what waited is gone, so that nobody counts it twice.
+        let mut delta = None;
         index.rebuild(&mut |fresh| {
             let replay = ReplayConfig {
                 vfs: &self.vfs,
@@ -216,7 +232,8 @@ impl Store {
                 beside: self.config.read_only,
                 last: None,
                 live: None,
-                until: self.visible(),
+                until,
+                owed,
                 ledger: None,
                 expires: self.expiry.records_flag(),
                 progress: Progress::new(None),
@@ -226,10 +243,11 @@ impl Store {
                 // The next opening is to find it, and to say so.
                 self.saving.refuse();
             }
+            delta = Some(healing.delta.write());
             Ok(())
         })?;
         // All that waited is in the log.
-        let mut delta = healing.delta.write();
+        let mut delta = delta.unwrap_or_else(|| healing.delta.write());
         *delta = Delta::default();
         healing.is_trusted.store(true, Ordering::Release);
         healing.is_settled.store(true, Ordering::Release);
@@ -263,7 +281,7 @@ impl Imaged for Healing {
     }
 
     fn look_at_all(&self, stop: &AtomicBool) -> Result<bool> {
-        self.settle(stop)
+        self.settle(stop).inspect_err(|_| self.has_failed.store(true, Ordering::Release))
     }
 
     fn unseen_pages(&self) -> u32 {
@@ -294,7 +312,11 @@ impl Index for Healing {
         if !self.is_used.load(Ordering::Acquire) {
             return self.look(|index| index.get(key));
         }
-        self.look_at_both(|index, delta| delta.get(key).map_or_else(|| index.get(key), Ok))
+        self.look(|index| {
+            // Not held meanwhile: a page may have to be read, and writers wait for who holds it. What is gone from there by then the index has.
+            let beside = self.delta.read().get(key);
+            beside.map_or_else(|| index.get(key), Ok)
+        })
     }
 
     fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
@@ -304,7 +326,20 @@ impl Index for Healing {
         if !self.is_used.load(Ordering::Acquire) {
             return self.look(|index| index.get_many(keys, out));
         }
-        self.look_at_both(|index, delta| {
+        self.look(|index| {
+            // As above; but one commit may change several of them, and is to be seen as a whole. Before the index is trusted nobody changes it, so that
+            // what the delta had is all that can be newer. Behind that no page has to be read.
+            let beside: Vec<_> = {
+                let delta = self.delta.read();
+                keys.iter().map(|key| delta.get(key)).collect()
+            };
+            index.get_many(keys, out)?;
+            let delta = self.delta.read();
+            if !self.is_trusted.load(Ordering::Acquire) {
+                drop(delta);
+                out.iter_mut().zip(beside).for_each(|(out, beside)| *out = beside.unwrap_or(*out));
+                return Ok(());
+            }
             index.get_many(keys, out)?;
             for (key, out) in keys.iter().zip(out.iter_mut()) {
                 *out = delta.get(key).unwrap_or(*out);

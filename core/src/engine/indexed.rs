@@ -87,6 +87,7 @@ impl Files<'_> {
             last: None,
             live: None,
             until: SeqNo(u64::MAX),
+            owed: SeqNo::ZERO,
             ledger,
             expires: &self.expires,
             progress: Progress::new(self.hooks.progress.clone()),

@@ -103,11 +103,13 @@ fn queue_of(limits: Limits) {
             let (queue, working) = (Arc::clone(&queue), Arc::clone(&working));
             thread::spawn(move || submit(&queue, &working, jobs))
         });
+        // Of two calls of one caller the second may come in while the leader of the first answers others.
         submit(&queue, &working, vec![30]);
+        submit(&queue, &working, vec![40, 41]);
         for thread in threads {
             thread.join().unwrap();
         }
-        submit(&queue, &working, vec![40]);
+        submit(&queue, &working, vec![50]);
         assert_eq!(queue.waiting(), 0);
     });
 }

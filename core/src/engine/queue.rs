@@ -8,8 +8,9 @@
 //! 2. A caller that finds a leader queues its jobs and waits.
 //! 3. A leader that is done takes no second turn (its caller wants to go on): it makes the first waiter the leader, which takes
 //!    its own jobs and those behind it, up to the limits, in order. A leader with little to do takes little more, so that it does
-//!    not wait for what takes long. It passes the lead on before it answers: to wake many takes as long as a sync, and they come back while the
-//!    next group waits for its own.
+//!    not wait for what takes long. It answers before it passes the lead on, so that those whom it wakes come back in time for the next group; but
+//!    if at least as many wait already as it has served, they go on while it answers. Always passing the lead on first would have the callers fall into two
+//!    halves, each of which waits for the other's sync.
 //! 4. Each job is answered exactly once, also when the work panics: waiters get `None` then.
 //!
 //! Jobs are worked on in the order in which they came in; between two groups nobody else works. What one caller hands in at once stays
@@ -114,18 +115,21 @@ impl<J, R> CommitQueue<J, R> {
         }
         // This thread leads now; its own jobs are the first of the queue.
         let mut followers = Followers { waiters: VecDeque::new() };
-        let (mut answers, mine) = {
-            let _end = EndOfTurn { queue: self };
-            let (jobs, waiters) = self.take_group();
-            followers.waiters = waiters;
-            let mine = followers.waiters.pop_front().map_or(0, |(count, _)| count);
-            (work(jobs).into_iter(), mine)
-        };
+        let mut end = Some(EndOfTurn { queue: self });
+        let (jobs, waiters) = self.take_group();
+        followers.waiters = waiters;
+        let served = followers.waiters.len();
+        let mine = followers.waiters.pop_front().map_or(0, |(count, _)| count);
+        let mut answers = work(jobs).into_iter();
+        if self.state.lock().waiting.len() >= served {
+            end = None;
+        }
         let mine = answers.by_ref().take(mine).collect();
         while let Some((count, waiter)) = followers.waiters.pop_front() {
             let theirs: Vec<R> = answers.by_ref().take(count).collect();
             waiter.set(Turn::Done((theirs.len() == count).then_some(theirs)));
         }
+        drop(end);
         Some(mine)
     }
 

@@ -201,6 +201,7 @@ impl Store {
             last: tail.seen.last(),
             live: Some(&publisher),
             until: SeqNo(u64::MAX),
+            owed: SeqNo::ZERO,
             ledger: None,
             expires: self.expiry.records_flag(),
             progress: Progress::new(None),

@@ -206,7 +206,7 @@ impl Store {
             saving: Saving::new(covered),
         });
         if let Some(healing) = healing {
-            healing.attach(&store);
+            healing.attach(&store, applied);
         }
         if let Some(log) = &store.log
             && store.saves_index()

@@ -203,7 +203,7 @@ impl Store {
 
     fn write_group(&self, jobs: &mut [Job], log: &mut LogWriter, answer: &mut impl FnMut(Outcome)) {
         // Closed while they waited.
-        let ready = self.check_usable().and_then(|()| log.check());
+        let ready = self.check_usable().and_then(|()| log.check()).and_then(|()| self.settle_for_deletes(jobs));
         if ready.is_ok() {
             self.carry_out_plans(jobs);
         }
@@ -238,12 +238,28 @@ impl Store {
         self.index.reserve(&mut jobs.iter().flat_map(|job| job.commit.writes().map(|(key, _)| key)))
     }
 
+    /// Whether the index is of a saved image of which not all is verified. What it has is there; that a key is not is not certain.
+    fn is_unverified(&self) -> bool {
+        self.index.imaged().is_some_and(|imaged| imaged.unseen_pages() > 0)
+    }
+
+    /// Has an index of which not all is verified ready for jobs that delete: wholly for ranges, which ask it what there is, and as far as it takes
+    /// moments for keys.
+    fn settle_for_deletes(&self, jobs: &[Job]) -> Result<()> {
+        let by_range = |job: &Job| job.plan.as_ref().is_some_and(|plan| !plan.delete.is_empty());
+        let (any_range, any_key) = (jobs.iter().any(by_range), jobs.iter().any(|job| job.commit.has_deletes()));
+        if !(any_range || any_key) || !self.is_unverified() {
+            return Ok(());
+        }
+        if any_range { self.index.ready() } else { self.reserve(jobs) }
+    }
+
     /// Takes deletes of keys that are not there out of the commits.
     ///
     /// A delete stays if the group puts its key before: that put may fail or succeed, and the delete must hold either way. It
-    /// stays too if damage may hide the key: what is restored one day must not come back.
+    /// stays too if damage may hide the key, or an index of which not all is verified: what is restored one day must not come back.
     fn drop_idle_deletes(&self, jobs: &mut [Job]) -> Result<()> {
-        if self.has_damage() || !jobs.iter().any(|job| job.commit.has_deletes()) {
+        if !jobs.iter().any(|job| job.commit.has_deletes()) || self.has_damage() || self.is_unverified() {
             return Ok(());
         }
         let mut put: HashSet<Box<[u8]>> = HashSet::new();

@@ -114,11 +114,14 @@ impl Store {
         }
         let (index, shared) = (Arc::clone(&self.index), Arc::clone(&self.saving.shared));
         let look = move || {
-            // Whoever comes next makes a damaged one anew: this thread must not keep the store open.
+            // Who writes next makes a damaged one anew: this thread must not keep the store open.
             let _ = index.imaged().map(|imaged| imaged.look_at_all(&shared.stop));
         };
-        // Without a thread a later write looks.
-        *self.saving.looking.lock() = std::thread::Builder::new().name("bitcask-verify".into()).spawn(look).ok();
+        match std::thread::Builder::new().name("bitcask-verify".into()).spawn(look) {
+            Ok(thread) => *self.saving.looking.lock() = Some(thread),
+            // Without a thread it takes its time here; and what comes of it is for who writes next too.
+            Err(_) => _ = self.index.imaged().map(|imaged| imaged.look_at_all(&self.saving.shared.stop)),
+        }
     }
 
     /// Whether records are known to be damaged, which the index lacks.
@@ -151,6 +154,7 @@ impl Store {
     ///
     /// REQUIRES: the index has what all commits of the log did. If it saves itself, they are on stable storage.
     pub(super) fn keep_index(&self, log: &LogWriter) {
+        let unkept = self.saving.unkept.load(Ordering::Relaxed);
         if self.index.is_persistent() {
             if let Some(covered) = self.covered(log, true)
                 && self.index.checkpoint(&covered).is_ok()
@@ -162,7 +166,10 @@ impl Store {
             && let Some(covered) = self.covered(log, false)
         {
             // A thread that can't be had is a checkpoint that isn't made.
-            let _ = self.save_beside(covered);
+            if !self.save_beside(covered).unwrap_or(false) {
+                // None was begun: the next is as due as this was.
+                self.saving.unkept.fetch_add(unkept, Ordering::Relaxed);
+            }
         }
     }
 
@@ -185,8 +192,9 @@ impl Store {
             return;
         }
         let Some(imaged) = imaged else { return self.keep_index(log) };
-        // What is damaged is made anew now, or by the next opening.
-        if self.index.ready().is_err() {
+        // What is damaged is made anew now, or by the next opening. That takes long, and nothing is saved of it where the log is known to be damaged; whether it
+        // is may come out on the way.
+        if self.has_damage() || self.index.ready().is_err() {
             return;
         }
         let Some(covered) = self.covered(log, true) else { return };
@@ -208,16 +216,17 @@ impl Store {
         recovery::covered(&place, self.store_id, self.files.load().all(), self.expiry.has_records())
     }
 
-    fn save_beside(&self, covered: Covered) -> Result<()> {
-        let (Some(log), Some(imaged)) = (&self.log, self.index.imaged()) else { return Ok(()) };
+    /// Says whether an image was begun.
+    fn save_beside(&self, covered: Covered) -> Result<bool> {
+        let (Some(log), Some(imaged)) = (&self.log, self.index.imaged()) else { return Ok(false) };
         let shared = Arc::clone(&self.saving.shared);
         // Held to the end: who stops the thread finds it, or is seen here.
         let mut thread = self.saving.thread.lock();
         if shared.stop.load(Ordering::Relaxed) || shared.is_running.swap(true, Ordering::AcqRel) {
-            return Ok(());
+            return Ok(false);
         }
         let running = Running(shared);
-        let Some(head) = imaged.begin_image()? else { return Ok(()) };
+        let Some(head) = imaged.begin_image()? else { return Ok(false) };
         let accounts = self.accounts.encode();
         let (vfs, dir): (Arc<dyn Vfs>, _) = (Arc::clone(&self.vfs), self.dir.clone());
         let (index, log): (Arc<dyn Index>, _) = (Arc::clone(&self.index), Arc::clone(log));
@@ -234,7 +243,7 @@ impl Store {
             Ok(spawned) => *thread = Some(spawned),
             Err(_) => imaged.end_image(),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -363,6 +363,9 @@ impl Store {
         let saves_itself = self.index.is_persistent();
         if saves_itself {
             self.sync_log_beside()?;
+        } else {
+            // While something of it is unverified no image begins. Before the log's lock, for it may take long.
+            self.index.ready()?;
         }
         self.with_log(|log| {
             if saves_itself {

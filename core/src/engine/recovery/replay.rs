@@ -104,6 +104,8 @@ pub(crate) struct ReplayConfig<'a> {
     pub(crate) progress: Progress,
     /// Commits behind this are not for the index.
     pub(crate) until: SeqNo,
+    /// Commits up to this are known to be in the log: where it goes wrong before it had them, it is damaged and does not end. 0 if nobody knows.
+    pub(crate) owed: SeqNo,
     /// The accounts of what is before `start`; empty ones without it. Without them none are kept. A live index keeps them itself.
     pub(crate) ledger: Option<Ledger>,
     /// Is set before the index gets a record that has an expiry, and perhaps for one that it does not get.
@@ -116,6 +118,11 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, mut config: ReplayConfi
     let merged: Vec<_> = if config.start.is_some() { Vec::new() } else { survey.merged_files().collect() };
     let by_id: HashMap<_, _> = merged.iter().map(|file| (file.id(), Arc::clone(file))).collect();
     let accounts = (config.ledger.take(), config.start.map(|start| start.position));
+    // Of numbers up to these a merge relied on that none is used again. The log has them, unless files of it are lost.
+    let relied_on = survey.merged_files().map(|file| file.header().base_seq).max().unwrap_or_default();
+    if config.owed <= relied_on {
+        config.owed = SeqNo::ZERO;
+    }
     let mut replay = Replay {
         logs: survey.log_files().cloned().collect(),
         applier: Applier::new(index, config.live, by_id, config.until, accounts),
@@ -158,8 +165,6 @@ pub(crate) fn replay(survey: &Survey, index: &dyn Index, mut config: ReplayConfi
     if build {
         replay.applier.end_build()?;
     }
-    // Of numbers up to these a merge relied on that none is used again. The log has them, unless files of it are lost.
-    let relied_on = survey.merged_files().map(|file| file.header().base_seq).max().unwrap_or_default();
     let of_merged = if replay.config.live.is_some() { SeqNo::ZERO } else { relied_on };
     replay.report.last_seq = replay.last_seq.max(of_merged);
     let began = replay.config.start.map_or(SeqNo::ZERO, |start| start.seq);
@@ -262,6 +267,8 @@ impl Replay<'_> {
                 break;
             }
         }
+        // What is left of one that was complete.
+        self.proves(self.config.owed)?;
         // Nothing behind it says that it was completed.
         if let (Some(batch), Some(end)) = (self.open_batch.take(), &mut found)
             && batch.start < end.position
@@ -331,7 +338,7 @@ impl Replay<'_> {
                 }
                 Item::Damage { offset, len, why } => {
                     let position = LogPosition { file: file.id(), offset };
-                    if self.is_stable(position, i)? {
+                    if self.is_owed_more() || self.is_stable(position, i)? {
                         // A writer in another process may have been in the midst of it when it was read; what says that
                         // it is stable was written later, so that now it is all there or really damaged.
                         let mut again = Scanner::new(file, offset, self.log_seq);
@@ -349,8 +356,8 @@ impl Replay<'_> {
                 }
                 Item::End { offset, .. } => {
                     let position = LogPosition { file: file.id(), offset };
-                    if !is_last && !progress.sealed {
-                        if self.is_stable(position, i)? {
+                    if !progress.sealed && (!is_last || self.is_owed_more()) {
+                        if self.is_owed_more() || self.is_stable(position, i)? {
                             self.lost_end(file, offset)?;
                             progress.hint = None;
                         } else {

@@ -6,13 +6,19 @@ use crate::format::payload::SyncPoint;
 use crate::format::record::{Invalid, RecordKind};
 use crate::log::{DataFile, Item, LogPosition, Scanner};
 use crate::stats::Damage;
-use crate::types::OnDamage;
+use crate::types::{OnDamage, SeqNo};
 
 use super::replay::Replay;
 
 impl Replay<'_> {
     pub(super) fn stable_to(&mut self, position: LogPosition) {
         self.stable = self.stable.max(position);
+    }
+
+    /// Whether commits are missing yet that the log is known to have. One that was begun is.
+    pub(super) fn is_owed_more(&self) -> bool {
+        let complete = self.open_batch.as_ref().map_or(self.log_seq, |batch| SeqNo(batch.seq.0.saturating_sub(1)));
+        complete < self.config.owed
     }
 
     /// Whether damage at a position of the `i`th log file is before the stable point. Looks ahead if need be.
