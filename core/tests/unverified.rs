@@ -599,7 +599,7 @@ fn what_the_thread_found_is_mended_by_the_next_write() {
 #[test]
 fn no_delete_is_left_out_on_the_word_of_an_unverified_index() {
     let (disk, kind) = (closed(IndexKind::BTree).0, IndexKind::BTree);
-    let (held, db) = open_held(&disk, kind, &options(kind).io(IO_KINDS[1]), 0);
+    let (held, db) = open_held(&disk, kind, &options(kind).io(IO_KINDS[1]), u64::MAX);
     let last = || db.stats().expect("stats").last_seq;
     let before = last();
     assert!(!db.delete(b"none").expect("delete"));
