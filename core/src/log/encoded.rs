@@ -151,7 +151,11 @@ impl Encoded {
 
     /// The earliest expiry of its records.
     pub(crate) fn first_expiry(&self) -> Option<Timestamp> {
-        if self.expires { self.spans.iter().filter_map(|span| span.expiry).min() } else { None }
+        if !self.expires || self.spans.iter().all(|span| span.expiry.is_none()) {
+            return None;
+        }
+        // As numbers: the contents of options would be compared before it is known that they have some, which checkers of memory take for a fault.
+        self.spans.iter().map(|span| span.expiry.map_or(u64::MAX, |expiry| expiry.0)).min().map(Timestamp)
     }
 
     /// Key, value and expiry of each record; no value for deletes.
