@@ -16,7 +16,10 @@ struct Span {
     /// Where its header begins in the bytes.
     start: usize,
     is_put: bool,
-    expiry: Option<Timestamp>,
+    has_expiry: bool,
+    /// Without an expiry the end of time. No option: the least of several is found by comparing all, and what an option without contents has there is
+    /// nothing that a checker of memory lets pass.
+    expires_at: Timestamp,
     body: Body,
     /// Set when it is placed.
     location: Option<Location>,
@@ -24,11 +27,15 @@ struct Span {
 
 impl Span {
     fn len(&self) -> usize {
-        self.body.record_len(self.expiry.is_some()) as usize
+        self.body.record_len(self.has_expiry) as usize
     }
 
     fn header_len(&self) -> usize {
-        header_len(self.expiry)
+        header_len(self.expiry())
+    }
+
+    fn expiry(&self) -> Option<Timestamp> {
+        self.has_expiry.then_some(self.expires_at)
     }
 }
 
@@ -110,7 +117,8 @@ impl Encoded {
         // In one piece, from where it lies now: a checksum of three pieces costs twice as much.
         let body = Body::of_content(key.len(), value_bytes.len(), &self.bytes[content..])?;
         self.has_deletes |= value.is_none();
-        self.spans.push(Span { start, is_put: value.is_some(), expiry, body, location: None });
+        let (has_expiry, expires_at) = (expiry.is_some(), expiry.unwrap_or(Timestamp(u64::MAX)));
+        self.spans.push(Span { start, is_put: value.is_some(), has_expiry, expires_at, body, location: None });
         self.expires |= expiry.is_some();
         Some(())
     }
@@ -151,11 +159,10 @@ impl Encoded {
 
     /// The earliest expiry of its records.
     pub(crate) fn first_expiry(&self) -> Option<Timestamp> {
-        if !self.expires || self.spans.iter().all(|span| span.expiry.is_none()) {
+        if !self.expires || !self.spans.iter().any(|span| span.has_expiry) {
             return None;
         }
-        // As numbers: the contents of options would be compared before it is known that they have some, which checkers of memory take for a fault.
-        self.spans.iter().map(|span| span.expiry.map_or(u64::MAX, |expiry| expiry.0)).min().map(Timestamp)
+        self.spans.iter().map(|span| span.expires_at).min()
     }
 
     /// Key, value and expiry of each record; no value for deletes.
@@ -163,13 +170,13 @@ impl Encoded {
         self.spans.iter().map(|span| {
             let key = self.key(span);
             let start = span.start + span.header_len() + key.len();
-            (key, &self.bytes[start..start + span.body.value_len as usize], span.expiry)
+            (key, &self.bytes[start..start + span.body.value_len as usize], span.expiry())
         })
     }
 
     /// Each record that was placed: where, its whole length, whether it is a put, and its expiry.
     pub(crate) fn records(&self) -> impl Iterator<Item = (Option<Location>, u64, bool, Option<Timestamp>)> {
-        self.spans.iter().map(|span| (span.location, span.len() as u64, span.is_put, span.expiry))
+        self.spans.iter().map(|span| (span.location, span.len() as u64, span.is_put, span.expiry()))
     }
 
     /// Drops the records at which `keep` is false.
@@ -228,7 +235,7 @@ impl Encoded {
                 kind: if span.is_put { kinds.0 } else { kinds.1 },
                 seq: at.seq,
                 timestamp: at.timestamp,
-                expiry: span.expiry,
+                expiry: span.expiry(),
                 synced: at.synced && i == 0,
             };
             let header = encode_header(&fields, &span.body, at.file.placer(), at.offset + span.start as u64);
@@ -254,7 +261,7 @@ impl Encoded {
             is_put: span.is_put,
             value_len: span.body.value_len,
             offset: offset + span.start as u64,
-            expiry: span.expiry,
+            expiry: span.expiry(),
         })
     }
 
