@@ -159,18 +159,7 @@ impl Delta {
             return index.scan(start, direction, max, page);
         }
         let before = page.len();
-        self.merge(index, start, direction, max, page).inspect_err(|_| page.truncate(before))
-    }
-
-    fn merge(
-        &self,
-        index: &dyn Index,
-        start: Start<'_>,
-        direction: Direction,
-        max: usize,
-        page: &mut KeyPage,
-    ) -> Result<()> {
-        let end = page.len().saturating_add(max);
+        let end = before.saturating_add(max);
         let mut own = self.changed_from(start, direction).peekable();
         let (mut inside, mut at) = (KeyPage::new(), 0);
         index.scan(start, direction, max, &mut inside)?;
@@ -180,7 +169,8 @@ impl Delta {
                 let last = inside.last().map(|(key, _)| key.to_vec()).unwrap_or_default();
                 inside.clear();
                 at = 0;
-                index.scan(Start::After(&last), direction, max, &mut inside)?;
+                let more = index.scan(Start::After(&last), direction, max, &mut inside);
+                more.inspect_err(|_| page.truncate(before))?;
                 is_over = inside.len() < max;
             }
             let order = match (inside.get(at), own.peek()) {

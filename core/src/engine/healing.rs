@@ -104,12 +104,6 @@ impl Healing {
         }
     }
 
-    /// Looks at the index as it is with what waits beside it.
-    #[inline]
-    fn look_at_both<T>(&self, mut look: impl FnMut(&dyn Index, &Delta) -> Result<T>) -> Result<T> {
-        self.look(|index| look(index, &self.delta.read()))
-    }
-
     #[cold]
     fn heal(&self, error: Error) -> Result<()> {
         let Some(owner) = self.owner.get() else { return Err(error) };
@@ -362,7 +356,7 @@ impl Index for Healing {
         if self.is_settled() {
             return self.index.scan(start, direction, max, page);
         }
-        self.look_at_both(|index, delta| delta.scan(index, start, direction, max, page))
+        self.look(|index| self.delta.read().scan(index, start, direction, max, page))
     }
 
     fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {

@@ -320,6 +320,10 @@ impl Arena {
 
     /// Frees the memory of all empty chunks but one.
     pub(crate) fn give_back(&mut self, memory: &mut Pages) {
+        // What follows goes through all chunks.
+        if self.surplus() == 0 && self.used > 0 {
+            return;
+        }
         // The lowest is kept: it is the next to be filled.
         let empty = self.chunks.iter_mut().enumerate().filter(|(_, c)| c.present && c.used == 0).skip(1);
         for (chunk, c) in empty {

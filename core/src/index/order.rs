@@ -60,9 +60,20 @@ pub(crate) fn for_each<'c, 'k>(
 /// Length of what all keys begin with.
 fn shared(changes: &[Change<'_>]) -> usize {
     let Some((first, rest)) = changes.split_first() else { return 0 };
-    rest.iter().fold(first.key.len(), |shared, change| {
-        first.key.iter().zip(change.key).take(shared).take_while(|(a, b)| a == b).count()
-    })
+    rest.iter().fold(first.key.len(), |shared, change| shared_len(&first.key[..shared], change.key))
+}
+
+/// How many bytes two keys begin with in common.
+pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
+    let len = a.len().min(b.len());
+    let ((a, a_rest), (b, b_rest)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differ != 0 {
+            return i * 8 + differ.trailing_zeros() as usize / 8;
+        }
+    }
+    len - a_rest.len() + a_rest.iter().zip(b_rest).take_while(|(a, b)| a == b).count()
 }
 
 /// The eight bytes behind the first `skip`, as a number that is ordered as they are.
@@ -81,6 +92,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_two_keys_share_ends_where_they_differ() {
+        let key: Vec<u8> = (0..40_u8).collect();
+        for len in 0..key.len() {
+            assert_eq!((shared_len(&key, &key[..len]), shared_len(&key[..len], &key)), (len, len));
+            for at in 0..len {
+                let mut other = key[..len].to_vec();
+                other[at] ^= 0x80;
+                assert_eq!((shared_len(&key, &other), shared_len(&other, &key)), (at, at), "of {len}");
+            }
+        }
+    }
 
     proptest! {
         #[test]

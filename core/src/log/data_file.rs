@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::mapped::MappedRecords;
 use super::seen::Seen;
 use super::value::{Lender, Pins, Value};
 use crate::error::{Error, Result};
@@ -231,7 +232,7 @@ impl DataFile {
 
     /// All its records where they lie, for who reads many. Nothing where records are read by calls, or where one goes beyond the mapping.
     pub(crate) fn mapped_records(&self) -> Option<MappedRecords<'_>> {
-        Some(MappedRecords { bytes: self.mapped(0, self.end())?, placer: self.placer })
+        Some(MappedRecords::new(self.mapped(0, self.end())?, self.placer))
     }
 
     /// Any record: one that is read by calls, is no valid put, goes beyond what its location says, or beyond the mapping, because its file
@@ -435,60 +436,6 @@ pub(crate) struct Asked<'a> {
     /// From the record's beginning on, as many as it has at most.
     bytes: &'a [u8],
     offset: u64,
-}
-
-/// The records of a mapped file, up to where it ended when this was asked for. An append that is taken back meanwhile was seen by nobody, so that
-/// nobody has a location to look there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MappedRecords<'a> {
-    bytes: &'a [u8],
-    placer: Placer,
-}
-
-impl<'a> MappedRecords<'a> {
-    #[inline(always)]
-    fn at(&self, location: Location) -> Option<&'a [u8]> {
-        let start = usize::try_from(location.offset()).ok()?;
-        let len = usize::try_from(location.len_bound()).ok()?;
-        let bytes = self.bytes.get(start..)?;
-        Some(&bytes[..len.min(bytes.len())])
-    }
-
-    /// Asks memory for the record at a location, which is about to be read behind others: of a long one for its beginning. All lines of several
-    /// are more than a processor waits for at a time, and those of the record that is read now would stand in line behind them.
-    #[inline(always)]
-    pub(crate) fn ask_for(&self, location: Location) {
-        const BEGINNING: usize = 512;
-        if let Some(bytes) = self.at(location) {
-            prefetch_all(bytes.get(..BEGINNING).unwrap_or(bytes));
-        }
-    }
-
-    /// The record at a location, if it is a valid put that never ends. Nothing is no verdict: [`DataFile::view`] tells what it is.
-    #[inline(always)]
-    pub(crate) fn plain(&self, location: Location, verify: bool) -> Option<Plain<'a>> {
-        let (bytes, offset) = (self.at(location)?, location.offset());
-        let header = record::check_put(bytes, self.placer, offset, verify).filter(|header| header.expiry.is_none())?;
-        let content = bytes.get(record::HEADER_LEN..header.value_range().end)?;
-        Some(Plain { content, key_len: header.key_len.into(), start: offset + record::HEADER_LEN as u64 })
-    }
-}
-
-/// A valid put in a mapping.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plain<'a> {
-    /// Key and value, side by side.
-    pub(crate) content: &'a [u8],
-    pub(crate) key_len: usize,
-    /// Where the key is in the file.
-    pub(crate) start: u64,
-}
-
-impl<'a> Plain<'a> {
-    #[inline(always)]
-    pub(crate) fn key(&self) -> &'a [u8] {
-        self.content.get(..self.key_len).unwrap_or_default()
-    }
 }
 
 /// A valid record, borrowed.

@@ -159,10 +159,8 @@ impl Encoded {
 
     /// The earliest expiry of its records.
     pub(crate) fn first_expiry(&self) -> Option<Timestamp> {
-        if !self.expires || !self.spans.iter().any(|span| span.has_expiry) {
-            return None;
-        }
-        self.spans.iter().map(|span| span.expires_at).min()
+        let expiring = self.spans.iter().filter(|span| span.has_expiry);
+        if self.expires { expiring.map(|span| span.expires_at).min() } else { None }
     }
 
     /// Key, value and expiry of each record; no value for deletes.

@@ -3,7 +3,7 @@
 //! 16 bytes and the key for each pair, and while they are sorted 16 more.
 
 use crate::index::Packing;
-use crate::index::order::head;
+use crate::index::order::{head, shared_len};
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 
 use super::super::accounts::{Account, Ledger};
@@ -95,10 +95,7 @@ impl Entries {
     fn shared(&self) -> usize {
         let Some(&first) = self.entries.first() else { return 0 };
         let first = self.key(first);
-        self.entries.iter().fold(first.len(), |shared, &entry| {
-            let alike = first[..shared].iter().zip(self.key(entry)).take_while(|(a, b)| a == b);
-            if self.key(entry).starts_with(&first[..shared]) { shared } else { alike.count() }
-        })
+        self.entries.iter().fold(first.len(), |shared, &entry| shared_len(&first[..shared], self.key(entry)))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Location)> {

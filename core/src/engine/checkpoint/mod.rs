@@ -113,14 +113,13 @@ impl Store {
             return;
         }
         let (index, shared) = (Arc::clone(&self.index), Arc::clone(&self.saving.shared));
-        let look = move || {
-            // Who writes next makes a damaged one anew: this thread must not keep the store open.
-            let _ = index.imaged().map(|imaged| imaged.look_at_all(&shared.stop));
-        };
-        match std::thread::Builder::new().name("bitcask-verify".into()).spawn(look) {
+        // Who writes next makes a damaged one anew: a thread that does so would keep the store open.
+        let look = |index: &dyn Index, shared: &Shared| _ = index.imaged().map(|i| i.look_at_all(&shared.stop));
+        let thread = std::thread::Builder::new().name("bitcask-verify".into());
+        match thread.spawn(move || look(index.as_ref(), &shared)) {
             Ok(thread) => *self.saving.looking.lock() = Some(thread),
-            // Without a thread it takes its time here; and what comes of it is for who writes next too.
-            Err(_) => _ = self.index.imaged().map(|imaged| imaged.look_at_all(&self.saving.shared.stop)),
+            // Without one it takes its time here.
+            Err(_) => look(self.index.as_ref(), &self.saving.shared),
         }
     }
 

@@ -112,19 +112,23 @@ impl Background {
     }
 
     fn notify(&self, retry: bool) {
-        // In a forked child the thread, and whoever held its lock, may be the parent's.
-        if self.store.get().and_then(Weak::upgrade).is_none_or(|store| store.is_foreign()) {
-            return;
-        }
-        let mut state = self.shared.state.lock();
-        state.woken = true;
-        state.retry |= retry;
-        if state.thread.is_some() {
-            self.shared.changed.notify_one();
-        } else {
-            drop(state);
+        let has_thread = self.tell_thread(|state| {
+            state.woken = true;
+            state.retry |= retry;
+        });
+        if has_thread == Some(false) {
             self.start(Duration::ZERO);
         }
+    }
+
+    /// Leaves word for the thread, and says whether there is one. Nothing where there can be none.
+    fn tell_thread(&self, word: impl FnOnce(&mut State)) -> Option<bool> {
+        // In a forked child the thread, and whoever held its lock, may be the parent's.
+        self.store.get()?.upgrade().filter(|store| !store.is_foreign())?;
+        let mut state = self.shared.state.lock();
+        word(&mut state);
+        self.shared.changed.notify_one();
+        Some(state.thread.is_some())
     }
 
     /// So many bytes of records died.
@@ -137,18 +141,9 @@ impl Background {
         if before < enough && before.saturating_add(bytes) >= enough {
             self.wake();
         } else if before == 0 {
-            self.stir();
+            // There is little to do, if anything: not worth starting a thread.
+            self.tell_thread(|state| state.stirred = true);
         }
-    }
-
-    /// There is little to do, if anything.
-    fn stir(&self) {
-        if self.store.get().and_then(Weak::upgrade).is_none_or(|store| store.is_foreign()) {
-            return;
-        }
-        let mut state = self.shared.state.lock();
-        state.stirred = true;
-        self.shared.changed.notify_one();
     }
 
     /// Somebody looks now: what dies from here on is new.

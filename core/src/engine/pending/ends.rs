@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 
 use super::keys::FEW;
-use crate::index::order::head;
+use crate::index::order::{head, shared_len};
 
 /// Slots of different keys.
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl Ends {
 /// Whether a key in a gap is nearer to its lower end. A guess that is wrong costs order, and nothing else.
 fn is_nearer_below(below: Option<&[u8]>, key: &[u8], above: Option<&[u8]>) -> bool {
     let (Some(below), Some(above)) = (below, above) else { return above.is_none() };
-    let shared = below.iter().zip(above).take_while(|(a, b)| a == b).count();
+    let shared = shared_len(below, above);
     let [below, key, above] = [below, key, above].map(|key| head(key, shared));
     key.saturating_sub(below) <= above.saturating_sub(key)
 }

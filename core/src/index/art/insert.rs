@@ -7,9 +7,10 @@ use super::class::{Class, Kind};
 use super::node::{Header, Slot};
 use super::slots::Need;
 use super::store::{NONE, Word};
-use super::string::{self, common};
+use super::string;
 use super::tree::Tree;
 use super::writer::Writer;
+use crate::index::order::shared_len;
 
 impl<W: Word> Tree<W> {
     /// Sets a key's location and returns the one it had.
@@ -110,7 +111,7 @@ impl<W: Word> Tree<W> {
         let mut own = std::mem::take(&mut writer.bytes);
         own.clear();
         string::copy_leaf(&at, &mut own);
-        let (shared, own_tail) = own.split_at(common(rest, &own));
+        let (shared, own_tail) = own.split_at(shared_len(rest, &own));
         let tails = [(&rest[shared.len()..], location), (own_tail, at.word(0).load_relaxed())];
         let [new, old] = tails.map(|(tail, _)| Some(Class::leaf(tail.len().saturating_sub(1))));
         let wanted = [new, old, Some(Class::node(Kind::Node4)), Class::prefix(shared.len())];
@@ -140,7 +141,7 @@ impl<W: Word> Tree<W> {
         let mut own = std::mem::take(&mut writer.bytes);
         own.clear();
         string::copy(&at, string::prefix_len(head), &mut own);
-        let shared = common(rest, &own);
+        let shared = shared_len(rest, &own);
         let (byte, below) = (own[shared], &own[shared + 1..]);
         let new = rest.get(shared + 1..).unwrap_or_default();
         let (leaf, node) = (Class::leaf(new.len()), Class::node(Kind::Node4));

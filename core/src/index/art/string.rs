@@ -110,11 +110,6 @@ fn partial_word(bytes: &[u8]) -> u64 {
     }
 }
 
-/// How many bytes two strings begin with in common.
-pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::class::Class;

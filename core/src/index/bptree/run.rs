@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::index::order::shared_len;
+
 use super::page::{Cell, Long, MAX_PREFIX, NewKey, Page, Ptr, USABLE, cost};
 
 /// Pages are dealt out for so much in each; with more the last would often be left with an entry or two.
@@ -167,7 +169,7 @@ impl Run {
 
     fn shared(&self, a: usize, b: usize) -> usize {
         let (a, b) = (self.key(a).known, self.key(b).known);
-        a.iter().zip(b).take(MAX_PREFIX).take_while(|(x, y)| x == y).count()
+        shared_len(&a[..a.len().min(MAX_PREFIX)], b)
     }
 }
 
@@ -185,6 +187,5 @@ fn written(level: u8, range: Range<usize>) -> Range<usize> {
 /// Length of the shortest key above `left` and not above `right` that is a beginning of `right` (suffix truncation: Bayer
 /// and Unterauer 1977).
 pub(super) fn separator_len(left: &[u8], right: &[u8]) -> usize {
-    let shared = left.iter().zip(right).take_while(|(a, b)| a == b).count();
-    right.len().min(shared + 1)
+    right.len().min(shared_len(left, right) + 1)
 }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::index::order::shared_len;
 use crate::types::Location;
 
 use super::page::{CHAIN, Cell, LONG_HEAD, Long, Longs, MAX_INLINE, NewKey, Page, Ptr, USABLE, compare_long};
@@ -456,7 +457,7 @@ impl<'a> Txn<'a> {
     fn between(&self, run: &Run, at: usize) -> Result<Separator> {
         let (left, right) = (run.key(at - 1), run.key(at));
         // Known bytes decide unless both are long and begin alike.
-        let shared = left.known.iter().zip(right.known).take_while(|(a, b)| a == b).count();
+        let shared = shared_len(left.known, right.known);
         let differ = shared < left.known.len() || left.long.is_none();
         if differ && shared < right.known.len() {
             return Ok(Separator { known: right.known[..=shared].to_vec(), long: None });

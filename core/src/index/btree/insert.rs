@@ -8,6 +8,7 @@ use super::edit::{Editor, NeedsRebuild, is_long};
 use super::page::Found;
 use super::run::Run;
 use crate::index::arena::NO_PAGE;
+use crate::index::order::shared_len;
 use std::ops::Range;
 
 impl Editor<'_> {
@@ -192,6 +193,5 @@ impl Editor<'_> {
 
 /// The shortest key above `left` and not above `right` (suffix truncation: Bayer and Unterauer 1977).
 pub(super) fn shortest_separator(left: &[u8], right: &[u8]) -> Vec<u8> {
-    let shared = left.iter().zip(right).take_while(|(a, b)| a == b).count();
-    right[..right.len().min(shared + 1)].to_vec()
+    right[..right.len().min(shared_len(left, right) + 1)].to_vec()
 }

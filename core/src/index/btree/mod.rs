@@ -179,10 +179,7 @@ impl BTree {
                 i += 1;
             }
         }
-        // It goes through all chunks.
-        if writer.arena.surplus() > 0 || writer.len == 0 {
-            writer.arena.give_back(&mut state.pages);
-        }
+        writer.arena.give_back(&mut state.pages);
         // Inside the lock: who sees the number sees the keys.
         self.len.store(writer.len, Ordering::Release);
     }

@@ -31,6 +31,7 @@
 
 use super::long::LongKeys;
 use crate::index::arena::{PAGE_SIZE, Page, WORDS};
+use crate::index::order::shared_len;
 use crate::util::prefetch::{LINE, prefetch};
 use std::cmp::Ordering;
 
@@ -116,15 +117,7 @@ pub(super) fn prefix_bytes(len: usize) -> usize {
 
 /// Length of the prefix that two keys share, as far as prefixes are cut.
 pub(super) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    let len = a.len().min(b.len()).min(MAX_PREFIX);
-    let ((a, a_rest), (b, b_rest)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
-    for (i, (a, b)) in a.iter().zip(b).enumerate() {
-        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-        if differ != 0 {
-            return i * 8 + differ.trailing_zeros() as usize / 8;
-        }
-    }
-    len - a_rest.len() + a_rest.iter().zip(b_rest).take_while(|(x, y)| x == y).count()
+    shared_len(&a[..a.len().min(MAX_PREFIX)], b)
 }
 
 pub(super) fn payload_words(level: u8) -> usize {
