@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cbindgen::{Builder, Config, DocumentationStyle, Language, SortKey, Style};
 
 use crate::Outcome;
+use crate::text::read;
 
 const HEAD: &str = "/*
  * libbitcask: an embedded key-value store on the Bitcask model. The C interface.
@@ -96,7 +97,7 @@ pub(crate) fn write(root: &Path) -> Outcome {
 
 /// Fails if the header in the tree is not what the sources give.
 pub(crate) fn check(root: &Path) -> Outcome {
-    let there = fs::read_to_string(path(root)).map_err(|error| format!("{}: {error}", path(root).display()))?;
+    let there = read(&path(root))?;
     if there == generate(root)? {
         Ok("include/bitcask.h is up to date".into())
     } else {

@@ -4,10 +4,10 @@
 //! in their order. Lines that include something, and empty lines before the first of the others, are left out of a block, as they can't be within a
 //! function.
 
-use std::fs;
 use std::path::Path;
 
 use crate::Outcome;
+use crate::text::read;
 
 /// Pages, languages of their blocks, and the programs.
 const PROGRAMS: [(&str, &str, &str); 8] = [
@@ -23,10 +23,9 @@ const PROGRAMS: [(&str, &str, &str); 8] = [
 
 /// Compares all of them.
 pub(crate) fn check(root: &Path) -> Outcome {
-    let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"));
     let mut count = 0;
     for (page, language, path) in PROGRAMS {
-        let (text, program) = (read(page)?, read(path)?);
+        let (text, program) = (read(&root.join(page))?, read(&root.join(path))?);
         let (shown, run) = (blocks(&text, language), parts(&program));
         if shown.is_empty() || shown.len() != run.len() {
             let (shown, run) = (shown.len(), run.len());
