@@ -38,7 +38,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             memory: kilobytes(&read("/proc/meminfo"), "MemTotal:").unwrap_or(0),
             kernel: said("uname", &["-sr"]),
-            filesystem: said("stat", &["-f", "-c", "%T", &dir.to_string_lossy()]),
+            filesystem: said("findmnt", &["-n", "-o", "FSTYPE", "-T", &dir.to_string_lossy()]),
             rustc: said("rustc", &["--version"]),
             load_before: read("/proc/loadavg").split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(f64::NAN),
         }
