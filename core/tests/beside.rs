@@ -1,5 +1,6 @@
 //! A reader in another process beside a writer (P7), on the simulated disk: it refreshes between any two operations of the writer and in the
-//! midst of each write, while the writer puts, removes, commits batches, changes files, fails and is opened again.
+//! midst of each write, while the writer puts, removes, commits batches, changes files, fails and is opened again; and the writer goes on between any
+//! two operations of the reader.
 //!
 //! Checked after every refresh: what the reader shows is the effect of a prefix of the commits, no shorter than the last time, with at least
 //! everything that was acknowledged when the refresh began. Iterators and snapshots from before go on showing what they showed. The
@@ -8,7 +9,9 @@
 mod common;
 
 use std::collections::VecDeque;
+use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -16,12 +19,13 @@ use std::time::Instant;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Durability, Error, IndexKind, Iter, IterOptions, Options, Snapshot};
+use bitcask::vfs::{DirEntry, OpenMode, Vfs, VfsFile};
+use bitcask::{BulkOptions, Db, Durability, Error, IndexKind, Iter, IterOptions, MergeOptions, Options, Snapshot};
 
 use common::history::{apply, changes_of, write};
 use common::watched::{WatchedVfs, Watcher};
 use common::workload::{self, Step};
-use common::{Counter, DIR, IO_KINDS, KINDS, Map, Rng, at, dump, open, parallel, quiet, report};
+use common::{Counter, DIR, IO_KINDS, KINDS, Map, Rng, at, dump, factor, open, parallel, quiet, report};
 
 /// All states that the writer's store went through.
 #[derive(Debug, Default)]
@@ -228,6 +232,113 @@ fn at_every_operation_of_a_writer_that_fails() {
         looks.add(run(&workload.steps, &options, &reader, Some(plan)));
     });
     report("beside", format!("{} looks of a reader beside a writer that fails", looks.get()), since);
+}
+
+/// The disk as a reader sees it, whose writer may go on before each operation.
+#[derive(Clone, Debug)]
+struct Overtaken {
+    inner: SimVfs,
+    writer: Watcher,
+}
+
+impl Vfs for Overtaken {
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.writer.look();
+        self.inner.list(dir)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn VfsFile>> {
+        self.writer.look();
+        self.inner.open(path, mode)
+    }
+
+    bitcask::pass_on!(rename remove sync_dir create_dir entry_kind canonicalize lock free_bytes now random process_id process_generation);
+}
+
+/// Writes one commit, which may be larger than a data file, and tells `written` of it. Now and then loads or merges.
+fn one_more(db: &Db, rng: &mut Rng, written: &Written) {
+    let mut after = written.states.lock().expect("the states").last().expect("a state").clone();
+    let (mut batch, mut load) = (db.batch(), db.bulk_load(BulkOptions::new()).expect("a load"));
+    let is_load = rng.below(8) == 0;
+    for _ in 0..[1, 1, 3, 8][rng.below(4)] {
+        let key = vec![b'a' + rng.below(12) as u8];
+        if !is_load && rng.below(4) == 0 {
+            batch.delete(&key).expect("a delete");
+            after.remove(&key);
+            continue;
+        }
+        let value = vec![rng.below(256) as u8; [0, 30, 500, 2000, 6000][rng.below(5)]];
+        if is_load {
+            load.put(&key, &value).expect("a put");
+        } else {
+            batch.put(&key, &value).expect("a put");
+        }
+        after.insert(key, value);
+    }
+    written.states.lock().expect("the states").push(after);
+    if is_load {
+        load.finish().expect("finish");
+    } else {
+        batch.commit().expect("commit");
+    }
+    written.acked.fetch_add(1, Ordering::SeqCst);
+    if rng.below(5) == 0 {
+        db.merge(&MergeOptions::new().everything(rng.below(2) == 0)).expect("merge");
+    }
+}
+
+/// A writer that goes on in the midst of a look: files and hints come and go between the listing and what is read.
+#[test]
+fn a_writer_that_overtakes_a_reader_who_looks() {
+    parallel(KINDS.len() * 24 * factor(), |seed| {
+        let options = quiet().max_file_size(Options::MIN_MAX_FILE_SIZE).index(KINDS[seed % KINDS.len()]);
+        let disk = SimVfs::new(seed as u64);
+        let db = open(disk.clone(), &options).expect("it opens");
+        let written = Arc::new(Written { states: Mutex::new(vec![Map::new()]), acked: AtomicUsize::new(0) });
+        let mut rng = Rng(seed as u64 + 1);
+        one_more(&db, &mut rng, &written);
+        let writer = Watcher::default();
+        let beside = Overtaken { inner: disk.other_process(), writer: writer.clone() };
+        let reader = options.clone().read_only(true).index(KINDS[seed / KINDS.len() % KINDS.len()]);
+        let writes = (db.clone(), Arc::clone(&written));
+        // No more than a look can keep up with.
+        let allowed = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&allowed);
+        writer.set(move || {
+            if rng.below(6) == 0 && left.load(Ordering::SeqCst) > 0 {
+                left.fetch_sub(1, Ordering::SeqCst);
+                one_more(&writes.0, &mut rng, &writes.1);
+            }
+        });
+        let mut reading: Option<Db> = None;
+        let mut shown = 0;
+        for look in 0..60 {
+            let acked = written.acked.load(Ordering::SeqCst);
+            allowed.store(4, Ordering::SeqCst);
+            match &reading {
+                Some(db) if look % 10 != 9 => {
+                    db.refresh().unwrap_or_else(|e| panic!("seed {seed}, look {look}: {e}"));
+                }
+                _ => {
+                    reading =
+                        Some(open(beside.clone(), &reader).unwrap_or_else(|e| panic!("seed {seed}, look {look}: {e}")))
+                }
+            }
+            allowed.store(0, Ordering::SeqCst);
+            let state = dump(reading.as_ref().expect("a reader")).expect("it reads");
+            let states = written.states.lock().expect("the states");
+            let found = (acked.max(shown)..states.len()).find(|&n| states[n] == state);
+            let Some(found) = found else {
+                let near: Vec<_> = (0..states.len()).filter(|&n| states[n] == state).collect();
+                panic!(
+                    "seed {seed}, look {look}: it shows what {near:?} commits did; {acked} were acknowledged, {shown} shown"
+                );
+            };
+            shown = found;
+        }
+        writer.clear();
+        db.close().expect("it closes");
+    });
 }
 
 /// A store of one file with so many keys, and a reader of it.

@@ -147,6 +147,7 @@ impl Store {
             return Ok(None);
         }
         let mut new = Vec::new();
+        let last = listed.last().copied();
         for id in listed {
             if let Some(file) = known.get(id) {
                 // One of the log behind the end: a call that failed got so far. A number behind the end may be used again by a writer that was
@@ -159,8 +160,9 @@ impl Store {
             }
             let file = match DataFile::open(self.vfs.as_ref(), self.path(), id, OpenMode::Read, 0) {
                 Ok((file, _)) => file,
-                // It is being created, or was taken away again; so none behind it is part of the log yet.
-                Err(_) if id > end.file.id() => break,
+                // It is being created, if it is the last and still there. One that is gone was merged since the listing, with what was acknowledged
+                // in it, or was taken away again.
+                Err(error) if Some(id) == last && id > end.file.id() && !error.is_absence() => break,
                 Err(_) => return Ok(None),
             };
             let header = file.header();

@@ -62,6 +62,14 @@ pub(crate) enum Unusable {
     Bad(Error),
 }
 
+impl Unusable {
+    /// There is no file of that name.
+    pub(crate) fn is_absence(&self) -> bool {
+        let Unusable::Bad(Error::Io { op: "open", source, .. }) = self else { return false };
+        source.kind() == io::ErrorKind::NotFound
+    }
+}
+
 impl DataFile {
     /// Path of the data file with this id.
     pub(crate) fn path_of(dir: &Path, id: FileId) -> PathBuf {
@@ -290,7 +298,11 @@ impl DataFile {
         let (header, bytes) = match self.mapped(offset, wanted) {
             Some(bytes) => {
                 let header = self.peek(bytes, offset, left)?;
-                (header, self.mapped(offset, header.key_range().end).unwrap_or(bytes))
+                // A key may go beyond the mapping of a file that was made for its record alone.
+                match self.mapped(offset, header.key_range().end) {
+                    Some(bytes) => (header, bytes),
+                    None => (header, self.read(scratch, offset, header.key_range().end)?),
+                }
             }
             None => {
                 let header = self.peek(self.read(scratch, offset, wanted)?, offset, left)?;

@@ -21,6 +21,7 @@ impl Replay<'_> {
         match self.ahead.as_mut().and_then(|ahead| ahead.take(file.id())) {
             Some(hearing) => self.hear_hint(file, hearing, &mut progress)?,
             None => match HintReader::open(self.config.vfs.as_ref(), self.config.dir, file) {
+                Ok(Some(reader)) if self.goes_too_far(file, reader.header()) => {}
                 Ok(Some(reader)) => self.use_hint(file, reader, &mut progress)?,
                 Ok(None) => {}
                 Err(reason) => self.unusable_hint(file, reason),
@@ -100,6 +101,7 @@ impl Replay<'_> {
         loop {
             match hearing.next() {
                 Some(Said::Nothing) => return Ok(()),
+                Some(Said::Begins(header)) if self.goes_too_far(file, &header) => return Ok(()),
                 Some(Said::Begins(header)) => self.begin_hint(file, &header, progress)?,
                 Some(Said::Packet(packet)) => {
                     self.expires(packet.expires);
@@ -151,6 +153,22 @@ impl Replay<'_> {
         if self.config.collect_hints && !header.sealed {
             progress.hint = Some(HintWriter::resume(self.config.vfs, self.config.dir, file, reader));
         }
+    }
+
+    /// Whether a hint may rest on a file that the reader does not know of. Beside a writer the files are listed first and the hints looked for later: one
+    /// that was written meanwhile says of a batch that it is complete, of which the end may be in a later file than those that were listed. Which
+    /// commits these have is said by a file that begins behind them, or by a hint that ends in the midst of the last one.
+    fn goes_too_far(&self, file: &DataFile, hint: &HintHeader) -> bool {
+        if !self.config.beside || file.header().kind != FileKind::Log || !hint.sealed {
+            return false;
+        }
+        let Some(last) = self.logs.last() else { return false };
+        let is_behind = last.id() > file.id();
+        let of_last = || match HintReader::open(self.config.vfs.as_ref(), self.config.dir, last) {
+            Ok(Some(reader)) if !reader.header().sealed => reader.header().max_seq,
+            _ => SeqNo::ZERO,
+        };
+        !is_behind || (last.header().base_seq < hint.max_seq && of_last() < hint.max_seq)
     }
 
     pub(super) fn unusable_hint(&mut self, file: &DataFile, reason: String) {
