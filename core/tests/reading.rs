@@ -9,13 +9,13 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bitcask::vfs::OsVfs;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::trickle::TrickleVfs;
-use bitcask::{Db, EntryPage, Error, IndexKind, IoKind, IterOptions, Options, Value, ValuePage};
+use bitcask::{Db, EntryPage, Error, IndexKind, IoKind, IterOptions, MAX_KEY_LEN, Options, Value, ValuePage};
 
 use common::{IO_KINDS, KINDS, Map, Rng, dump, factor, quiet, report};
 
@@ -140,6 +140,31 @@ fn a_file_that_is_not_mapped_is_read() {
     let stats = db.stats().expect("stats");
     assert!(stats.mapped_files == 1 && stats.files > 2, "{stats:?}");
     assert_eq!(db.multi_get(&(0..100).map(key).collect::<Vec<_>>()).expect("it reads").iter().flatten().count(), 100);
+}
+
+/// A record too large for others has a file of its own, which is mapped for the length of others: its key may go beyond that.
+#[test]
+fn keys_longer_than_a_data_file_are_read() {
+    for (index, io) in combinations() {
+        let dir = Dir::new(&format!("long-keys-{index:?}-{io:?}"));
+        let options = quiet().index(index).io(io).max_file_size(Options::MIN_MAX_FILE_SIZE);
+        let db = Db::open(&dir.0, &options).expect("a new store");
+        let keys: Vec<_> = [MAX_KEY_LEN, 20_000, 5_000].iter().map(|&len| vec![b'k'; len]).collect();
+        for key in &keys {
+            db.put_with_ttl(key, b"value", Duration::from_secs(3600)).expect("put");
+        }
+        let of_key = |key: &[u8]| keys.iter().any(|k| k == key);
+        for _ in 0..20 {
+            assert!(of_key(&db.random_key().expect("random_key").expect("a key")));
+        }
+        for key in &keys {
+            assert!(db.contains(key).expect("contains"));
+            assert_eq!(db.value_size(key).expect("value_size"), Some(5));
+        }
+        assert_eq!(db.count(&IterOptions::new().prefix(b"kkk")).expect("count"), 3);
+        assert_eq!(dump(&db).expect("it reads").len(), 3);
+        assert_eq!(db.sweep_expired().expect("nothing has expired"), 0);
+    }
 }
 
 /// A call, which says whether it gave what it should.
