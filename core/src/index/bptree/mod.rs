@@ -54,6 +54,7 @@
 //! 1. `writer`: one at a time, across I/O. Never by readers.
 //! 2. The newest tree's root, and the shards of the cache: for moments.
 
+mod build;
 mod cache;
 mod file;
 mod meta;

@@ -12,29 +12,16 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::index::order::shared_len;
-use crate::types::Location;
 
 use super::page::{CHAIN, Cell, LONG_HEAD, Long, Longs, MAX_INLINE, NewKey, Page, Ptr, USABLE, compare_long};
 use super::read::{Shared, Version};
 use super::run::{Run, Separator, separator_len};
-use super::sort::Sorted;
 use super::writer::Writer;
 
 /// A page with less in it than this is joined with a neighbour, if removals made it so.
 const UNDERFULL: usize = USABLE * 2 / 5;
 /// What joined pages may take. More would be split again by the next few inserts.
 const JOINED: usize = USABLE * 7 / 8;
-
-/// A level of a tree that is being built holds so many pages' entries before some are written.
-const BUILT: usize = 16;
-
-/// What of a level of a tree that is being built is not in pages yet.
-#[derive(Default)]
-struct Level {
-    run: Run,
-    /// The separator before it.
-    first: Separator,
-}
 
 /// The last change of a key in a call.
 #[derive(Debug)]
@@ -63,12 +50,13 @@ enum Part {
 
 /// A tree that is being made.
 pub(super) struct Txn<'a> {
-    shared: &'a Shared,
-    writer: &'a mut Writer,
+    pub(super) shared: &'a Shared,
+    pub(super) writer: &'a mut Writer,
     made: Vec<u32>,
     /// Pages of the old tree that the new one does not have.
     let_go: Vec<u32>,
-    len: u64,
+    /// Keys of the new tree.
+    pub(super) len: u64,
 }
 
 impl<'a> Txn<'a> {
@@ -96,73 +84,6 @@ impl<'a> Txn<'a> {
         };
         let (root, height) = self.lower(root, height)?;
         Ok(Version { root, height, len: self.len })
-    }
-
-    /// Makes a tree of entries that come in key order, from the leaves up, and tells each.
-    pub(super) fn build(&mut self, entries: &mut Sorted, each: &mut dyn FnMut(Location)) -> Result<Version> {
-        let mut levels = vec![Level::default()];
-        while let Some((key, payload)) = entries.next()? {
-            each(Location::from_bits(payload));
-            let long = if key.len() > MAX_INLINE { Some(self.make_chain(key)?) } else { None };
-            let known = if long.is_some() { &key[..LONG_HEAD] } else { key };
-            levels[0].run.push(NewKey { known, long }, payload);
-            self.len += 1;
-            let mut level = 0;
-            while levels.get(level).is_some_and(|level| level.run.weight() >= BUILT * USABLE) {
-                self.build_level(&mut levels, level, false)?;
-                level += 1;
-            }
-        }
-        let mut level = 0;
-        loop {
-            self.build_level(&mut levels, level, true)?;
-            level += 1;
-            match levels.get(level) {
-                None => return Ok(Version::default()),
-                Some(top) if top.run.len() == 1 && level + 1 == levels.len() => {
-                    return Ok(Version { root: top.run.child(0), height: level as u8, len: self.len });
-                }
-                Some(_) => {}
-            }
-        }
-    }
-
-    /// Writes the pages of a level that are full, or all, and puts them into the level above.
-    fn build_level(&mut self, levels: &mut Vec<Level>, level: usize, all: bool) -> Result<()> {
-        let Level { run, mut first } = std::mem::take(&mut levels[level]);
-        let mut parts = Vec::new();
-        for range in run.deal(level as u8, false) {
-            let separator = match range.start {
-                0 => std::mem::take(&mut first),
-                start if level == 0 => self.between(&run, start)?,
-                start => run.separator(start),
-            };
-            parts.push((separator, range));
-        }
-        if !all && let Some((first, range)) = parts.pop() {
-            // More may come into this one.
-            let mut rest = Run::default();
-            range.for_each(|i| rest.push(run.key(i), run.items[i].payload));
-            levels[level] = Level { run: rest, first };
-        }
-        if !parts.is_empty() && levels.len() == level + 1 {
-            levels.push(Level::default());
-        }
-        for (separator, range) in parts {
-            let ptr = self.emit(run.page(level as u8, range))?;
-            let long = match separator.long {
-                None if separator.known.len() > MAX_INLINE => Some(self.make_chain(&separator.known)?),
-                long => long,
-            };
-            let known = if long.is_some() { &separator.known[..LONG_HEAD] } else { &separator.known[..] };
-            let above = &mut levels[level + 1];
-            if above.run.len() == 0 {
-                above.first = Separator { known: known.to_vec(), long };
-            }
-            above.run.push(NewKey { known, long }, ptr.0);
-        }
-        // Here, unlike in the midst of an apply, a full disk is no reason to take memory beyond the budget.
-        self.writer.make_room(self.shared, 0)
     }
 
     /// Gives the pages of an unfinished tree back.
@@ -454,7 +375,7 @@ impl<'a> Txn<'a> {
     }
 
     /// A separator between a leaf entry and the one before it.
-    fn between(&self, run: &Run, at: usize) -> Result<Separator> {
+    pub(super) fn between(&self, run: &Run, at: usize) -> Result<Separator> {
         let (left, right) = (run.key(at - 1), run.key(at));
         // Known bytes decide unless both are long and begin alike.
         let shared = shared_len(left.known, right.known);
@@ -519,7 +440,7 @@ impl<'a> Txn<'a> {
     }
 
     /// Writes a long key into pages of its own.
-    fn make_chain(&mut self, key: &[u8]) -> Result<Long> {
+    pub(super) fn make_chain(&mut self, key: &[u8]) -> Result<Long> {
         let mut next = Ptr::NONE;
         for part in key.chunks(USABLE).rev() {
             next = self.emit(Page::carrier(CHAIN, part, next))?;
@@ -546,7 +467,7 @@ impl<'a> Txn<'a> {
         self.writer.load(self.shared, ptr, level)
     }
 
-    fn emit(&mut self, page: Page) -> Result<Ptr> {
+    pub(super) fn emit(&mut self, page: Page) -> Result<Ptr> {
         let ptr = self.writer.emit(self.shared, page)?;
         self.made.push(ptr.no());
         Ok(ptr)
