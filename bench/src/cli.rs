@@ -17,6 +17,8 @@ pub struct Args {
     pub dir: PathBuf,
     /// `--out PATH`: where results are kept.
     pub out: PathBuf,
+    /// `--languages PATH`: where the programs in other languages were built.
+    pub languages: PathBuf,
     /// `--docs PATH`: where the report goes.
     pub docs: PathBuf,
     /// What has no name of its own.
@@ -36,6 +38,7 @@ impl Args {
             only: Vec::new(),
             dir: root.join("target/bench/stores"),
             out: root.join("target/bench"),
+            languages: root.join("target/bench/languages"),
             docs: root.join("docs"),
             rest: Vec::new(),
         };
@@ -47,6 +50,7 @@ impl Args {
                 "--only" => parsed.only = value()?.split(',').map(str::to_owned).collect(),
                 "--dir" => parsed.dir = value()?.into(),
                 "--out" => parsed.out = value()?.into(),
+                "--languages" => parsed.languages = value()?.into(),
                 "--docs" => parsed.docs = value()?.into(),
                 option if option.starts_with('-') => return Err(format!("unknown option {option}").into()),
                 _ => parsed.rest.push(arg),

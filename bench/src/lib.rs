@@ -2,11 +2,12 @@
 //!
 //! `README.md` says what is measured and how. [`engine`] has the stores behind one trait, [`phases`] the workload,
 //! [`run`] starts a process for each store and round, [`results`] is what is kept, [`report`] what is shown of it.
-//! [`index`] measures the indexes alone, [`ycsb`] the YCSB workloads.
+//! [`index`] measures the indexes alone, [`ycsb`] the YCSB workloads, [`languages`] what Python and Go see.
 
 pub mod cli;
 pub mod engine;
 pub mod index;
+pub mod languages;
 pub mod machine;
 pub mod pairs;
 pub mod phases;

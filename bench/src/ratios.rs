@@ -1,7 +1,7 @@
 //! Ours against the best peer of the same run, under names that stay; and what is aimed at.
 
 use crate::engine;
-use crate::results::{Comparison, Row};
+use crate::results::{Comparison, Row, Unit};
 
 /// Rows with the stem of their ratios' names. A name is the stem and the index kind; the stem alone is the default kind.
 const STEMS: &[(&str, &str)] = &[
@@ -28,6 +28,17 @@ const STEMS: &[(&str, &str)] = &[
     ("transactions", "transaction_ratio"),
     ("open, clean, to the first get", "open_ratio"),
     ("memory of the process", "memory_ratio"),
+    ("put, no sync", "put_ratio"),
+    ("get", "get_ratio"),
+    ("get, into a buffer", "get_into_ratio"),
+    ("get, by itself", "get_alone_ratio"),
+    ("get, 1000 keys a call", "get_many_ratio"),
+    ("get, 4 threads", "get_ratio_4_threads"),
+    ("get, 4 goroutines", "get_ratio_4_goroutines"),
+    ("range of 10", "short_range_ratio"),
+    ("iteration", "walk_ratio"),
+    ("range of 10, compacted", "short_range_compacted_ratio"),
+    ("iteration, compacted", "walk_compacted_ratio"),
     ("YCSB A", "ycsb_a_ratio"),
     ("YCSB B", "ycsb_b_ratio"),
     ("YCSB C", "ycsb_c_ratio"),
@@ -75,8 +86,13 @@ pub fn aim(row: &str, id: &str) -> Option<f64> {
     let stem = stem(row)?;
     let find = |name: &str| AIMS.iter().find(|(aim, _)| *aim == name).map(|(_, aim)| *aim);
     // Reads by several threads have one aim, for the best ordered kind; it is shown with the default one.
-    let shared = if stem.ends_with("_threads") { "read_ratio_threads" } else { stem };
+    let shared = if of_threads(stem) { "read_ratio_threads" } else { stem };
     find(&format!("{stem}_{}", kind(id))).or_else(|| if id == engine::DEFAULT { find(shared) } else { None })
+}
+
+/// Whether a row counts for the ratio of reads by several threads.
+fn of_threads(stem: &str) -> bool {
+    stem.starts_with("read_ratio_")
 }
 
 /// Fills in the ratios of a comparison of stores.
@@ -92,7 +108,7 @@ pub fn fill(comparison: &mut Comparison) {
                 ratios.insert(stem.to_owned(), ratio);
             }
         }
-        if stem.ends_with("_threads") {
+        if of_threads(stem) {
             threads.push(best_ordered(comparison, row));
         }
     }
@@ -104,9 +120,12 @@ pub fn fill(comparison: &mut Comparison) {
     comparison.ratios = ratios;
 }
 
-/// One of ours against the best peer of a row.
+/// One of ours against the best peer of a row; none where the row compares a store with itself.
 #[must_use]
 pub fn of(comparison: &Comparison, row: &Row, id: &str) -> Option<f64> {
+    if row.unit == Unit::Times {
+        return None;
+    }
     let ours = row.cells.get(id)?.median?;
     let (_, peer) = row.best(|id| comparison.subject(id).is_some_and(|subject| !subject.ours))?;
     Some(row.ratio(ours, peer))

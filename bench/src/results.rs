@@ -24,13 +24,15 @@ pub enum Unit {
     Bytes,
     /// A count of anything, of which fewer is better.
     Count,
+    /// So many times as fast as something else of the same subject.
+    Times,
 }
 
 impl Unit {
     /// Whether more is better.
     #[must_use]
     pub fn more_is_better(self) -> bool {
-        matches!(self, Unit::Keys | Unit::Transactions | Unit::Scans | Unit::Operations)
+        matches!(self, Unit::Keys | Unit::Transactions | Unit::Scans | Unit::Operations | Unit::Times)
     }
 }
 
@@ -97,12 +99,18 @@ pub struct Comparison {
     pub date: String,
     /// Where it ran.
     pub machine: Machine,
+    /// What the stores are called from, if that isn't this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
     /// Pairs or keys.
     pub keys: u64,
     /// Rounds that the medians are of.
     pub rounds: usize,
     /// Ours first.
     pub subjects: Vec<Subject>,
+    /// Peers that could not be measured here, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// In the order of the workload.
     pub rows: Vec<Row>,
     /// Ours against the best peer, above 1 if ours is better.

@@ -3,6 +3,7 @@
 //! A process of its own, so that no store finds another's memory, threads or mappings; by turns (A B C, A B C, ...), so
 //! that a busy minute of the machine hits all; medians over the rounds.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,16 +20,30 @@ use crate::{Result, report};
 pub struct Plan<'a> {
     /// Name of the file that keeps the results, without `.json`.
     pub name: &'a str,
+    /// A command that has to run before, if any.
+    pub before: Option<String>,
     /// The program's name.
     pub bin: &'a str,
     /// The word on its command line.
     pub what: &'a str,
-    /// The word that makes it measure one subject.
-    pub one: &'a str,
+    /// The program that measures one subject, and its first arguments.
+    pub one: Vec<OsString>,
     /// Pairs or keys.
     pub keys: u64,
+    /// What the stores are called from, if that isn't this program.
+    pub runtime: Option<String>,
     /// What is compared, ours first.
     pub subjects: Vec<Subject>,
+    /// What can't be.
+    pub left_out: Vec<String>,
+}
+
+/// This program, measuring one subject at this word.
+///
+/// # Errors
+/// If it doesn't know where it is.
+pub fn this_program(one: &str) -> Result<Vec<OsString>> {
+    Ok(vec![std::env::current_exe()?.into(), one.into()])
 }
 
 /// The stores that are asked for.
@@ -70,12 +85,15 @@ pub fn compare(
         }
     }
     let mut comparison = Comparison {
-        command: args.command(plan.bin, plan.what, plan.keys),
+        command: plan.before.map(|before| before + " && ").unwrap_or_default()
+            + &args.command(plan.bin, plan.what, plan.keys),
         date,
         machine,
+        runtime: plan.runtime,
         keys: plan.keys,
         rounds: args.rounds,
         subjects: plan.subjects,
+        left_out: plan.left_out,
         rows: results::rows(&samples)?,
         ratios: Default::default(),
     };
@@ -93,8 +111,10 @@ fn measure(args: &Args, plan: &Plan<'_>, id: &str) -> Result<Vec<Sample>> {
     fs::create_dir(&dir)?;
     // What an earlier process left to be written must not cost this one.
     Command::new("sync").status()?;
-    let output = Command::new(std::env::current_exe()?)
-        .args([plan.one, id, "--keys", &plan.keys.to_string(), "--dir"])
+    let (program, first) = plan.one.split_first().ok_or("no program measures")?;
+    let output = Command::new(program)
+        .args(first)
+        .args([id, "--keys", &plan.keys.to_string(), "--dir"])
         .arg(&dir)
         .stderr(Stdio::inherit())
         .output()?;

@@ -33,7 +33,17 @@ fn act() -> Result<()> {
         return Err("usage: index [--keys N] [--rounds N] [--only ID,...] [--out D]".into());
     }
     let subjects = index::subjects(|id| args.wants(id));
-    let plan = run::Plan { name: "index", bin: "index", what: "", one: "one", keys, subjects };
+    let plan = run::Plan {
+        name: "index",
+        before: None,
+        bin: "index",
+        what: "",
+        one: run::this_program("one")?,
+        keys,
+        runtime: None,
+        subjects,
+        left_out: Vec::new(),
+    };
     run::compare(&args, plan, index::ratios, |line| println!("{line}"))?;
     Ok(())
 }

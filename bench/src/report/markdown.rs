@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::ratio_bars::count;
 use super::{Kept, text};
+use crate::languages::{Language, Verdict};
 use crate::results::{Comparison, Row};
 use crate::{index, ratios};
 
@@ -53,6 +54,14 @@ pub(super) fn page(kept: &Kept) -> String {
         losses(&mut text, ycsb);
         aims(&mut text, ycsb);
     }
+    for (language, comparison) in &kept.languages {
+        line!(text, "\n## {}\n", language.name);
+        about(&mut text, comparison, "pairs of 24 + 150 bytes");
+        line!(text, "\n![{}](benchmarks/{}.svg)\n", language.name, language.id);
+        table(&mut text, comparison, |_, _| None);
+        losses(&mut text, comparison);
+        language_aims(&mut text, *language, comparison);
+    }
     text
 }
 
@@ -75,6 +84,9 @@ fn about(text: &mut String, comparison: &Comparison, what: &str) {
     );
     line!(text, "| load before | {:.2} |", machine.load_before);
     line!(text, "| compiler | {} |", machine.rustc);
+    if let Some(runtime) = &comparison.runtime {
+        line!(text, "| called from | {runtime} |");
+    }
     // Several of ours are one package.
     let mut versions: Vec<String> = Vec::new();
     for subject in &comparison.subjects {
@@ -86,6 +98,9 @@ fn about(text: &mut String, comparison: &Comparison, what: &str) {
         }
     }
     line!(text, "| versions | {} |", versions.join(", "));
+    if !comparison.left_out.is_empty() {
+        line!(text, "| left out | {} |", comparison.left_out.join(", "));
+    }
 }
 
 fn table(text: &mut String, comparison: &Comparison, aim: impl Fn(&str, &str) -> Option<f64>) {
@@ -206,6 +221,19 @@ fn index_aims(text: &mut String, comparison: &Comparison) {
                 line!(text, "| {} | {} | {shown} | {most} | {} |", subject.name, row.row, met(median <= aim));
             }
         }
+    }
+}
+
+fn language_aims(text: &mut String, language: Language, comparison: &Comparison) {
+    line!(text, "\n| row | kind | measured | aim | |\n|---|---|---:|---:|---|");
+    for Verdict { row, subject, measured, aim, most, ratio, met: is } in language.verdicts(comparison) {
+        let shown = |value| {
+            if ratio { text::ratio(value) + " the best peer" } else { text::value(row.unit, value) }
+        };
+        let bound = if most { "at most" } else { "at least" };
+        let kind = subject.name.trim_start_matches("bitcask ");
+        let (measured, aim) = (shown(measured), shown(aim));
+        line!(text, "| {} | {kind} | {measured} | {bound} {aim} | {} |", text::label(row), met(is));
     }
 }
 

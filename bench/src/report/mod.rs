@@ -11,14 +11,17 @@ use std::path::Path;
 
 use crate::Result;
 use crate::cli::Args;
+use crate::languages::{LANGUAGES, Language};
+use crate::ratios;
 use crate::results::Comparison;
 
-/// The three that a report is made of.
+/// What a report is made of.
 #[derive(Debug, Default)]
 struct Kept {
     engines: Option<Comparison>,
     index: Option<Comparison>,
     ycsb: Option<Comparison>,
+    languages: Vec<(Language, Comparison)>,
 }
 
 /// The table for a terminal.
@@ -32,12 +35,18 @@ pub fn terminal(comparison: &Comparison) -> String {
 /// # Errors
 /// If there are no results, or they can't be read, or a file can't be written.
 pub fn write(args: &Args) -> Result<String> {
-    let kept = Kept {
+    let mut kept = Kept {
         engines: load(&args.out.join("engines.json"))?,
         index: load(&args.out.join("index.json"))?,
         ycsb: load(&args.out.join("ycsb.json"))?,
+        languages: Vec::new(),
     };
-    if kept.engines.is_none() && kept.index.is_none() && kept.ycsb.is_none() {
+    for language in LANGUAGES {
+        let comparison = load(&args.out.join(format!("{}.json", language.id)))?;
+        kept.languages.extend(comparison.map(|comparison| (language, comparison)));
+    }
+    let nothing = kept.engines.is_none() && kept.index.is_none() && kept.ycsb.is_none() && kept.languages.is_empty();
+    if nothing {
         return Err(format!("no results in {}; `make bench` measures", args.out.display()).into());
     }
     let plots = args.docs.join("benchmarks");
@@ -55,17 +64,24 @@ pub fn write(args: &Args) -> Result<String> {
 }
 
 /// All plots, with the names of their files.
-fn drawings(kept: &Kept) -> Result<Vec<(&'static str, String)>> {
+fn drawings(kept: &Kept) -> Result<Vec<(String, String)>> {
     let mut drawings = Vec::new();
     if let Some(engines) = &kept.engines {
-        drawings.push(("ratios.svg", ratio_bars::draw(engines, "libbitcask against the best peer of the same run")?));
-        drawings.push(("throughput.svg", dots::engines(engines)?));
+        let title = "libbitcask against the best peer of the same run";
+        let bars = ratio_bars::draw(engines, title, |row, id| ratios::aim(&row.row, id))?;
+        drawings.push(("ratios.svg".into(), bars));
+        drawings.push(("throughput.svg".into(), dots::engines(engines)?));
     }
     if let Some(index) = &kept.index {
-        drawings.push(("index.svg", dots::index(index)?));
+        drawings.push(("index.svg".into(), dots::index(index)?));
     }
     if let Some(ycsb) = &kept.ycsb {
-        drawings.push(("ycsb.svg", dots::ycsb(ycsb)?));
+        drawings.push(("ycsb.svg".into(), dots::ycsb(ycsb)?));
+    }
+    for (language, comparison) in &kept.languages {
+        let title = format!("libbitcask from {} against the best peer of the same run", language.name);
+        let bars = ratio_bars::draw(comparison, &title, |row, id| language.aim(comparison, row, id))?;
+        drawings.push((format!("{}.svg", language.id), bars));
     }
     Ok(drawings)
 }

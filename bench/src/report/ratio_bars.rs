@@ -17,7 +17,7 @@ const TOP: i32 = 84;
 const BAR: i32 = 11;
 const GAP: i32 = 12;
 
-pub(super) fn draw(comparison: &Comparison, title: &str) -> Result<String> {
+pub(super) fn draw(comparison: &Comparison, title: &str, aim: impl Fn(&Row, &str) -> Option<f64>) -> Result<String> {
     let ours: Vec<_> = comparison.subjects.iter().filter(|subject| subject.ours).collect();
     let rows: Vec<(&Row, Vec<Option<f64>>)> = comparison
         .rows
@@ -56,9 +56,8 @@ pub(super) fn draw(comparison: &Comparison, title: &str) -> Result<String> {
                 let (from, to) = (axis.at(1.0).min(axis.at(ratio)), axis.at(1.0).max(axis.at(ratio)));
                 canvas.bar((from, y + 1), (to, y + BAR - 1), canvas::colour(true, n))?;
                 let (at, align) = if ratio < 1.0 { (from - 5, Align::Right) } else { (to + 5, Align::Left) };
-                let aim = ratios::aim(&row.row, &subject.id);
                 let mut at = at;
-                if let Some(aim) = aim {
+                if let Some(aim) = aim(row, &subject.id) {
                     let aim = axis.at(aim);
                     canvas.line((aim, y - 2), (aim, y + BAR + 2), INK, 2)?;
                     // The number makes way for the tick.

@@ -12,6 +12,7 @@ pub(super) fn value(unit: Unit, value: f64) -> String {
         Unit::Nanos => scaled(value, 1000.0, &[" ns", " µs", " ms", " s"]),
         Unit::Bytes => scaled(value, 1024.0, &[" B", " KiB", " MiB", " GiB"]),
         Unit::Count => scaled(value, f64::INFINITY, &[""]),
+        Unit::Times => format!("{value:.2} ×"),
     }
 }
 
@@ -51,7 +52,7 @@ pub(super) fn rate_of(unit: Unit) -> &'static str {
         Unit::Transactions => "writes/s",
         Unit::Scans => "ranges/s",
         Unit::Operations => "operations/s",
-        Unit::Nanos | Unit::Bytes | Unit::Count => "",
+        Unit::Nanos | Unit::Bytes | Unit::Count | Unit::Times => "",
     }
 }
 
