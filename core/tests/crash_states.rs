@@ -21,7 +21,7 @@ use bitcask::{IndexKind, Options};
 
 use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
 use common::workload::{self, Step, Workload, value};
-use common::{Counter, Map, Rng, dump, factor, index, number_from_env, open, quiet, remove_hints, report};
+use common::{Counter, IO_KINDS, Map, Rng, dump, factor, index, number_from_env, open, quiet, remove_hints, report};
 
 /// Openings that began with an index on disk.
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
@@ -61,7 +61,7 @@ fn check(disk: &SimVfs, n: usize, expected: &Expected<'_>) {
         remove_hints(disk);
     }
     let read_only = (n % 8 == 5).then(|| look_without_touching(disk, n, expected));
-    let options = quiet().index(index(n));
+    let options = quiet().index(index(n)).io(IO_KINDS[n / 8 % 2]);
     let db = open(disk.clone(), &options).unwrap_or_else(|e| expected.fail(format!("it does not open: {e}")));
     let damage = &db.open_report().damage;
     if !damage.is_empty() {

@@ -19,6 +19,8 @@ mod lies;
 mod many;
 #[path = "merge/readers.rs"]
 mod readers;
+#[path = "merge/saved.rs"]
+mod saved;
 #[path = "merge/schedules.rs"]
 mod schedules;
 

@@ -309,6 +309,7 @@ struct World {
 impl World {
     fn new(options: Options) -> World {
         let disk = SimVfs::new(11);
+        disk.set_maps(true);
         let db = open(disk.clone(), &options).expect("a new store");
         World {
             disk,

@@ -4,6 +4,8 @@
 mod common;
 #[path = "unverified/held.rs"]
 mod held;
+#[path = "unverified/merging.rs"]
+mod merging;
 
 use std::ops::Bound;
 use std::sync::OnceLock;

@@ -117,9 +117,10 @@ pub(crate) struct Recorded {
     pub(crate) history: History,
 }
 
-/// Runs a workload on a new disk without faults. `settle` is called after each step, for workloads with a thread in the background.
+/// Runs a workload on a new disk without faults, whose files can be mapped. `after_step` is called after each step, for workloads with a thread in the background.
 pub(crate) fn record(workload: &Workload, options: &Options, always: bool, after_step: impl Fn(&SimVfs)) -> Recorded {
     let disk = SimVfs::new(7);
+    disk.set_maps(true);
     let mut history = History::default();
     let mut db = open(disk.clone(), options).expect("a new store opens");
     for step in &workload.steps {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::Disk;
 use super::history::Op;
 use super::image::Ino;
+use super::mapping;
 use crate::util::page::{PAGE_SIZE, PageRun};
 use crate::vfs::{LockGuard, Mapping, VfsFile, Window, write_all_at};
 
@@ -112,8 +113,8 @@ impl VfsFile for SimFile {
         Ok(())
     }
 
-    fn map(&self, _len: u64) -> io::Result<Arc<dyn Mapping>> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
+        mapping::map(&self.disk, self.ino, len)
     }
 
     /// A copy: the file is not to be changed as long as it lives, so that nobody can tell it from a mapping.

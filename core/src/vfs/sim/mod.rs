@@ -6,7 +6,8 @@
 //!
 //! What it does not model: symbolic links and permissions (plant an [`EntryKind::Other`](super::EntryKind::Other)),
 //! renames from one directory to another (refused with `CrossesDevices`: an engine that needs them has to say first what
-//! makes them durable), reading through a mapping (`Unsupported`), and removed files taking space while they are open.
+//! makes them durable), removed files taking space while they are open, and what a mapping shows to who asked for bytes before they
+//! were written ([`SimVfs::set_maps`]).
 //!
 //! Locking: one mutex around a disk's state, held for the time of one operation. A [`SimVfs`] is a handle, and clones of
 //! it are the same disk and the same process; [`SimVfs::crash`] and [`SimVfs::kill`] give independent disks that share
@@ -31,6 +32,7 @@ mod crash;
 mod file;
 mod history;
 mod image;
+mod mapping;
 mod plant;
 #[cfg(test)]
 mod tests;
@@ -67,6 +69,8 @@ struct Disk {
     ops: Vec<Op>,
     locks: HashSet<Ino>,
     capacity: Option<u64>,
+    /// Whether files can be mapped.
+    maps: bool,
     now: Timestamp,
     random: u64,
     /// Ids are given to processes from here on.
@@ -83,6 +87,7 @@ impl Disk {
             ops: Vec::new(),
             locks: HashSet::new(),
             capacity,
+            maps: false,
             now,
             random,
             next_process,
@@ -190,7 +195,9 @@ impl SimVfs {
         disk.probe(at);
         let image = crash::build(&disk.probe, &disk.ops, choice);
         let random = mix(disk.random ^ mix(at as u64));
-        Disk::new(image, disk.now, random, disk.capacity, disk.next_process).into_vfs()
+        let mut new = Disk::new(image, disk.now, random, disk.capacity, disk.next_process);
+        new.maps = disk.maps;
+        new.into_vfs()
     }
 
     /// The machine after the end of all processes, with a new one: nothing is lost, nothing is locked, and what was not
@@ -203,6 +210,7 @@ impl SimVfs {
         let all = old.ops.len();
         let Cursor { durable, pending, .. } = old.probe(all).clone();
         let mut new = Disk::new(durable, old.now, mix(old.random), old.capacity, old.next_process);
+        new.maps = old.maps;
         new.visible = old.visible.clone();
         new.ops = pending.into_iter().map(|i| old.ops[i].clone()).collect();
         drop(old);

@@ -110,7 +110,9 @@ impl SimVfs {
         let disk = self.lock_disk();
         let mut image = disk.visible.clone();
         image.sweep();
-        Disk::new(image, disk.now, disk.random, disk.capacity, disk.next_process).into_vfs()
+        let mut new = Disk::new(image, disk.now, disk.random, disk.capacity, disk.next_process);
+        new.maps = disk.maps;
+        new.into_vfs()
     }
 
     fn read_raw(&self, path: &Path, offset: u64, buf: &mut [u8]) -> usize {
