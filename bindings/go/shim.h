@@ -571,6 +571,12 @@ typedef struct go_file_ids {
     size_t count;
 } go_file_ids;
 
+/* No address of an empty list, which is none: Go's runtime ends the program if it meets it while it moves a stack. */
+static inline void go_file_ids_checked(go_file_ids *list) {
+    if (list->count == 0)
+        list->ids = NULL;
+}
+
 typedef struct go_report {
     go_file_ids removed;
     go_file_ids created;
@@ -587,6 +593,9 @@ static inline go_report go_merge_report(uintptr_t report) {
     bitcask_merge_report_files(of, BITCASK_MERGE_REMOVED_FILES, &r.removed.ids, &r.removed.count);
     bitcask_merge_report_files(of, BITCASK_MERGE_CREATED_FILES, &r.created.ids, &r.created.count);
     bitcask_merge_report_files(of, BITCASK_MERGE_SKIPPED_FILES, &r.skipped.ids, &r.skipped.count);
+    go_file_ids_checked(&r.removed);
+    go_file_ids_checked(&r.created);
+    go_file_ids_checked(&r.skipped);
     return r;
 }
 
@@ -639,6 +648,7 @@ static inline go_need go_merge_need(uintptr_t need) {
     memset(&r, 0, sizeof r);
     r.reason = bitcask_merge_need_reason(of);
     bitcask_merge_need_files(of, &r.files.ids, &r.files.count);
+    go_file_ids_checked(&r.files);
     bitcask_merge_need_figures(of, r.figures, BITCASK_MERGE_NEED_COUNT, &known);
     return r;
 }
@@ -1074,6 +1084,9 @@ typedef struct go_page {
 static inline go_page go_iter_next_page(uintptr_t iter, size_t max_records, size_t max_bytes) {
     go_page r = {NULL, 0, NULL, BITCASK_OK};
     r.status = bitcask_iter_next_page(as_iter(iter), max_records, max_bytes, &r.entries, &r.count, &r.error);
+    /* As of lists of files. */
+    if (r.count == 0)
+        r.entries = NULL;
     return r;
 }
 
