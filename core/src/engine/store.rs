@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::index::{Index, IndexKind};
-use crate::log::{LogConfig, LogWriter};
+use crate::log::{GatedVfs, LogConfig, LogWriter, SyncGate};
 use crate::stats::{OpenReport, Stats};
 use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::util::lock::{Mutex, RwLock};
@@ -93,6 +93,8 @@ pub(crate) struct Store {
     pub(super) durable: Arc<Durable>,
     /// `None` if opened for reading only.
     pub(super) log: Option<Arc<Mutex<LogWriter>>>,
+    /// What all syncs of data files and of the directory go through, and that one failed.
+    pub(super) syncs: Arc<SyncGate>,
     /// The writer's, to be read without its lock.
     is_copying: Option<Arc<AtomicBool>>,
     pub(super) gate: RwLock<()>,
@@ -146,8 +148,10 @@ impl Store {
         if !config.read_only {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
+        let syncs = Arc::new(SyncGate::default());
+        let gated: Arc<dyn Vfs> = Arc::new(GatedVfs::new(&vfs, &syncs));
         let Indexed { index, mut replayed, healing, covered, expires } =
-            indexed::index(&survey, &vfs, &dir, config, hooks)?;
+            indexed::index(&survey, &gated, &dir, config, hooks)?;
         let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
         let applied = replayed.applied;
         let accounts = Accounts::new(replayed.ledger.take());
@@ -166,6 +170,7 @@ impl Store {
                 map_len,
                 // What is synced at once gains nothing from it: pwrite and fdatasync are faster than a fault and fdatasync.
                 copies: map_len > 0 && config.durability != Durability::Always,
+                gate: Arc::clone(&syncs),
             };
             let (end, report) = recovery::repair(&mut survey, replayed, &log_config)?;
             let mut log = LogWriter::new(log_config, end);
@@ -200,6 +205,7 @@ impl Store {
             accounts,
             merging: Merging::default(),
             log,
+            syncs,
             is_copying,
             report,
             store_id,

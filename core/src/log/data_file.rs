@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::mapped::MappedRecords;
 use super::seen::Seen;
+use super::sync_gate::SyncGate;
 use super::value::{Lender, Pins, Value};
 use crate::error::{Error, Result};
 use crate::format::header::{CopyDamage, DATA_START, DataHeader, FileKind, HEADER_LEN, HeaderError};
@@ -105,10 +106,10 @@ impl DataFile {
         Ok(Self::with(header, path, file, DATA_START, map_len))
     }
 
-    /// Brings a new file's headers and its name to stable storage.
-    pub(crate) fn sync_created(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
-        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, None, e))?;
-        vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, None, e))
+    /// Brings a new file's headers and its name to stable storage. No record may be written to it before that.
+    pub(crate) fn sync_created(&self, gate: &SyncGate, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        gate.sync(self)?;
+        gate.sync_dir(vfs, dir)
     }
 
     /// Opens an existing data file and reads its header. The end is the file's length.

@@ -9,7 +9,7 @@
 //! 1. Between calls the active file's records end at `end`, and nothing but zeros is behind it.
 //! 2. After an error of [`LogWriter::append`] the log is what it was before the call (cut back, and the cut synced), or `stopped` holds the cause
 //!    and no call writes any more.
-//! 3. A sync that failed is never tried again: it stops the writer.
+//! 3. A sync that failed, of data or of the directory, is never tried again: it stops the writer, whoever asked for it (`sync_gate`).
 //! 4. A record carries SYNCED, and a mark is written, only for what a successful sync has covered.
 //! 5. Sequence numbers of failed appends are not used again.
 //! 6. A window lies over reserved space that is in the file: what is copied into it has its blocks.
@@ -38,6 +38,8 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use rotate::seal_empty;
+
 /// What stays the same as long as a store is open.
 #[derive(Clone, Debug)]
 pub(crate) struct LogConfig {
@@ -49,6 +51,8 @@ pub(crate) struct LogConfig {
     pub(crate) map_len: u64,
     /// Append by copying into mapped, reserved space where the file system allows, and not by a system call.
     pub(crate) copies: bool,
+    /// The store's.
+    pub(crate) gate: Arc<SyncGate>,
 }
 
 /// Where recovery left the log.
@@ -107,7 +111,6 @@ pub(crate) struct LogWriter {
     witness: u64,
     stopped: Option<Arc<Error>>,
     claims: install::Claims,
-    gate: Arc<SyncGate>,
     buf: Vec<u8>,
 }
 
@@ -153,16 +156,15 @@ impl LogWriter {
             config,
             stopped: None,
             claims: install::Claims::default(),
-            gate: Arc::new(SyncGate::default()),
             buf: Vec::new(),
         }
     }
 
-    /// The failure since which nothing is written any more.
+    /// The failure since which nothing is written any more: the log's own, or that of a sync that somebody else needed.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.stopped {
             Some(cause) => Err(Error::WritesStopped { cause: Arc::clone(cause) }),
-            None => Ok(()),
+            None => self.config.gate.check(),
         }
     }
 
@@ -257,7 +259,7 @@ impl LogWriter {
             let cause = self.active.io_error("truncate", end, e);
             return self.stop(cause);
         }
-        if let Err(cause) = self.gate.sync(&self.active) {
+        if let Err(cause) = self.config.gate.sync(&self.active) {
             return self.stop(cause);
         }
         // The sync covered all that is there.

@@ -71,6 +71,9 @@ pub enum Fault {
     /// `sync_data` fails with EIO, and if the files are those of the disk given to [`FaultVfs::over_sim`] their dirty pages
     /// count as clean from then on ([`SimVfs::fail_sync_dropping_pages`]).
     SyncFailureDroppingPages,
+    /// `sync_dir` fails with EIO, and if the directory is of the disk given to [`FaultVfs::over_sim`] its changes count as written from
+    /// then on ([`SimVfs::fail_sync_dropping_entries`]).
+    SyncFailureDroppingEntries,
 }
 
 impl Fault {
@@ -82,6 +85,7 @@ impl Fault {
             Fault::ShortWrite(_) => kind == OpKind::Write,
             Fault::ShortRead(_) => kind == OpKind::Read,
             Fault::SyncFailureDroppingPages => kind == OpKind::SyncData,
+            Fault::SyncFailureDroppingEntries => kind == OpKind::SyncDir,
         }
     }
 }
@@ -315,7 +319,16 @@ impl Vfs for FaultVfs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.whole(OpKind::SyncDir, dir, None, || self.inner.sync_dir(dir))
+        match self.faults.next(OpKind::SyncDir, dir, None) {
+            Some(Fault::Error(errno)) => Err(io::Error::from_raw_os_error(errno)),
+            Some(Fault::SyncFailureDroppingEntries) => {
+                if let Some(sim) = &self.faults.sim {
+                    sim.fail_sync_dropping_entries(dir)?;
+                }
+                Err(io::Error::from_raw_os_error(errno::EIO))
+            }
+            _ => self.inner.sync_dir(dir),
+        }
     }
 
     fn entry_kind(&self, path: &Path) -> io::Result<EntryKind> {

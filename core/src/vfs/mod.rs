@@ -123,6 +123,11 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     fn process_generation(&self) -> u64;
 }
 
+/// Whether a call failed for want of a file descriptor, before it had asked the disk for anything: EMFILE or ENFILE.
+pub(crate) fn lacks_descriptor(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(24 | 23))
+}
+
 /// An open file. All calls give an explicit offset; there is no cursor and no append mode.
 #[allow(clippy::len_without_is_empty)] // The length is a system call that can fail, and nobody asks for emptiness.
 pub trait VfsFile: fmt::Debug + Send + Sync {

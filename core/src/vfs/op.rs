@@ -44,10 +44,13 @@ pub enum OpKind {
     /// No call but an event: a sync failed and the kernel took the dirty pages for clean
     /// ([`SimVfs::fail_sync_dropping_pages`](super::sim::SimVfs::fail_sync_dropping_pages)). Only in histories.
     DropPages,
+    /// The same of a directory: a sync of it failed, and its changes count as written
+    /// ([`SimVfs::fail_sync_dropping_entries`](super::sim::SimVfs::fail_sync_dropping_entries)). Only in histories.
+    DropEntries,
 }
 
 impl OpKind {
-    /// All that a caller can issue, that is all but [`OpKind::DropPages`].
+    /// All that a caller can issue, that is all but [`OpKind::DropPages`] and [`OpKind::DropEntries`].
     pub const ALL: [OpKind; 18] = [
         OpKind::Open,
         OpKind::Create,
@@ -85,7 +88,8 @@ impl OpKind {
             | OpKind::Allocate
             | OpKind::Fill
             | OpKind::SyncData
-            | OpKind::DropPages => true,
+            | OpKind::DropPages
+            | OpKind::DropEntries => true,
             OpKind::Open
             | OpKind::List
             | OpKind::EntryKind

@@ -198,7 +198,7 @@ impl Store {
         }
         let Some(covered) = self.covered(log, true) else { return };
         if let Ok(Some(head)) = imaged.begin_image() {
-            let place = (self.vfs.as_ref(), self.dir.as_path());
+            let place = (self.vfs.as_ref(), self.dir.as_path(), self.syncs.as_ref());
             let accounts = self.accounts.encode();
             let _ = write::write(place, imaged, &head, &covered, &accounts, || Ok(()), &AtomicBool::new(false));
         }
@@ -229,11 +229,11 @@ impl Store {
         let accounts = self.accounts.encode();
         let (vfs, dir): (Arc<dyn Vfs>, _) = (Arc::clone(&self.vfs), self.dir.clone());
         let (index, log): (Arc<dyn Index>, _) = (Arc::clone(&self.index), Arc::clone(log));
-        let durable = Arc::clone(&self.durable);
+        let (durable, syncs) = (Arc::clone(&self.durable), Arc::clone(&self.syncs));
         let run = move || {
             let Some(imaged) = index.imaged() else { return };
             let sync_log = || sync_beside(&log, &durable, ALL).map(|_| ());
-            let place = (vfs.as_ref(), dir.as_path());
+            let place = (vfs.as_ref(), dir.as_path(), syncs.as_ref());
             if write::write(place, imaged, &head, &covered, &accounts, sync_log, &running.0.stop).is_ok() {
                 *running.0.kept.lock() = Some(covered);
             }

@@ -10,6 +10,7 @@ use crate::format::names;
 use crate::index::image::{ImageHead, Imaged};
 use crate::index::saved::piece_sum;
 use crate::index::{Covered, PIECE_PAGES};
+use crate::log::SyncGate;
 use crate::util::page::PAGE_SIZE;
 use crate::vfs::{OpenMode, Vfs, VfsFile, write_all_at};
 
@@ -18,7 +19,7 @@ use super::read::number_of;
 /// Saves an image that has begun, and ends it. `sync_log` brings the log to stable storage up to the place that `covered` names at least. Gives
 /// up when it is told to.
 pub(super) fn write(
-    (vfs, dir): (&dyn Vfs, &Path),
+    (vfs, dir, syncs): (&dyn Vfs, &Path, &SyncGate),
     image: &dyn Imaged,
     head: &ImageHead,
     covered: &Covered,
@@ -37,7 +38,8 @@ pub(super) fn write(
         let _ = vfs.remove(&temp);
         return outcome;
     }
-    vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, None, e))
+    // Nothing relies on it but the time that an opening takes; that the directory could not be synced concerns others, and they hear of it.
+    syncs.sync_dir(vfs, dir)
 }
 
 /// Ends an image, also by a panic: the writer need keep no more pages.

@@ -39,9 +39,8 @@ impl Store {
             Ok(())
         });
         let outcome = outcome.and_then(|()| {
-            // A directory that could not be synced is not asked again, for it may say that all is well then: whether the names are there after a loss
-            // of power nobody knows any more, also when they are removed.
-            self.sync_dir().inspect_err(|error| _ = self.merging.stopped.set(error.clone()))
+            // Whether the names are there after a loss of power nobody knows if this fails, also when they are removed.
+            self.sync_dir()
         });
         let Err(error) = outcome else {
             return Ok(published.into_iter().filter_map(|(_, file)| file).collect());
@@ -56,7 +55,7 @@ impl Store {
     }
 
     fn sync_dir(&self) -> Result<()> {
-        self.vfs.sync_dir(self.path()).map_err(|e| Error::io("sync", self.path(), None, e))
+        self.syncs.sync_dir(self.vfs.as_ref(), self.path())
     }
 
     /// Makes the index name the copies.
@@ -176,6 +175,8 @@ impl Store {
         let mut left = sources;
         while !left.is_empty() {
             pace.look()?;
+            // Also not of those that nothing is waited for: after a failure the directory is left as it is.
+            self.syncs.check()?;
             let others = left.iter().skip(1).take_while(|source| source.tombstones == 0).count();
             let (together, behind) = left.split_at(1 + others);
             let mut gone = 0;
@@ -191,7 +192,7 @@ impl Store {
                 }
             }
             // Whether the others are there after a loss of power nobody knows.
-            removed.and(synced).inspect_err(|error| _ = self.merging.stopped.set(error.clone()))?;
+            synced.and(removed).inspect_err(|error| _ = self.merging.stopped.set(error.clone()))?;
             left = behind;
         }
         Ok(())

@@ -6,6 +6,8 @@
 //! 3. Bytes between the stable point and the end are written again as they are and synced: after a failed sync the page
 //!    cache may show what the disk does not have, and a sync of pages that count as clean would not mend that.
 //!
+//! 4. A file of the log in which nothing was written yet is not written to: its name may be lost (`replace_empty`).
+//!
 //! Where a writer closed the log, its last mark is all that there is behind the stable point: it is written again, and synced by whoever writes
 //! behind it. So opening waits for no disk then.
 
@@ -17,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
 use crate::format::names;
 use crate::format::payload::Seal;
-use crate::log::{DataFile, HintWriter, Item, LogConfig, LogEnd, LogPosition, NewFile, Scanner};
+use crate::log::{DataFile, HintWriter, Item, LogConfig, LogEnd, LogPosition, NewFile, Scanner, SyncGate, seal_empty};
 use crate::stats::{OpenReport, TornTail};
 use crate::types::{FileId, SeqNo};
 use crate::vfs::{EntryKind, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
@@ -30,7 +32,7 @@ const COPY_LEN: usize = 1 << 20;
 /// Repairs the directory and gives the end of the log, ready to be appended to, and the report.
 pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig) -> Result<(LogEnd, OpenReport)> {
     let Replayed { mut report, end, stable, hints, .. } = replayed;
-    let repair = Repair { vfs: config.vfs.as_ref(), dir: &config.dir };
+    let repair = Repair { vfs: config.vfs.as_ref(), dir: &config.dir, gate: &config.gate };
     if let Some(path) = &survey.unfinished {
         repair.remove(path)?;
     }
@@ -65,6 +67,7 @@ pub(crate) fn repair(survey: &mut Survey, replayed: Replayed, config: &LogConfig
 struct Repair<'a> {
     vfs: &'a dyn Vfs,
     dir: &'a Path,
+    gate: &'a SyncGate,
 }
 
 impl Repair<'_> {
@@ -113,6 +116,9 @@ impl Repair<'_> {
             is_marked: found.is_marked,
             synced: if is_clean { stable.offset } else { end.offset },
         };
+        if !is_clean && !found.sealed && end.offset == DATA_START && survey.last_id < FileId::MAX.0 {
+            return self.replace_empty(survey, &state, config);
+        }
         // Damage up to an odd end leaves no place for a record.
         if !found.sealed && end.offset.is_multiple_of(4) {
             return Ok(state);
@@ -125,6 +131,19 @@ impl Repair<'_> {
         self.first_file(survey, report.last_seq, config)
     }
 
+    /// Begins a new file in place of one without records. Whoever made that may have seen the sync of its name fail, and been told that it is there by
+    /// every sync since (assumption 4): what is written to it would be lost with its name. A file with records had its name before them.
+    fn replace_empty(&self, survey: &mut Survey, empty: &LogEnd, config: &LogConfig) -> Result<LogEnd> {
+        let file = &empty.active;
+        seal_empty(file, empty.last_seq, self.vfs.now(), self.gate).map_err(not_opened)?;
+        let log_end = self.first_file(survey, empty.last_seq, config)?;
+        // It may stay, or come back: it is sealed, and says nothing.
+        if self.vfs.remove(file.path()).is_ok() {
+            survey.files.retain(|kept| kept.id() != file.id());
+        }
+        Ok(log_end)
+    }
+
     /// Begins a new file, of a new store or behind a sealed one.
     fn first_file(&self, survey: &mut Survey, last_seq: SeqNo, config: &LogConfig) -> Result<LogEnd> {
         let id = FileId(survey.last_id.saturating_add(1));
@@ -134,7 +153,7 @@ impl Repair<'_> {
         let new =
             NewFile { id, kind: FileKind::Log, store_id: config.store_id, base_seq: last_seq, earlier_synced: true };
         let file = DataFile::create(self.vfs, self.dir, new, config.map_len)?;
-        file.sync_created(self.vfs, self.dir)?;
+        file.sync_created(self.gate, self.vfs, self.dir).map_err(not_opened)?;
         let active = Arc::new(file);
         survey.files.push(Arc::clone(&active));
         survey.files.sort_by_key(|file| file.id());
@@ -222,7 +241,15 @@ impl Repair<'_> {
     }
 
     fn sync_dir(&self) -> Result<()> {
-        self.vfs.sync_dir(self.dir).map_err(|e| Error::io("sync", self.dir, None, e))
+        self.gate.sync_dir(self.vfs, self.dir).map_err(not_opened)
+    }
+}
+
+/// What stops the writes of an open store keeps another from being opened: it is told what failed.
+fn not_opened(error: Error) -> Error {
+    match error {
+        Error::WritesStopped { cause } => cause.as_ref().clone(),
+        error => error,
     }
 }
 

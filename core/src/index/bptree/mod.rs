@@ -121,7 +121,7 @@ impl BPTree {
     /// An empty tree. A file of this name is not believed and is removed.
     pub fn create(vfs: Arc<dyn Vfs>, dir: PathBuf, name: &str, budget: u64) -> BPTree {
         let place = Place::new(vfs, dir, name);
-        writer::discard(place.vfs.as_ref(), &place.dir, &place.path);
+        writer::discard(place.vfs.as_ref(), &place.path);
         BPTree::empty(Some(place), pages_of(budget))
     }
 

@@ -356,16 +356,16 @@ impl Writer {
             return;
         }
         if let Some(place) = &self.place {
-            discard(place.vfs.as_ref(), &place.dir, &place.path);
+            discard(place.vfs.as_ref(), &place.path);
         }
         self.given_up = Some(error);
     }
 }
 
-/// Removes a file that must not be believed. Whatever fails: it would not be believed anyway.
-pub(super) fn discard(vfs: &dyn Vfs, dir: &Path, path: &Path) {
-    if matches!(vfs.entry_kind(path), Ok(crate::vfs::EntryKind::File)) && file::remove(vfs, path).is_ok() {
-        let _ = vfs.sync_dir(dir);
+/// Removes a file that must not be believed. Whatever fails, or comes back after a loss of power: it would not be believed anyway.
+pub(super) fn discard(vfs: &dyn Vfs, path: &Path) {
+    if matches!(vfs.entry_kind(path), Ok(crate::vfs::EntryKind::File)) {
+        let _ = file::remove(vfs, path);
     }
 }
 

@@ -155,6 +155,6 @@ impl LogWriter {
         if let Some(hint) = &mut part.hint {
             hint.rebind(dir, &part.header);
         }
-        vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, None, e))
+        self.config.gate.sync_dir(vfs.as_ref(), dir)
     }
 }

@@ -104,9 +104,9 @@ impl LogWriter {
             }
         }
         if !made.is_empty()
-            && let Err(e) = self.config.vfs.sync_dir(&self.config.dir)
+            && let Err(error) = self.config.gate.sync_dir(self.config.vfs.as_ref(), &self.config.dir)
         {
-            return self.stop(Error::io("sync", &self.config.dir, None, e));
+            return self.stop(error);
         }
         self.active = active;
         self.ahead.begin_file();

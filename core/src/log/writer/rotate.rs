@@ -7,9 +7,11 @@ use crate::format::header::{DATA_START, FileKind};
 use crate::format::payload::Seal;
 use crate::format::record::RecordKind;
 use crate::log::data_file::{DataFile, NewFile};
-use crate::log::encoded::marker;
+use crate::log::encoded::{Place, marker};
 use crate::log::hint_file::HintWriter;
-use crate::types::SeqNo;
+use crate::log::sync_gate::SyncGate;
+use crate::types::{SeqNo, Timestamp};
+use crate::vfs::write_all_at;
 
 use super::{LogPosition, LogWriter, NewFiles};
 
@@ -66,7 +68,7 @@ impl LogWriter {
         let vfs = self.config.vfs.as_ref();
         match DataFile::create(vfs, &self.config.dir, new, self.config.map_len) {
             Ok(file) => {
-                if let Err(error) = file.sync_created(vfs, &self.config.dir) {
+                if let Err(error) = file.sync_created(&self.config.gate, vfs, &self.config.dir) {
                     // Open recognises the file as empty.
                     return Err(self.stop(error));
                 }
@@ -87,13 +89,27 @@ impl LogWriter {
                 // What is left of it would be damage once a later file stands behind it.
                 let left = vfs.entry_kind(&DataFile::path_of(&self.config.dir, id));
                 let gone = left.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
-                if !gone || vfs.sync_dir(&self.config.dir).is_err() {
+                if !gone {
+                    return Err(self.stop(error));
+                }
+                if let Err(error) = self.config.gate.sync_dir(vfs, &self.config.dir) {
                     return Err(self.stop(error));
                 }
                 Err(self.cut_back(unsealed, error))
             }
         }
     }
+}
+
+/// Seals a file of the log without records, and brings that to stable storage.
+pub(crate) fn seal_empty(file: &DataFile, last_seq: SeqNo, now: Timestamp, gate: &SyncGate) -> Result<()> {
+    let seal = Seal { length: DATA_START, ..Seal::default() };
+    let mut bytes = Vec::new();
+    let place = Place { file, offset: DATA_START, seq: last_seq, timestamp: now, synced: false };
+    marker(&mut bytes, RecordKind::Seal, &seal.encode(), &place);
+    write_all_at(file.file().as_ref(), &bytes, DATA_START).map_err(|e| file.io_error("write", DATA_START, e))?;
+    file.set_end(DATA_START + bytes.len() as u64);
+    gate.sync(file)
 }
 
 pub(super) fn finish_hint(hint: Option<HintWriter>, file: &DataFile, seal: &Seal) {

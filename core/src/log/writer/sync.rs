@@ -23,7 +23,7 @@ impl LogWriter {
     }
 
     pub(super) fn sync_active(&mut self) -> Result<()> {
-        self.gate.sync(&self.active).map_err(|error| self.stop(error))?;
+        self.config.gate.sync(&self.active).map_err(|error| self.stop(error))?;
         (self.synced, self.witness) = (self.position(), self.last_record);
         self.synced_seq = self.last_seq;
         Ok(())
@@ -31,9 +31,9 @@ impl LogWriter {
 
     /// The sync that a thread of its own should run, if there is anything to sync.
     pub(crate) fn background_sync(&self) -> Option<BackgroundSync> {
-        let dirty = self.stopped.is_none() && self.synced != self.position();
+        let dirty = self.check().is_ok() && self.synced != self.position();
         dirty.then(|| BackgroundSync {
-            gate: Arc::clone(&self.gate),
+            gate: Arc::clone(&self.config.gate),
             file: Arc::clone(&self.active),
             position: self.position(),
             record: self.last_record,

@@ -22,10 +22,11 @@ fn writer(vfs: &FaultVfs) -> LogWriter {
         max_file_size: 4096,
         map_len: 0,
         copies: false,
+        gate: Arc::default(),
     };
     let new = NewFile { id: FileId(1), kind: FileKind::Log, store_id: 1, base_seq: SeqNo::ZERO, earlier_synced: true };
     let file = DataFile::create(vfs.as_ref(), &dir, new, 0).unwrap();
-    file.sync_created(vfs.as_ref(), &dir).unwrap();
+    file.sync_created(&config.gate, vfs.as_ref(), &dir).unwrap();
     let end = LogEnd {
         active: Arc::new(file),
         last_seq: SeqNo::ZERO,

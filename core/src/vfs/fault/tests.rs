@@ -171,3 +171,26 @@ fn a_failed_sync_gives_the_dirty_pages_up_even_of_a_renamed_file() {
     assert!(file.sync_data().is_err());
     assert_eq!(sim.op_count(), dropped);
 }
+
+#[test]
+fn a_failed_sync_of_a_directory_gives_its_names_up() {
+    use crate::vfs::sim::CrashChoice::KeepAll;
+
+    let (sim, vfs) = setup();
+    vfs.sync_dir(&path("")).unwrap();
+    vfs.inject(Plan::once(Fault::SyncFailureDroppingEntries, 0));
+    vfs.open(&path("new.data"), OpenMode::CreateNew).unwrap().sync_data().unwrap();
+    assert_eq!(vfs.sync_dir(&path("")).unwrap_err().raw_os_error(), Some(errno::EIO));
+    assert_eq!(vfs.fired_ops(), [(OpKind::SyncDir, path(""))]);
+    vfs.sync_dir(&path("")).unwrap();
+    let after = sim.crash(sim.op_count(), &KeepAll);
+    assert!(sim.bytes(&path("new.data")).is_ok() && after.bytes(&path("new.data")).is_err());
+    assert_eq!(vfs.count(Fault::SyncFailureDroppingEntries, &Filter::any()), 3);
+
+    // Without a simulated disk it is just an error.
+    let before = sim.op_count();
+    let plain = FaultVfs::new(Arc::new(sim.clone()));
+    plain.inject(Plan::forever(Fault::SyncFailureDroppingEntries, 0));
+    assert!(plain.sync_dir(&path("")).is_err());
+    assert_eq!(sim.op_count(), before);
+}

@@ -19,7 +19,7 @@ use super::mix;
 pub enum CrashChoice {
     /// Nothing.
     LoseUnsynced,
-    /// Everything but the pages that a failed sync gave up.
+    /// Everything but the pages, and the changes of directories, that a failed sync gave up.
     KeepAll,
     /// Everything but the k-th unsynced operation, from 0 ([`SimVfs::unsynced_ops`](super::SimVfs::unsynced_ops)).
     DropOne(usize),

@@ -2,7 +2,7 @@
 //!
 //! A [`Cursor`] splits the effect of a prefix of the history in two: the image of what is durable, and the operations
 //! that are not. Invariant: for each object (the bytes of a file; the entries of a directory) the pending operations are
-//! the newest ones on it, so that applying all of them in order gives what programs see, dropped pages excepted.
+//! the newest ones on it, so that applying all of them in order gives what programs see, what failed syncs have dropped excepted.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -57,6 +57,10 @@ pub(super) enum Op {
     DropPages {
         ino: Ino,
     },
+    /// A sync of the directory failed, and the changes that it should have written count as written now.
+    DropEntries {
+        dir: Ino,
+    },
 }
 
 impl Op {
@@ -101,6 +105,7 @@ impl Cursor {
                 Op::DropPages { ino: dropped } => {
                     self.pending.retain(|i| !matches!(&ops[*i], Op::Write { ino, .. } if ino == dropped));
                 }
+                Op::DropEntries { dir } => self.pending.retain(|i| ops[*i].entry_of() != Some(*dir)),
                 _ => {
                     // The inode is there even if its name gets lost: a later rename may be what survives.
                     // After a kill its bytes may be durable although its name is not yet.
@@ -155,7 +160,8 @@ pub(super) fn summarize(start: &Image, ops: &[Op]) -> Vec<OpSummary> {
             | Op::Allocate { ino, .. }
             | Op::SyncData { ino }
             | Op::DropPages { ino }
-            | Op::SyncDir { dir: ino } => (known(&names, ino), None),
+            | Op::SyncDir { dir: ino }
+            | Op::DropEntries { dir: ino } => (known(&names, ino), None),
             Op::Create { dir, name, ino, .. } => {
                 let path = known(&names, dir).join(&**name);
                 names.insert(*ino, path.clone());
@@ -189,6 +195,7 @@ pub(super) fn summarize(start: &Image, ops: &[Op]) -> Vec<OpSummary> {
                 Op::Remove { .. } => (OpKind::Remove, 0, 0),
                 Op::SyncDir { .. } => (OpKind::SyncDir, 0, 0),
                 Op::DropPages { .. } => (OpKind::DropPages, 0, 0),
+                Op::DropEntries { .. } => (OpKind::DropEntries, 0, 0),
             };
             OpSummary { kind, path, to, offset, len }
         })

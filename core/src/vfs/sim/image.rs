@@ -145,7 +145,7 @@ impl Image {
                     entries.remove(name);
                 }
             }
-            Op::SyncData { .. } | Op::SyncDir { .. } | Op::DropPages { .. } => {}
+            Op::SyncData { .. } | Op::SyncDir { .. } | Op::DropPages { .. } | Op::DropEntries { .. } => {}
         }
     }
 

@@ -203,7 +203,7 @@ impl SimVfs {
     /// The machine after the end of all processes, with a new one: nothing is lost, nothing is locked, and what was not
     /// synced still is not. An independent copy. Its history begins with the operations that are not durable.
     ///
-    /// Unlike [`CrashChoice::KeepAll`] it still shows pages that a failed sync gave up.
+    /// Unlike [`CrashChoice::KeepAll`] it still shows pages, and names, that a failed sync gave up.
     #[must_use]
     pub fn kill(&self) -> SimVfs {
         let mut old = self.lock_disk();
@@ -245,12 +245,23 @@ impl SimVfs {
         self.lock_disk().record(Op::DropPages { ino });
     }
 
+    /// A sync of this directory has failed, and the kernel took its changes for written: programs go on seeing names that came, and not those
+    /// that went, but no later sync writes that, and after a power cut the directory is as it was before, unless the same names are changed once
+    /// more. The caller of the sync gets its error from elsewhere ([`fault`](super::fault)).
+    pub fn fail_sync_dropping_entries(&self, dir: &Path) -> io::Result<()> {
+        let mut disk = self.lock_disk();
+        let dir = disk.visible.resolve(dir)?;
+        disk.visible.entries(dir)?;
+        disk.record(Op::DropEntries { dir });
+        Ok(())
+    }
+
     /// The number of what stands at a path.
     pub(in crate::vfs) fn inode(&self, path: &Path) -> Option<Ino> {
         self.lock_disk().visible.resolve(path).ok()
     }
 
-    /// The kernel forgets clean pages: what a failed sync gave up is now read as it is on the disk.
+    /// The kernel forgets clean pages: what failed syncs gave up, pages and names, is now read as it is on the disk.
     pub fn drop_caches(&self) {
         let disk = &mut *self.lock_disk();
         let all = disk.ops.len();

@@ -267,6 +267,36 @@ fn pages_that_a_failed_sync_gave_up_are_lost_unless_written_again() {
 }
 
 #[test]
+fn a_failed_sync_of_a_directory_gives_its_changes_up() {
+    let sim = SimVfs::new(7);
+    for name in ["stays", "goes", "old"] {
+        create(&sim, name).sync_data().unwrap();
+    }
+    sim.sync_dir(&p("")).unwrap();
+    create(&sim, "came").sync_data().unwrap();
+    sim.rename(&p("old"), &p("new")).unwrap();
+    sim.remove(&p("goes")).unwrap();
+    sim.fail_sync_dropping_entries(&p("")).unwrap();
+    assert_eq!(sim.ops().last().unwrap().kind, OpKind::DropEntries);
+    create(&sim, "later").sync_data().unwrap();
+    // Programs see all of it, and a sync that succeeds brings only what came behind the failure.
+    assert_eq!(names(&sim), ["came", "later", "new", "stays"]);
+    sim.sync_dir(&p("")).unwrap();
+    for choice in [LoseUnsynced, KeepAll] {
+        assert_eq!(names(&now(&sim, choice)), ["goes", "later", "old", "stays"]);
+    }
+    let next = sim.kill();
+    assert_eq!(names(&next), ["came", "later", "new", "stays"]);
+    // What is changed once more is written.
+    next.rename(&p("came"), &p("came.tmp")).unwrap();
+    next.rename(&p("came.tmp"), &p("came")).unwrap();
+    next.sync_dir(&p("")).unwrap();
+    assert_eq!(names(&now(&next, LoseUnsynced)), ["came", "goes", "later", "old", "stays"]);
+    next.drop_caches();
+    assert_eq!(names(&next), ["came", "goes", "later", "old", "stays"]);
+}
+
+#[test]
 fn bytes_that_were_synced_before_a_kill_are_there_when_their_name_is() {
     let sim = SimVfs::new(7);
     let f = create(&sim, "f");
