@@ -12,14 +12,15 @@
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bitcask::vfs::fault::{Fault, FaultVfs, Plan, errno};
 use bitcask::vfs::op::OpKind;
-use bitcask::vfs::sim::{CrashChoice, SimVfs};
-use bitcask::{IndexKind, Options};
+use bitcask::vfs::sim::{CrashChoice, OpSummary, SimVfs};
+use bitcask::{IndexKind, IoKind, MergeOptions, Options};
 
-use common::history::{History, NEVER, Recorded, apply, changes_of, record, write};
+use common::history::{History, NEVER, Recorded, apply, changes_of, record, step_on, write};
+use common::threads::{Slow, ThreadsVfs};
 use common::workload::{self, Step, Workload, value};
 use common::{Counter, IO_KINDS, Map, Rng, dump, factor, index, number_from_env, open, quiet, remove_hints, report};
 
@@ -27,7 +28,7 @@ use common::{Counter, IO_KINDS, Map, Rng, dump, factor, index, number_from_env, 
 static INDEXES_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Workloads, and the suites of their own below.
-const SHARES: usize = 22;
+const SHARES: usize = 24;
 const NORMAL: usize = 199_000;
 
 fn share() -> usize {
@@ -384,4 +385,112 @@ fn checkpoint_beside_writers() {
         count.add(cut_everywhere(workload.name, &recorded, share() / 4));
     }
     report("crash states", format!("index saved beside: {} states", count.get()), start);
+}
+
+/// Files that the log went on behind before they were on stable storage: a file got its name, and was written to, before the last sync of the one
+/// before it.
+fn left_behind(disk: &SimVfs) -> usize {
+    let ops = disk.ops();
+    let path = |op: &OpSummary| op.path.to_string_lossy().into_owned();
+    let is_change = |op: &OpSummary| matches!(op.kind, OpKind::Write | OpKind::SetLen) && path(op).ends_with(".data");
+    let mut count = 0;
+    for (at, op) in ops.iter().enumerate() {
+        if op.kind != OpKind::Rename || !path(op).ends_with(".data.tmp") {
+            continue;
+        }
+        // The seal, or the cut behind it, was the last that happened to the one before.
+        let Some(sealed) = ops[..at].iter().rev().find(|op| is_change(op)).map(path) else { continue };
+        let behind = &ops[at..];
+        let wrote = behind.iter().position(|op| is_change(op) && path(op) != sealed);
+        let synced = behind.iter().position(|op| op.kind == OpKind::SyncData && path(op) == sealed);
+        count += usize::from(matches!((wrote, synced), (Some(wrote), Some(synced)) if wrote < synced));
+    }
+    count
+}
+
+/// The log goes on in the next file while a thread brings the one before to stable storage, makes the next, reserves space and writes hints: what they do comes at
+/// any moment between the writer's operations, and late.
+#[test]
+fn rotation_beside_writers() {
+    let (start, count) = (Instant::now(), Counter::default());
+    let mut left = 0;
+    // Whether a thread is late is its own affair; the same with one that always is comes next.
+    for seed in 0..6 {
+        let file = [4096, 8192][seed % 2];
+        let workload = workload::mixed("mixed, files sealed beside", 160, file, 70 + seed as u64);
+        let io = [IoKind::Mmap, IoKind::File][seed / 2 % 2];
+        let options = workload.options(bitcask::Durability::None).io(io);
+        let disk = SimVfs::new(7);
+        let vfs = ThreadsVfs::over(disk.clone(), Slow(".data", Duration::from_millis([0, 1, 4][seed % 3])));
+        let recorded = record_over(&vfs, disk, &workload, &options);
+        left += left_behind(&recorded.disk);
+        count.add(cut_everywhere(&format!("{}, {seed}", workload.name), &recorded, share() / 6));
+        count.add(merge_after_cuts(&recorded, 150));
+    }
+    report("crash states", format!("files sealed beside: {} states, {left} files left behind", count.get()), start);
+}
+
+fn record_over(vfs: &ThreadsVfs, disk: SimVfs, workload: &Workload, options: &Options) -> Recorded {
+    let mut history = History::default();
+    let mut db = open(vfs.clone(), options).expect("a new store opens");
+    for step in &workload.steps {
+        step_on(&mut db, vfs, &disk, options, false, step, &mut history);
+    }
+    db.close().expect("it closes");
+    history.durable_at(disk.op_count());
+    Recorded { disk, history }
+}
+
+/// The same in one order: the writer does what threads would, and a sealed file is brought to stable storage only when the next one is to be, or somebody needs
+/// it: a sync, a merge, a load, a batch over several files, an index that is saved, a close. Every operation in between is one that the power fails at.
+#[test]
+fn rotation_in_turn() {
+    let (start, count) = (Instant::now(), Counter::default());
+    let mut left = 0;
+    // Those that go on in a next file in ways of their own.
+    let mut workloads = workload::all(true);
+    let wanted =
+        ["rotate", "batch over files", "mixed", "bulk load", "checkpoint", "merge", "delete, merge, merge, reopen"];
+    workloads.retain(|workload| wanted.contains(&workload.name));
+    assert_eq!(workloads.len(), wanted.len());
+    let shares = workloads.len() + 1;
+    for (n, workload) in workloads.iter().enumerate() {
+        let ways: Vec<_> = workload.ways().into_iter().filter(|(_, _, always)| !always).collect();
+        let (way, options, _) = &ways[n % ways.len()];
+        let name = format!("{}, written {way}, files sealed in turn", workload.name);
+        let disk = SimVfs::new(7);
+        let recorded = record_over(&ThreadsVfs::in_turn(disk.clone()), disk, workload, options);
+        left += left_behind(&recorded.disk);
+        count.add(cut_everywhere(&name, &recorded, share() / shares));
+    }
+    // An index that is saved beside syncs the log that it speaks of, with all that is behind the writer.
+    let workload = workload::mixed("mixed, the index saved beside, files sealed in turn", 80, 4096, 44);
+    let options = workload.options(bitcask::Durability::None).checkpoint_bytes(1);
+    let disk = SimVfs::new(7);
+    let recorded = record_over(&ThreadsVfs::in_turn(disk.clone()), disk, &workload, &options);
+    let is_save = |op: &&OpSummary| op.kind == OpKind::Rename && op.path.ends_with("index.checkpoint.tmp");
+    assert!(recorded.disk.ops().iter().filter(is_save).count() > 3);
+    count.add(cut_everywhere(workload.name, &recorded, share() / shares));
+    assert!(left > 8, "the log went on before a file was on stable storage {left} times");
+    report("crash states", format!("files sealed in turn: {} states, {left} files left behind", count.get()), start);
+}
+
+/// What a cut leaves of sealed files has no bytes that are not accounted for: a merge takes all of them, and changes nothing.
+fn merge_after_cuts(recorded: &Recorded, states: usize) -> usize {
+    let mut rng = Rng(states as u64);
+    for n in 0..states {
+        let at = rng.below(recorded.disk.op_count() + 1);
+        let unit = [512, 4096][n % 2];
+        let choice = CrashChoice::Pages { seed: rng.next(), unit };
+        let what = || format!("{choice:?} at {at}\n{:#?}", last_ops(&recorded.disk, at));
+        let db = open(recorded.disk.crash(at, &choice), &quiet().index(index(n)));
+        let db = db.unwrap_or_else(|e| panic!("{}: {e}", what()));
+        let before = dump(&db).unwrap_or_else(|e| panic!("{}: {e}", what()));
+        let merged = db.merge(&MergeOptions::new().everything(true)).unwrap_or_else(|e| panic!("{}: {e}", what()));
+        // The older headers of the last file say less of the one before.
+        let is_left = |(_, why): &(bitcask::FileId, String)| why.contains("a batch goes on from it");
+        assert!(merged.skipped_files.iter().all(is_left), "{}: {merged:?}", what());
+        assert_eq!(dump(&db).expect("it reads"), before, "{}", what());
+    }
+    states
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::index::{Index, IndexKind};
-use crate::log::{GatedVfs, LogConfig, LogWriter, SyncGate};
+use crate::log::{Beside, GatedVfs, LogConfig, LogWriter, SyncGate};
 use crate::stats::{OpenReport, Stats};
 use crate::types::{Durability, IoKind, OnDamage, SeqNo};
 use crate::util::lock::{Mutex, RwLock};
@@ -95,6 +95,8 @@ pub(crate) struct Store {
     pub(super) log: Option<Arc<Mutex<LogWriter>>>,
     /// What all syncs of data files and of the directory go through, and that one failed.
     pub(super) syncs: Arc<SyncGate>,
+    /// Who does for the log what no write is to wait for.
+    pub(super) beside: Option<Arc<Beside>>,
     /// The writer's, to be read without its lock.
     is_copying: Option<Arc<AtomicBool>>,
     pub(super) gate: RwLock<()>,
@@ -152,6 +154,9 @@ impl Store {
         let gated: Arc<dyn Vfs> = Arc::new(GatedVfs::new(&vfs, &syncs));
         let Indexed { index, mut replayed, healing, covered, expires } =
             indexed::index(&survey, &gated, &dir, config, hooks)?;
+        // Where each write waits for the disk, who writes may do all of it.
+        let has_helpers = !config.read_only && config.durability != Durability::Always;
+        let beside = has_helpers.then(|| Beside::new(vfs.helpers())).flatten();
         let tail = config.read_only.then(|| Mutex::new(Tail::new(&mut survey, &replayed)));
         let applied = replayed.applied;
         let accounts = Accounts::new(replayed.ledger.take());
@@ -171,10 +176,11 @@ impl Store {
                 // What is synced at once gains nothing from it: pwrite and fdatasync are faster than a fault and fdatasync.
                 copies: map_len > 0 && config.durability != Durability::Always,
                 gate: Arc::clone(&syncs),
+                beside: beside.clone(),
             };
             let (end, report) = recovery::repair(&mut survey, replayed, &log_config)?;
             let mut log = LogWriter::new(log_config, end);
-            log.mark_recovered()?;
+            log.mark_recovered().inspect_err(|_| beside.iter().for_each(|beside| beside.stop()))?;
             (Some(Arc::new(Mutex::new(log))), report)
         };
         let is_copying = log.as_ref().map(|log| log.lock().is_copying());
@@ -206,6 +212,7 @@ impl Store {
             merging: Merging::default(),
             log,
             syncs,
+            beside,
             is_copying,
             report,
             store_id,
@@ -366,8 +373,8 @@ impl Drop for Store {
             self.committer.forget();
             self.merging.background.forget();
             self.saving.forget();
-            // Its hint's temporary file is the parent's too.
-            std::mem::forget(self.log.take());
+            // Its hint's temporary file is the parent's too, and so are the threads beside it.
+            std::mem::forget((self.log.take(), self.beside.take()));
         } else if !self.closed.load(Ordering::Acquire) {
             // Nobody is left to be told; `close` tells.
             let _ = self.shut_down();

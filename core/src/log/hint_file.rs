@@ -1,6 +1,7 @@
 //! Hint files: written while the data file grows, read at open. Advisory in both directions: a failure to write one
 //! is remembered and means that there is none; a hint that can't be read is passed over with a reason.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,23 +14,46 @@ use crate::format::names;
 use crate::types::{FileId, SeqNo, Timestamp};
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
 
+use super::beside::Beside;
 use super::data_file::DataFile;
+use crate::util::lock::Mutex;
 
 /// Blocks are written when so many bytes of them have come together.
 const FLUSH_LEN: usize = 1 << 20;
+/// So many such parts may wait for the thread that is to write them. It waits for no sync, and of the log there is more to write than of its hint: where it does not
+/// keep up the system has writers wait, and the log's writer may as well wait for this.
+const MOST_QUEUED: usize = 4;
 
 /// Smallest and largest timestamp of the records covered.
 type Times = (Timestamp, Timestamp);
 
 /// Collects the hint of one data file.
+///
+/// What it writes is written by another thread where there is one ([`HintWriter::beside`]), whoever finishes it.
 #[derive(Debug)]
 pub(crate) struct HintWriter {
+    builder: HintBlockBuilder,
+    /// Finished blocks that nobody was given to write yet.
+    blocks: Vec<u8>,
+    file: Arc<HintFile>,
+    broken: bool,
+    beside: Option<Arc<Beside>>,
+}
+
+/// The file that it becomes, and finished blocks that are to be written to it next.
+///
+/// Locking: `queue` is taken for moments, also under `out`, which is held while something is written.
+#[derive(Debug)]
+struct HintFile {
+    out: Mutex<Out>,
+    queue: Mutex<VecDeque<Vec<u8>>>,
+}
+
+#[derive(Debug)]
+struct Out {
     vfs: Arc<dyn Vfs>,
     temp: PathBuf,
     path: PathBuf,
-    builder: HintBlockBuilder,
-    /// Finished blocks that are not in the file yet.
-    blocks: Vec<u8>,
     file: Option<Arc<dyn VfsFile>>,
     /// The temporary file is there, and is to be removed when this is dropped.
     is_there: bool,
@@ -38,6 +62,7 @@ pub(crate) struct HintWriter {
     /// Where the blocks end of an older hint of the same file, which come first; 0 if there is none. They are copied when all others are there: they may
     /// be many, and neither an opening nor a write in between is to wait for them.
     older: u64,
+    /// A write failed, or nobody wants it any more.
     broken: bool,
     /// Of the process that it belongs to: in a forked child the file is the parent's.
     generation: u64,
@@ -51,21 +76,27 @@ impl HintWriter {
     /// For a data file that is not under its name yet: [`HintWriter::rebind`] is to follow. `number` is one that nobody else
     /// has a temporary file with.
     pub(super) fn unnamed(vfs: &Arc<dyn Vfs>, dir: &Path, header: &DataHeader, number: FileId) -> HintWriter {
-        let mut writer = Self::with_name(vfs, dir, number, HintBlockBuilder::new(header), (HINT_HEADER_LEN as u64, 0));
-        writer.path.clear();
+        let writer = Self::with_name(vfs, dir, number, HintBlockBuilder::new(header), (HINT_HEADER_LEN as u64, 0));
+        writer.file.out.lock().path.clear();
         writer
     }
 
     /// The data file has got its name and this header.
     pub(super) fn rebind(&mut self, dir: &Path, header: &DataHeader) {
         self.builder.rebind(header);
-        self.path = dir.join(names::hint(header.file_id));
+        self.file.out.lock().path = dir.join(names::hint(header.file_id));
     }
 
     /// Goes on where a hint that was read to its end stopped.
     pub(crate) fn resume(vfs: &Arc<dyn Vfs>, dir: &Path, file: &DataFile, read: &HintReader) -> HintWriter {
         let builder = HintBlockBuilder::resume(&read.header, read.end);
         Self::with(vfs, dir, file, builder, (read.at, read.at))
+    }
+
+    /// From here on a thread writes, if there is one.
+    pub(super) fn beside(mut self, beside: Option<&Arc<Beside>>) -> HintWriter {
+        self.beside = beside.cloned();
+        self
     }
 
     fn with(
@@ -86,19 +117,19 @@ impl HintWriter {
         (end, older): (u64, u64),
     ) -> HintWriter {
         let name = names::hint(id);
-        HintWriter {
+        let out = Out {
             vfs: Arc::clone(vfs),
             temp: dir.join(names::temp(&name)),
             path: dir.join(name),
-            builder,
-            blocks: Vec::new(),
             file: None,
             is_there: false,
             end,
             older,
             broken: false,
             generation: vfs.process_generation(),
-        }
+        };
+        let file = HintFile { out: Mutex::new(out), queue: Mutex::default() };
+        HintWriter { builder, blocks: Vec::new(), file: Arc::new(file), broken: false, beside: None }
     }
 
     /// Adds the next record of the file.
@@ -112,7 +143,27 @@ impl HintWriter {
         if self.builder.is_full() {
             self.blocks.append(&mut self.builder.finish());
             if self.blocks.len() >= FLUSH_LEN {
-                self.broken |= self.flush().is_err();
+                self.flush();
+            }
+        }
+    }
+
+    /// Has the finished blocks written.
+    fn flush(&mut self) {
+        match &self.beside {
+            Some(beside) => {
+                let file = Arc::clone(&self.file);
+                if file.add(std::mem::take(&mut self.blocks)) < MOST_QUEUED {
+                    beside.quick.give(move || file.write_queued());
+                } else {
+                    file.write_queued();
+                }
+            }
+            None => {
+                let mut out = self.file.out.lock();
+                out.write(&self.blocks, true);
+                self.blocks.clear();
+                self.broken |= out.broken;
             }
         }
     }
@@ -126,32 +177,77 @@ impl HintWriter {
 
     /// The first part of [`HintWriter::finish`]: all of it is written, and the disk has begun with it.
     pub(super) fn write(mut self, covered: u64, max_seq: SeqNo, sealed: bool, times: Times) -> Result<WrittenHint> {
-        if self.broken {
-            let what = format!("{}: the hint was given up", self.path.display());
+        self.blocks.append(&mut self.builder.finish());
+        self.file.write_queued();
+        let mut out = self.file.out.lock();
+        if self.broken || out.broken {
+            let what = format!("{}: the hint was given up", out.path.display());
             return Err(Error::Unsupported { what });
         }
-        self.blocks.append(&mut self.builder.finish());
         let header = self.builder.header(covered, max_seq, sealed, times).encode();
-        let file = self.flush()?;
-        self.copy_older(file.as_ref())?;
-        write_all_at(file.as_ref(), &header, 0).map_err(|e| self.failed("write", e))?;
+        let file = out.finish(&self.blocks, &header)?;
+        drop(out);
         self.blocks = Vec::new();
         Ok(WrittenHint { writer: self, file })
-    }
-
-    fn failed(&self, op: &'static str, e: std::io::Error) -> Error {
-        Error::io(op, &self.temp, None, e)
     }
 
     /// Removes what was written so far.
     pub(crate) fn discard(self) {}
 
-    /// Leaves what was written so far where it is.
-    pub(super) fn leave(mut self) {
-        self.is_there = false;
+    /// Bytes that wait for a thread.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.file.queue.lock().iter().map(Vec::len).sum()
     }
 
-    fn flush(&mut self) -> Result<Arc<dyn VfsFile>> {
+    /// Leaves what was written so far where it is.
+    pub(super) fn leave(self) {
+        let mut out = self.file.out.lock();
+        (out.file, out.is_there) = (None, false);
+    }
+}
+
+impl Drop for HintWriter {
+    fn drop(&mut self) {
+        // Here and now, for its name may be used again.
+        self.file.out.lock().give_up();
+    }
+}
+
+impl HintFile {
+    /// Adds blocks to what is to be written; says in how many parts that is.
+    fn add(&self, blocks: Vec<u8>) -> usize {
+        let mut queue = self.queue.lock();
+        queue.push_back(blocks);
+        queue.len()
+    }
+
+    /// Writes what is to be written, in its order, whoever else does.
+    fn write_queued(&self) {
+        let mut out = self.out.lock();
+        loop {
+            let Some(blocks) = self.queue.lock().pop_front() else { return };
+            // The disk is left to syncs and to the log: nobody waits for this one.
+            out.write(&blocks, false);
+        }
+    }
+}
+
+impl Out {
+    /// Writes blocks behind those that are there, or gives up. Has the disk begin with them, if whoever finishes the hint is waited for.
+    fn write(&mut self, blocks: &[u8], starts: bool) {
+        if self.broken {
+            return;
+        }
+        let end = self.end;
+        match self.put(blocks) {
+            Ok(file) if starts => file.start_writing(end, blocks.len() as u64),
+            Ok(_) => {}
+            Err(_) => self.broken = true,
+        }
+    }
+
+    fn put(&mut self, blocks: &[u8]) -> Result<Arc<dyn VfsFile>> {
         let failed = |op, e| Error::io(op, &self.temp, None, e);
         let file = match &self.file {
             Some(file) => Arc::clone(file),
@@ -162,13 +258,23 @@ impl HintWriter {
                 file
             }
         };
-        let len = self.blocks.len() as u64;
-        write_all_at(file.as_ref(), &self.blocks, self.end).map_err(|e| failed("write", e))?;
-        // Whoever finishes the hint waits for what the disk does not have yet.
-        file.start_writing(self.end, len);
+        let len = blocks.len() as u64;
+        write_all_at(file.as_ref(), blocks, self.end).map_err(|e| failed("write", e))?;
         self.end += len;
-        self.blocks.clear();
         Ok(file)
+    }
+
+    fn finish(&mut self, blocks: &[u8], header: &[u8]) -> Result<Arc<dyn VfsFile>> {
+        let at = self.end;
+        let file = self.put(blocks)?;
+        file.start_writing(at, blocks.len() as u64);
+        self.copy_older(file.as_ref())?;
+        write_all_at(file.as_ref(), header, 0).map_err(|e| self.failed("write", e))?;
+        Ok(file)
+    }
+
+    fn failed(&self, op: &'static str, e: std::io::Error) -> Error {
+        Error::io(op, &self.temp, None, e)
     }
 
     fn copy_older(&self, to: &dyn VfsFile) -> Result<()> {
@@ -192,11 +298,12 @@ impl HintWriter {
         }
         Ok(())
     }
-}
 
-impl Drop for HintWriter {
-    fn drop(&mut self) {
-        if self.is_there && self.vfs.process_generation() == self.generation {
+    /// Removes what was written so far; nothing more is.
+    fn give_up(&mut self) {
+        self.broken = true;
+        self.file = None;
+        if std::mem::take(&mut self.is_there) && self.vfs.process_generation() == self.generation {
             // Open removes it otherwise.
             let _ = self.vfs.remove(&self.temp);
         }
@@ -213,10 +320,9 @@ pub(super) struct WrittenHint {
 impl WrittenHint {
     /// Brings it to stable storage, and closes it.
     pub(super) fn sync(self) -> Result<SyncedHint> {
-        self.file.sync_data().map_err(|e| self.writer.failed("sync", e))?;
-        let WrittenHint { mut writer, .. } = self;
-        writer.file = None;
-        Ok(SyncedHint { writer })
+        self.file.sync_data().map_err(|e| self.writer.file.out.lock().failed("sync", e))?;
+        self.writer.file.out.lock().file = None;
+        Ok(SyncedHint { writer: self.writer })
     }
 }
 
@@ -230,10 +336,10 @@ impl SyncedHint {
     /// Gives it its name.
     ///
     /// REQUIRES: the bytes that it speaks for are on stable storage and hold no incomplete batch.
-    pub(super) fn publish(mut self) -> Result<()> {
-        let HintWriter { vfs, temp, path, .. } = &self.writer;
-        vfs.rename(temp, path).map_err(|e| self.writer.failed("rename", e))?;
-        self.writer.is_there = false;
+    pub(super) fn publish(self) -> Result<()> {
+        let mut out = self.writer.file.out.lock();
+        out.vfs.rename(&out.temp, &out.path).map_err(|e| out.failed("rename", e))?;
+        out.is_there = false;
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! Data files and hints: appended to, read by place, scanned. Knows the format and no keys' meaning; the index is a
 //! sibling that it does not see.
 
+mod behind;
+mod beside;
 mod data_file;
 mod encoded;
 mod gated;
@@ -14,6 +16,7 @@ mod sync_gate;
 mod value;
 mod writer;
 
+pub(crate) use beside::Beside;
 pub(crate) use data_file::{Asked, Content, DataFile, NewFile, Unusable, View};
 pub(crate) use encoded::Encoded;
 pub(crate) use gated::GatedVfs;

@@ -13,6 +13,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use super::behind::Behind;
 use super::data_file::DataFile;
 use super::writer::LogPosition;
 use crate::error::{Error, Result};
@@ -72,6 +73,8 @@ impl SyncGate {
 #[derive(Debug)]
 pub(crate) struct BackgroundSync {
     pub(super) gate: Arc<SyncGate>,
+    /// What is to come first.
+    pub(super) behind: Vec<Arc<Behind>>,
     pub(super) file: Arc<DataFile>,
     pub(super) position: LogPosition,
     /// Offset of the last record before it, or 0.
@@ -83,6 +86,7 @@ pub(crate) struct BackgroundSync {
 impl BackgroundSync {
     /// Runs it. The outcome is for [`LogWriter::synced_to`](super::LogWriter::synced_to).
     pub(crate) fn run(&self) -> Result<()> {
+        self.behind.iter().try_for_each(|behind| behind.sync())?;
         self.gate.sync(&self.file)
     }
 }

@@ -2,18 +2,19 @@
 //!
 //! One thread at a time (the commit leader) uses this. It takes commits (`Encoded`) and gives places; what the records
 //! mean is not its business. Here are what it knows and how it takes back what failed. Appending: `append`; batches that take several files: `over_files`; loads that
-//! bring files of their own: `install`; from file to file: `rotate`; what is on stable storage: `sync`. How bytes get into the active file, and the space
-//! that is reserved for them: `space`, and filled ahead: `ahead`.
+//! bring files of their own: `install`; from file to file: `rotate`, `next`; what is on stable storage: `sync`. How bytes get into the active file, and the space
+//! that is reserved for them: `space`, by another thread: `reserve`, and filled ahead: `ahead`.
 //!
 //! Invariants:
 //! 1. Between calls the active file's records end at `end`, and nothing but zeros is behind it.
 //! 2. After an error of [`LogWriter::append`] the log is what it was before the call (cut back, and the cut synced), or `stopped` holds the cause
 //!    and no call writes any more.
 //! 3. A sync that failed, of data or of the directory, is never tried again: it stops the writer, whoever asked for it (`sync_gate`).
-//! 4. A record carries SYNCED, and a mark is written, only for what a successful sync has covered.
+//! 4. A record carries SYNCED, and a mark is written, only for what a successful sync has covered, with all files before it.
 //! 5. Sequence numbers of failed appends are not used again.
 //! 6. A window lies over reserved space that is in the file: what is copied into it has its blocks.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,15 +24,27 @@ use crate::format::payload::Seal;
 use crate::types::{FileId, SeqNo, Timestamp};
 use crate::vfs::{Vfs, Window};
 
+use super::behind::Behind;
+use super::beside::Beside;
 use super::data_file::DataFile;
 use super::encoded::Place;
 use super::hint_file::HintWriter;
 use super::sync_gate::SyncGate;
 
+use reserve::Reserve;
+
 mod ahead;
 mod append;
+#[cfg(test)]
+mod behind_tests;
+#[cfg(test)]
+mod beside_tests;
 mod install;
+#[cfg(test)]
+mod let_go_tests;
+mod next;
 mod over_files;
+mod reserve;
 mod rotate;
 mod space;
 mod sync;
@@ -53,6 +66,8 @@ pub(crate) struct LogConfig {
     pub(crate) copies: bool,
     /// The store's.
     pub(crate) gate: Arc<SyncGate>,
+    /// Who does what no write is to wait for; without, writes do.
+    pub(crate) beside: Option<Arc<Beside>>,
 }
 
 /// Where recovery left the log.
@@ -88,11 +103,16 @@ pub(crate) struct LogWriter {
     end: u64,
     /// Length of the active file with reserved space; `u64::MAX` if reserving does not work there.
     allocated: u64,
-    /// Onto reserved space of the active file. Gone before that is cut off.
+    marks: space::Marks,
+    reserve: Arc<Reserve>,
+    /// Onto reserved space of the active file. Not used any more when that is cut off.
     window: Option<Box<dyn Window>>,
     ahead: ahead::Ahead,
     /// Tells others whether there is one.
     is_copying: Arc<AtomicBool>,
+    next: Arc<next::Slot>,
+    /// Sealed files that may not be on stable storage yet, in the log's order. `synced` is before the end of the first of them.
+    behind: VecDeque<Arc<Behind>>,
     /// Everything before this is on stable storage.
     synced: LogPosition,
     /// Number of the last commit of which that is known.
@@ -139,9 +159,13 @@ impl LogWriter {
         LogWriter {
             synced: LogPosition { offset: end.synced, ..position },
             allocated: at,
+            marks: space::Marks::new(at, config.beside.as_ref().map_or(u64::MAX, |_| config.max_file_size / 2)),
+            reserve: Arc::default(),
             window: None,
             ahead: ahead::Ahead::default(),
             is_copying: Arc::default(),
+            next: Arc::default(),
+            behind: VecDeque::new(),
             synced_seq: end.last_seq,
             end: at,
             active: end.active,
@@ -149,7 +173,7 @@ impl LogWriter {
             used_seq: end.last_seq,
             last_id: end.last_id,
             seal: end.seal,
-            hint: end.hint,
+            hint: end.hint.map(|hint| hint.beside(config.beside.as_ref())),
             marked: end.is_marked.then_some(position),
             last_record: end.witness,
             witness,
@@ -211,6 +235,8 @@ impl LogWriter {
     pub(crate) fn take_id(&mut self) -> Result<FileId> {
         self.check()?;
         self.last_id = self.next_id()?;
+        // It has got the number of the file that was made ahead.
+        self.prepare_next(false);
         Ok(self.last_id)
     }
 
@@ -251,20 +277,19 @@ impl LogWriter {
             return error;
         }
         self.set_end(end);
-        self.set_window(None);
-        self.allocated = end;
+        self.call_off();
+        self.set_allocated(end);
         self.ahead.cut(end);
         let here = LogPosition { file: self.active.id(), offset: end };
         if let Err(e) = self.active.file().set_len(end) {
             let cause = self.active.io_error("truncate", end, e);
             return self.stop(cause);
         }
-        if let Err(cause) = self.config.gate.sync(&self.active) {
-            return self.stop(cause);
+        // Covers all that is there.
+        if let Err(cause) = self.sync_active() {
+            return cause;
         }
-        // The sync covered all that is there.
-        (self.synced, self.witness) = (here, self.last_record);
-        self.synced_seq = self.last_seq;
+        debug_assert_eq!(self.synced, here, "the end is what it was");
         error
     }
 }

@@ -8,3 +8,4 @@ pub(crate) mod pieces;
 pub(crate) mod prefetch;
 pub(crate) mod sip;
 mod system;
+pub(crate) mod worker;

@@ -56,6 +56,18 @@ pub enum EntryKind {
     Other,
 }
 
+/// Who does for a store what no write has to wait for: making files and reserving space ahead of its need, and bringing files to the disk behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helpers {
+    /// Nobody: who writes does it when it is needed, and waits.
+    None,
+    /// The writer, who makes and reserves at once, and brings a file to the disk only when the next one is to be, or somebody waits for it. Files are in all
+    /// the states then that they are in with threads, and each run sees the same operations in the same order.
+    InTurn,
+    /// Threads of the store.
+    Threads,
+}
+
 /// One entry of a directory. Entries whose names are not UTF-8 are listed with `name` as `None`: never ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {
@@ -102,6 +114,11 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     fn open_threads(&self, bytes: u64) -> usize {
         let _ = bytes;
         1
+    }
+
+    /// Who may do for a store what no write has to wait for. A file system that is to see operations in one order gives no threads.
+    fn helpers(&self) -> Helpers {
+        Helpers::None
     }
 
     /// Bytes that may still be written into files of this directory, if the file system tells.
@@ -182,7 +199,7 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
     /// A window onto a range of the file, for writing by copying. `Unsupported` where there is none, and where the file system does not
     /// promise that what was allocated can be written: a full disk would be a signal there. Callers then write.
     ///
-    /// REQUIRES: the range was reserved by [`VfsFile::allocate`], lies within the file, and is not cut off as long as the window lives.
+    /// REQUIRES: the range was reserved by [`VfsFile::allocate`], lies within the file, and is not cut off as long as the window is used.
     fn window(&self, offset: u64, len: u64) -> io::Result<Box<dyn Window>>;
 }
 
@@ -191,6 +208,20 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
 pub trait Window: fmt::Debug + Send {
     /// Copies bytes to an offset of the file; `false`, and nothing is done, if they don't lie within the window.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> bool;
+
+    /// By which another thread fetches pages of it before they are copied to; `None` where that is of no use.
+    fn pages(&self) -> Option<Arc<dyn WindowPages>> {
+        None
+    }
+}
+
+/// The pages of a [`Window`]. They stay mapped as long as this lives, so it is not to be kept.
+pub trait WindowPages: fmt::Debug + Send + Sync {
+    /// Has the system fetch those before an offset of the file that were not fetched yet, so that copying there does not wait for that. Changes no byte,
+    /// and promises nothing. An error, of the disk say, is passed over, and is not the signal that a fault would be.
+    ///
+    /// REQUIRES: the window may be written to.
+    fn fetch(&self, to: u64);
 }
 
 /// A read-only view of a file, kept alive by its users.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{DirEntry, EntryKind, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
+use super::{DirEntry, EntryKind, Helpers, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
 use crate::types::Timestamp;
 use crate::util::page::PageRun;
 
@@ -113,6 +113,10 @@ impl Vfs for OsVfs {
 
     fn open_threads(&self, bytes: u64) -> usize {
         if bytes < WORTH_THREADS { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+
+    fn helpers(&self) -> Helpers {
+        Helpers::Threads
     }
 
     fn now(&self) -> Timestamp {

@@ -8,6 +8,7 @@
 pub(crate) mod craft;
 pub(crate) mod damage;
 pub(crate) mod history;
+pub(crate) mod threads;
 pub(crate) mod watched;
 pub(crate) mod workload;
 

@@ -1,9 +1,13 @@
 //! Hints of merged files, and those of files that are gone.
 
-use bitcask::vfs::EntryKind;
-use bitcask::vfs::sim::SimVfs;
+use std::path::Path;
+use std::time::Duration;
 
-use super::common::{KINDS, Map, at, open, quiet, remove_hints};
+use bitcask::vfs::sim::SimVfs;
+use bitcask::vfs::{EntryKind, Vfs};
+
+use super::common::threads::{Slow, ThreadsVfs};
+use super::common::{DIR, KINDS, Map, at, open, quiet, remove_hints};
 use super::{all, check, fill};
 
 /// Hints of merged files that are lost are written again, by the next opening that writes.
@@ -60,4 +64,28 @@ fn hints_without_their_files_are_removed() {
     check(&db, &state, "behind them");
     let last = db.file_stats().expect("figures").iter().map(|file| file.id.0).max();
     assert!(last > Some(901), "no number is used that a name had when the store was opened");
+}
+
+/// A thread of the store's finishes the hints of files that are sealed, and is late: none comes behind its file, which a merge has removed by then.
+#[test]
+fn no_hint_comes_behind_its_file() {
+    let sim = SimVfs::new(5);
+    let slow = ThreadsVfs::over(sim.clone(), Slow(".hint.tmp", Duration::from_millis(30)));
+    let db = open(slow, &quiet()).expect("a new store opens");
+    let mut state = Map::new();
+    fill(&db, &mut state, 5, 200);
+    let report = db.merge(&all()).expect("it merges");
+    assert!(report.removed_files.len() > 3, "{report:?}");
+    check(&db, &state, "merged");
+    db.close().expect("close");
+    let names: Vec<_> = sim.list(Path::new(DIR)).expect("list").into_iter().filter_map(|entry| entry.name).collect();
+    for id in report.removed_files {
+        let own = format!("{}.", id.0);
+        assert!(!names.iter().any(|name| name.starts_with(&own)), "something of file {id} is left: {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{names:?}");
+    sim.uproot(&at("index.checkpoint"));
+    let db = open(sim, &quiet()).expect("it opens again");
+    assert!(db.open_report().files_from_hint >= 1, "{:?}", db.open_report());
+    check(&db, &state, "opened again");
 }

@@ -172,6 +172,10 @@ impl Store {
         pace: &mut Pace<'_>,
         report: &mut MergeReport,
     ) -> Result<()> {
+        if let Some(beside) = &self.beside {
+            // A hint that came behind its file would stay, and a window would keep its space.
+            beside.wait();
+        }
         let mut left = sources;
         while !left.is_empty() {
             pace.look()?;

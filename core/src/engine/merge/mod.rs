@@ -400,8 +400,12 @@ impl Store {
 
     /// How outputs are made of what is alive from now on.
     fn output_config(&self) -> Result<OutputConfig> {
-        // What is before the file that the log ends in is on stable storage, and the index has it.
-        let base_seq = self.with_log(|log| Ok(log.active().header().base_seq))?;
+        // What is before the file that the log ends in is on stable storage then, and the index has it. Seldom is there anything left to wait for.
+        self.sync_log_beside()?;
+        let base_seq = self.with_open_log(|log| {
+            log.sync_behind()?;
+            Ok(log.active().header().base_seq)
+        })?;
         Ok(OutputConfig {
             base_seq,
             vfs: Arc::clone(&self.vfs),

@@ -366,6 +366,10 @@ impl Replay<'_> {
                         }
                     }
                     if !is_last {
+                        if progress.sealed {
+                            // Space that was reserved may be behind the seal: that it was given back was not on stable storage.
+                            file.set_end(offset);
+                        }
                         self.collect(file, progress);
                         return Ok(None);
                     }

@@ -44,6 +44,10 @@ impl LogWriter {
     pub(crate) fn append<C: AsMut<Encoded>>(&mut self, commits: &mut [C], files: &mut NewFiles) -> Few<Result<SeqNo>> {
         let (mut outcomes, mut attempts) = (Few::new(), Attempts::default());
         outcomes.reserve(commits.len());
+        if !self.behind.is_empty() {
+            // A failure stops the writer, which each commit is told.
+            let _ = self.settle();
+        }
         let mut rest = commits;
         while !rest.is_empty() {
             let fitting = self.count_fitting(rest);

@@ -7,6 +7,7 @@
 //! of a batch that is incomplete and cut off. The last name makes the batch complete. Names are synced one by one and in order, so that
 //! none is there without those before it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -18,7 +19,6 @@ use crate::log::load::{Load, Part};
 use crate::types::{FileId, SeqNo};
 use crate::vfs::{OpenMode, write_all_at};
 
-use super::rotate::finish_hint;
 use super::{LogWriter, NewFiles};
 
 /// Commits that others may make while a load is under way, before it has to be numbered anew.
@@ -61,15 +61,20 @@ impl LogWriter {
         load.seq > self.used_seq
     }
 
+    /// A name for a file that gets its own later.
+    pub(super) fn temp_name(&mut self) -> (FileId, PathBuf) {
+        // The greatest numbers, which files of the log get to in no lifetime.
+        let number = FileId(FileId::MAX.0 - self.claims.names % (FileId::MAX.0 / 2));
+        self.claims.names = self.claims.names.wrapping_add(1);
+        (number, self.config.dir.join(names::temp(&names::data(number))))
+    }
+
     /// Gives a load its next file, without headers and under a temporary name.
     pub(crate) fn add_part(&mut self, load: &mut Load) -> Result<()> {
         self.check()?;
-        let vfs = self.config.vfs.as_ref();
         for _ in 0..ATTEMPTS {
-            // The greatest numbers, which files of the log get to in no lifetime.
-            let number = FileId(FileId::MAX.0 - self.claims.names % (FileId::MAX.0 / 2));
-            self.claims.names = self.claims.names.wrapping_add(1);
-            let temp = self.config.dir.join(names::temp(&names::data(number)));
+            let (number, temp) = self.temp_name();
+            let vfs = self.config.vfs.as_ref();
             let mut nonce = [0; 8];
             vfs.random(&mut nonce).map_err(|e| Error::io("random", &temp, None, e))?;
             let file = match vfs.open(&temp, OpenMode::CreateNew) {
@@ -117,19 +122,21 @@ impl LogWriter {
             self.hint = hint;
             return Err(error);
         }
-        finish_hint(hint, &sealed, &seal);
+        self.finish_hint(hint, &sealed, &seal);
         let mut parts = std::mem::take(&mut load.parts);
         if let (Some(last), Some(file)) = (parts.pop(), made.last()) {
             self.active = Arc::clone(file);
-            (self.end, self.allocated) = (last.end, last.end);
+            self.end = last.end;
+            self.set_allocated(last.end);
             self.ahead.begin_file();
             (self.last_record, self.witness) = (last.last_record, last.last_record);
-            (self.seal, self.hint) = (last.seal, last.hint);
+            self.seal = last.seal;
+            self.hint = last.hint.map(|hint| hint.beside(self.config.beside.as_ref()));
             self.synced = self.position();
             (self.last_seq, self.used_seq, self.synced_seq) = (load.seq, load.seq, load.seq);
         }
         for (part, file) in parts.into_iter().zip(&made) {
-            finish_hint(part.hint, file, &part.seal);
+            self.finish_hint(part.hint, file, &part.seal);
         }
         files.append(&mut made);
         Ok(first)

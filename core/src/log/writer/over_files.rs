@@ -12,7 +12,6 @@ use crate::log::data_file::DataFile;
 use crate::log::encoded::Encoded;
 use crate::types::SeqNo;
 
-use super::rotate::finish_hint;
 use super::{LogPosition, LogWriter, NewFiles};
 
 /// What the writer goes back to if a batch fails.
@@ -75,7 +74,7 @@ impl LogWriter {
                     self.sync_active()?;
                 }
                 for (file, hint, seal) in hints {
-                    finish_hint(hint, &file, &seal);
+                    self.finish_hint(hint, &file, &seal);
                 }
                 Ok(seq)
             }

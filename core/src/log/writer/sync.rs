@@ -9,7 +9,7 @@ use crate::format::record::RecordKind;
 use crate::log::encoded::marker;
 use crate::log::sync_gate::BackgroundSync;
 
-use super::LogWriter;
+use super::{LogPosition, LogWriter};
 
 impl LogWriter {
     /// Brings everything appended so far to stable storage.
@@ -23,7 +23,12 @@ impl LogWriter {
     }
 
     pub(super) fn sync_active(&mut self) -> Result<()> {
-        self.config.gate.sync(&self.active).map_err(|error| self.stop(error))?;
+        let mut all = self.behind.iter().try_for_each(|behind| behind.sync());
+        if all.is_ok() {
+            all = self.config.gate.sync(&self.active);
+        }
+        all.map_err(|error| self.stop(error))?;
+        self.behind.clear();
         (self.synced, self.witness) = (self.position(), self.last_record);
         self.synced_seq = self.last_seq;
         Ok(())
@@ -34,6 +39,7 @@ impl LogWriter {
         let dirty = self.check().is_ok() && self.synced != self.position();
         dirty.then(|| BackgroundSync {
             gate: Arc::clone(&self.config.gate),
+            behind: self.behind.iter().cloned().collect(),
             file: Arc::clone(&self.active),
             position: self.position(),
             record: self.last_record,
@@ -47,14 +53,50 @@ impl LogWriter {
         if let Err(error) = outcome {
             return Err(self.stop(error));
         }
+        let before = self.synced;
+        self.take_over()?;
         if sync.position > self.synced {
             (self.synced, self.witness) = (sync.position, sync.record);
             self.synced_seq = sync.seq;
-            if self.synced != self.position() {
-                return self.mark();
+        }
+        self.mark_since(before)
+    }
+
+    /// Takes the outcomes of syncs of sealed files that are over, and writes them down in the log.
+    ///
+    /// REQUIRES: the log does not end in the midst of a batch.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let before = self.synced;
+        self.take_over()?;
+        self.mark_since(before)
+    }
+
+    /// Writes down what is on stable storage, if it is more than `before`, and the next record is not to say it.
+    fn mark_since(&mut self, before: LogPosition) -> Result<()> {
+        if self.synced != before && self.synced != self.position() { self.mark() } else { Ok(()) }
+    }
+
+    /// The same without writing them down.
+    fn take_over(&mut self) -> Result<()> {
+        while let Some(behind) = self.behind.front().filter(|behind| behind.is_over()).cloned() {
+            behind.sync().map_err(|error| self.stop(error))?;
+            self.behind.pop_front();
+            let start = LogPosition { file: behind.next(), offset: DATA_START };
+            if start > self.synced {
+                (self.synced, self.witness) = (start, 0);
+                self.synced_seq = self.synced_seq.max(behind.seq);
             }
         }
         Ok(())
+    }
+
+    /// Makes sure that all before the active file is on stable storage.
+    pub(crate) fn sync_behind(&mut self) -> Result<()> {
+        self.check()?;
+        for behind in self.behind.clone() {
+            behind.sync().map_err(|error| self.stop(error))?;
+        }
+        self.settle()
     }
 
     /// Writes down what recovery brought to stable storage, so that the next open need not do it again.
@@ -79,8 +121,20 @@ impl LogWriter {
     }
 
     /// Syncs everything, marks it as synced, gives reserved space back and writes the hint. Whatever of this fails, the rest
-    /// is tried if it makes sense.
+    /// is tried if it makes sense. Nothing of the writer touches the directory behind it, also where it fails: another process may have that then.
     pub(crate) fn close(&mut self) -> Result<()> {
+        // From here on the writer does what is to be done itself, and makes no next file.
+        if let Some(beside) = self.config.beside.take() {
+            beside.stop();
+        }
+        self.next.clear();
+        let outcome = self.close_log();
+        self.hint = None;
+        self.call_off();
+        outcome
+    }
+
+    fn close_log(&mut self) -> Result<()> {
         self.check()?;
         let covered = self.end;
         // Else the mark at the end says it already.

@@ -12,10 +12,14 @@ use crate::vfs::read_full_at;
 use crate::vfs::sim::SimVfs;
 
 fn writer(vfs: &FaultVfs) -> LogWriter {
+    writer_with(vfs, |_| {})
+}
+
+pub(super) fn writer_with(vfs: &FaultVfs, change: impl FnOnce(&mut LogConfig)) -> LogWriter {
     let vfs: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let dir = PathBuf::from("/db");
     vfs.create_dir(&dir).unwrap();
-    let config = LogConfig {
+    let mut config = LogConfig {
         vfs: Arc::clone(&vfs),
         dir: dir.clone(),
         store_id: 1,
@@ -23,7 +27,9 @@ fn writer(vfs: &FaultVfs) -> LogWriter {
         map_len: 0,
         copies: false,
         gate: Arc::default(),
+        beside: None,
     };
+    change(&mut config);
     let new = NewFile { id: FileId(1), kind: FileKind::Log, store_id: 1, base_seq: SeqNo::ZERO, earlier_synced: true };
     let file = DataFile::create(vfs.as_ref(), &dir, new, 0).unwrap();
     file.sync_created(&config.gate, vfs.as_ref(), &dir).unwrap();
@@ -45,7 +51,7 @@ fn puts(keys: &[&[u8]]) -> Vec<Encoded> {
 }
 
 /// The bytes of the active file behind the log's end.
-fn behind_the_end(log: &LogWriter) -> Vec<u8> {
+pub(super) fn behind_the_end(log: &LogWriter) -> Vec<u8> {
     let mut bytes = vec![0; 8192];
     let got = read_full_at(log.active.file().as_ref(), &mut bytes, log.end).unwrap();
     bytes.truncate(got);
