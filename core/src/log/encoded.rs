@@ -4,7 +4,7 @@
 //! the headers ([`Encoded::place`]), a few dozen nanoseconds a record.
 
 use crate::format::payload::{BatchDigest, COMMIT_LEN};
-use crate::format::record::{Body, HEADER_LEN, MAX_HEADER_LEN, RecordFields, RecordKind, encode_header, padding};
+use crate::format::record::{Body, HEADER_LEN, RecordFields, RecordKind, encode_body, encode_header, header_len};
 use crate::types::{Location, SeqNo, Timestamp};
 use crate::util::few::Few;
 
@@ -31,17 +31,12 @@ impl Span {
     }
 
     fn header_len(&self) -> usize {
-        header_len(self.expiry())
+        header_len(self.has_expiry)
     }
 
     fn expiry(&self) -> Option<Timestamp> {
         self.has_expiry.then_some(self.expires_at)
     }
-}
-
-/// Length of a record's header.
-fn header_len(expiry: Option<Timestamp>) -> usize {
-    if expiry.is_some() { MAX_HEADER_LEN } else { HEADER_LEN }
 }
 
 /// The records of one commit, headers not filled in.
@@ -82,7 +77,7 @@ impl Encoded {
     /// The same of a put that expires.
     pub(crate) fn single_until(key: &[u8], value: Option<&[u8]>, expiry: Option<Timestamp>) -> Option<Encoded> {
         let mut commit = Encoded::default();
-        let len = header_len(expiry) + key.len() + value.map_or(0, <[u8]>::len) + 3;
+        let len = header_len(expiry.is_some()) + key.len() + value.map_or(0, <[u8]>::len) + 3;
         commit.bytes.reserve_exact(len);
         commit.push_until(key, value, expiry)?;
         Some(commit)
@@ -106,16 +101,7 @@ impl Encoded {
     pub(crate) fn push_until(&mut self, key: &[u8], value: Option<&[u8]>, expiry: Option<Timestamp>) -> Option<()> {
         let expiry = expiry.filter(|_| value.is_some());
         let start = self.bytes.len();
-        let content = start + header_len(expiry);
-        let value_bytes = value.unwrap_or_default();
-        // Too long a value is not even copied.
-        let padding = padding(u16::try_from(key.len()).ok()?, u32::try_from(value_bytes.len()).ok()?);
-        self.bytes.extend_from_slice(&[0; MAX_HEADER_LEN][..header_len(expiry)]);
-        for part in [key, value_bytes, padding] {
-            self.bytes.extend_from_slice(part);
-        }
-        // In one piece, from where it lies now: a checksum of three pieces costs twice as much.
-        let body = Body::of_content(key.len(), value_bytes.len(), &self.bytes[content..])?;
+        let body = encode_body(&mut self.bytes, expiry.is_some(), key, value.unwrap_or_default())?;
         self.has_deletes |= value.is_none();
         let (has_expiry, expires_at) = (expiry.is_some(), expiry.unwrap_or(Timestamp(u64::MAX)));
         self.spans.push(Span { start, is_put: value.is_some(), has_expiry, expires_at, body, location: None });

@@ -18,7 +18,8 @@ use crate::format::header::{DATA_START, DataHeader};
 use crate::format::hint::HintEntry;
 use crate::format::payload::{BatchDigest, Seal};
 use crate::format::record::{
-    self, Body, MAX_HEADER_LEN, Placer, RecordFields, RecordHeader, RecordKind, encode_header, encode_record,
+    self, Body, MAX_HEADER_LEN, Placer, RecordFields, RecordHeader, RecordKind, encode_body, encode_header,
+    encode_record,
 };
 use crate::types::{FileId, Location, SeqNo, Timestamp};
 use crate::vfs::{Vfs, VfsFile, read_full_at, write_all_at};
@@ -145,14 +146,22 @@ impl Load {
         value: &[u8],
         expiry: Option<Timestamp>,
     ) -> Result<Option<(Location, u64)>> {
-        let Some(body) = Body::new(key, value) else { return Ok(None) };
         let number = FileId(u32::try_from(self.parts.len()).unwrap_or(u32::MAX));
         let Some(part) = self.parts.last_mut() else { return Ok(None) };
         let (seq, timestamp, offset) = (self.seq, self.timestamp, part.end);
+        let (begun, is_copied) = (self.buf.len(), value.len() < WRITE_LEN);
+        let body = match is_copied {
+            true => encode_body(&mut self.buf, expiry.is_some(), key, value),
+            false => Body::new(key, value),
+        };
+        let Some(body) = body else { return Ok(None) };
+        let len = body.record_len(expiry.is_some());
+        let Some(location) = Location::new(number, offset, len) else {
+            self.buf.truncate(begun);
+            return Ok(None);
+        };
         let fields = RecordFields { kind: RecordKind::BatchPut, seq, timestamp, expiry, synced: false };
         let header = encode_header(&fields, &body, part.placer, offset);
-        let len = body.record_len(expiry.is_some());
-        let Some(location) = Location::new(number, offset, len) else { return Ok(None) };
         self.first_expiry = [self.first_expiry, expiry].into_iter().flatten().min();
         self.digest.push(header.crc());
         part.seal.add(seq, timestamp);
@@ -161,19 +170,19 @@ impl Load {
             hint.push(&HintEntry { kind, offset, value_len: body.value_len, seq, expiry, key });
         }
         (part.last_record, part.end) = (offset, offset + len);
-        for bytes in [header.as_slice(), key] {
-            self.buf.extend_from_slice(bytes);
-        }
-        if value.len() >= WRITE_LEN {
-            // Not copied: only what is around it.
+        if is_copied {
+            let header = header.as_slice();
+            self.buf[begun..begun + header.len()].copy_from_slice(header);
+        } else {
+            // Only what is around the value.
+            for bytes in [header.as_slice(), key] {
+                self.buf.extend_from_slice(bytes);
+            }
             let at = part.end - value.len() as u64 - body.padding().len() as u64;
             write_all_at(part.file.as_ref(), &self.buf, at - self.buf.len() as u64)
                 .and_then(|()| write_all_at(part.file.as_ref(), value, at))
                 .map_err(|e| part.failed("write", Some(at), e))?;
             self.buf.clear();
-            self.buf.extend_from_slice(body.padding());
-        } else {
-            self.buf.extend_from_slice(value);
             self.buf.extend_from_slice(body.padding());
         }
         if self.buf.len() >= WRITE_LEN {

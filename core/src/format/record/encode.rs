@@ -3,9 +3,10 @@
 
 use crc32fast::Hasher;
 
+use super::sums::{self, Sums};
 use super::{
-    FLAG_EXPIRY, FLAG_SYNCED, HASHED_FROM, HEADER_LEN, MAX_HEADER_LEN, Placer, RecordKind, finish_crc, padding,
-    record_len,
+    FLAG_EXPIRY, FLAG_SYNCED, HASHED_FROM, HEADER_LEN, MAX_HEADER_LEN, Placer, RecordKind, finish_crc, header_len,
+    padding, record_len,
 };
 use crate::format::bytes::Writer;
 use crate::types::{SeqNo, Timestamp};
@@ -35,14 +36,6 @@ impl Body {
         Some(Body { key_len, value_len, crc: hasher.finalize() })
     }
 
-    /// The same of what is to be written: key, value and [`padding`](Body::padding), in one piece. Only the lengths can be too long.
-    #[must_use]
-    pub fn of_content(key_len: usize, value_len: usize, content: &[u8]) -> Option<Body> {
-        let (key_len, value_len) = (u16::try_from(key_len).ok()?, u32::try_from(value_len).ok()?);
-        debug_assert_eq!(content.len(), usize::from(key_len) + value_len as usize + padding(key_len, value_len).len());
-        Some(Body { key_len, value_len, crc: crc32fast::hash(content) })
-    }
-
     /// The zeros to be written behind the value.
     #[must_use]
     pub fn padding(&self) -> &'static [u8] {
@@ -54,6 +47,20 @@ impl Body {
     pub fn record_len(&self, has_expiry: bool) -> u64 {
         record_len(self.key_len, self.value_len, has_expiry)
     }
+}
+
+/// Appends key, value and padding behind room for the record's header, and sums them up in one piece, from where they lie now: a checksum of three
+/// pieces costs twice as much. `None`, and nothing is appended, if key or value is too long.
+pub fn encode_body(out: &mut Vec<u8>, has_expiry: bool, key: &[u8], value: &[u8]) -> Option<Body> {
+    let (key_len, value_len) = (u16::try_from(key.len()).ok()?, u32::try_from(value.len()).ok()?);
+    out.extend_from_slice(&[0; MAX_HEADER_LEN][..header_len(has_expiry)]);
+    let begin = out.len();
+    for part in [key, value, padding(key_len, value_len)] {
+        out.extend_from_slice(part);
+    }
+    let content = &out[begin..];
+    let crc = sums::body_sum(content).unwrap_or_else(|| crc32fast::hash(content));
+    Some(Body { key_len, value_len, crc })
 }
 
 /// What a record's header says beyond its body.
@@ -101,31 +108,43 @@ impl HeaderBytes {
 pub fn encode_header(fields: &RecordFields, body: &Body, placer: Placer, offset: u64) -> HeaderBytes {
     debug_assert!(fields.kind.allows(body.key_len, body.value_len), "{fields:?} {body:?}");
     debug_assert!(fields.expiry.is_none() || fields.kind.is_put(), "{fields:?}");
-    let mut flags = 0;
+    let mut flags = 0_u64;
     if fields.expiry.is_some() {
-        flags |= FLAG_EXPIRY;
+        flags |= u64::from(FLAG_EXPIRY);
     }
     if fields.synced {
-        flags |= FLAG_SYNCED;
+        flags |= u64::from(FLAG_SYNCED);
     }
-    let [t0, t1, t2, t3, t4, t5, ..] = fields.timestamp.min(Timestamp::MAX).0.to_le_bytes();
+    let (key_len, value_len) = (u64::from(body.key_len), u64::from(body.value_len));
+    let (kind, time) = (u64::from(fields.kind as u8), fields.timestamp.min(Timestamp::MAX).0);
+    // Behind the crc. In words: what was put into memory in pieces is waited for when it is summed up.
+    let mut words =
+        [kind << 16 | flags << 24 | key_len << 32 | value_len << 48, value_len >> 16 | time << 16, fields.seq.0];
+    let fast = if fields.expiry.is_none() { Sums::of_header(placer.state, offset, words, body.crc) } else { None };
+    let Sums { h, crc } = fast.unwrap_or_else(|| {
+        let (buf, len) = header_bytes(0, words, fields.expiry);
+        let h = placer.hash(offset, &buf[HASHED_FROM..len]);
+        Sums { h, crc: finish_crc(body.crc, h) }
+    });
+    words[0] |= u64::from(h as u16);
+    let (buf, len) = header_bytes(crc, words, fields.expiry);
+    HeaderBytes { buf, len, crc }
+}
+
+/// A header and its length.
+fn header_bytes(crc: u32, words: [u64; 3], expiry: Option<Timestamp>) -> ([u8; MAX_HEADER_LEN], usize) {
     let mut buf = [0; MAX_HEADER_LEN];
     let mut w = Writer::new(&mut buf);
-    w.put(&[0; HASHED_FROM])
-        .put(&[fields.kind as u8, flags])
-        .put(&body.key_len.to_le_bytes())
-        .put(&body.value_len.to_le_bytes())
-        .put(&[t0, t1, t2, t3, t4, t5])
-        .put(&fields.seq.0.to_le_bytes());
+    w.put(&crc.to_le_bytes());
+    for word in words {
+        w.put(&word.to_le_bytes());
+    }
     debug_assert_eq!(w.len(), HEADER_LEN);
-    if let Some(expiry) = fields.expiry {
+    if let Some(expiry) = expiry {
         w.put(&expiry.0.to_le_bytes());
     }
     let len = w.len();
-    let h = placer.hash(offset, &buf[HASHED_FROM..len]);
-    let crc = finish_crc(body.crc, h);
-    Writer::new(&mut buf).put(&crc.to_le_bytes()).put(&(h as u16).to_le_bytes());
-    HeaderBytes { buf, len, crc }
+    (buf, len)
 }
 
 /// Appends a whole record: header, key, value and padding. Gives its crc field, or `None` (and appends nothing) if key

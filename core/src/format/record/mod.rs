@@ -14,7 +14,7 @@ pub use decode::{
     BodyHasher, Brief, Invalid, Record, RecordHeader, check_body, check_put, check_whole_put, decode_record,
     peek_header, timestamp_of, verify_body,
 };
-pub use encode::{Body, HeaderBytes, RecordFields, encode_header, encode_record};
+pub use encode::{Body, HeaderBytes, RecordFields, encode_body, encode_header, encode_record};
 
 use crc32fast::Hasher;
 
@@ -145,11 +145,16 @@ impl Placer {
     }
 }
 
+/// Length of a record's header in bytes.
+#[must_use]
+pub(crate) fn header_len(has_expiry: bool) -> usize {
+    if has_expiry { MAX_HEADER_LEN } else { HEADER_LEN }
+}
+
 /// Length of a record with header and padding. Can't overflow: the sum of its parts is below 2^33.
 #[must_use]
 pub fn record_len(key_len: u16, value_len: u32, has_expiry: bool) -> u64 {
-    let header = if has_expiry { MAX_HEADER_LEN } else { HEADER_LEN };
-    (header as u64 + u64::from(key_len) + u64::from(value_len)).next_multiple_of(ALIGN)
+    (header_len(has_expiry) as u64 + u64::from(key_len) + u64::from(value_len)).next_multiple_of(ALIGN)
 }
 
 /// The zeros behind a key and value of these lengths. Headers are multiples of 4 and don't matter.

@@ -1,16 +1,19 @@
-//! The two checksums of a record, for who reads records by the million (FORMAT 3.2).
+//! The two checksums of a record, for who reads and writes records by the million (FORMAT 3.2).
 //!
 //! A general CRC takes bytes of any number in any number of pieces; most of what it does for a record of some hundred bytes is to find
 //! out how to begin and to end. Records have what a general CRC can't count on: they are multiples of four bytes, at least [`HEADER_LEN`]
 //! bytes stand before what is summed up, and the last piece is H. So all is taken in whole registers without a rest. Zeros before a message
 //! don't change a CRC that begins with zeros, which is why a message may be made longer at its beginning; what the CRC begins with is put
-//! over the message's first four bytes.
+//! over the message's first four bytes. Who writes sums up key, value and padding before there is a header, and H later.
 //!
 //! Only what the processor has instructions for is here; [`Sums::of`] gives nothing elsewhere, and callers take `crc32fast`.
 //! The intrinsics need `unsafe` to be called at all, and pointers for loads that are masked.
 #![allow(unsafe_code)]
 
 use super::{HASHED_FROM, HEADER_LEN};
+
+#[cfg(test)]
+mod tests;
 
 /// What stands behind the crc in a header; zeros where there is no whole one.
 #[inline(always)]
@@ -64,6 +67,37 @@ impl Sums {
             let _ = (state, offset, record);
             None
         }
+    }
+
+    /// Of a record that is to be written: `header` as for [`Sums::of`], `body` the CRC of key, value and padding.
+    #[inline]
+    pub(super) fn of_header(state: u32, offset: u64, header: [u64; 3], body: u32) -> Option<Sums> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            x86::sums_of_header(state, offset, header, body)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = (state, offset, header, body);
+            None
+        }
+    }
+}
+
+/// The CRC of key, value and padding. Nothing if this processor has no instructions for it, or `content` is none, or no multiple of four bytes.
+#[inline]
+pub(super) fn body_sum(content: &[u8]) -> Option<u32> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if content.is_empty() || !content.len().is_multiple_of(4) {
+            return None;
+        }
+        x86::body_sum(content)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = content;
+        None
     }
 }
 
@@ -172,6 +206,20 @@ mod x86 {
         }
     }
 
+    #[inline]
+    pub(super) fn sums_of_header(state: u32, offset: u64, header: [u64; 3], body: u32) -> Option<Sums> {
+        let [low, high, second, third] = placed(state, offset, header);
+        // SAFETY: the processor has what the function is compiled for.
+        (Level::here() >= Level::Narrow).then(|| unsafe { behind(low, high, second, third, body) })
+    }
+
+    /// The content is not empty, and a multiple of four.
+    #[inline]
+    pub(super) fn body_sum(content: &[u8]) -> Option<u32> {
+        // SAFETY: the processor has what the function is compiled for.
+        (Level::here() == Level::Wide).then(|| unsafe { wide_body(content) })
+    }
+
     /// What H sums up, the offset and what stands behind the checksums in the header: thirty bytes, and two of zeros before them.
     #[inline]
     fn placed(state: u32, offset: u64, [first, second, third]: [u64; 3]) -> [u64; 4] {
@@ -258,19 +306,33 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
     fn wide_behind(h: u32, record: &[u8]) -> Sums {
-        // As above, in registers of four blocks; the first may begin before the record does.
-        let pieces = (record.len() - HEADER_LEN + 4).div_ceil(WIDE);
-        let before = (pieces * WIDE + HEADER_LEN - (record.len() + 4)) / 4;
-        let start = record.as_ptr().wrapping_add(record.len() + 4).wrapping_sub(pieces * WIDE);
+        Sums { h, crc: finish(folded::<1>(&record[HEADER_LEN..]), h) }
+    }
+
+    /// Key, value and padding alone.
+    #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
+    fn wide_body(content: &[u8]) -> u32 {
+        reduce(folded::<0>(content))
+    }
+
+    /// One block that stands for the content, and for so many words of zeros behind it, one at most.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq,sse4.1,avx512f,vpclmulqdq")]
+    fn folded<const BEHIND: usize>(content: &[u8]) -> __m128i {
+        // As above, in registers of four blocks; the first may begin before the content does.
+        let len = content.len() + BEHIND * 4;
+        let pieces = len.div_ceil(WIDE);
+        let before = (pieces * WIDE - len) / 4;
+        let start = content.as_ptr().wrapping_add(len).wrapping_sub(pieces * WIDE);
         let place = |i: usize| start.wrapping_add(i * WIDE);
-        // SAFETY: only what lies in the record is loaded: a mask leaves out all before the body in the first piece, and the four bytes behind
-        // the record's end in the last; what a mask leaves out is not touched.
+        // SAFETY: only what lies in the content is loaded: a mask leaves out all before it in the first piece, and the words behind it in the
+        // last; what a mask leaves out is not touched.
         let masked = |mask, i| unsafe { _mm512_maskz_loadu_epi32(mask, place(i).cast()) };
-        // SAFETY: pieces between the first and the last lie in the record as a whole.
+        // SAFETY: pieces between the first and the last lie in the content as a whole.
         let whole = |i| unsafe { _mm512_loadu_si512(place(i).cast()) };
-        const LAST: __mmask16 = !0 >> 1;
+        let of_last: __mmask16 = !0 >> BEHIND;
         let (first, last) = (!0 << before, pieces - 1);
-        let mut x = masked(if last == 0 { first & LAST } else { first }, 0);
+        let mut x = masked(if last == 0 { first & of_last } else { first }, 0);
         x = _mm512_mask_xor_epi32(x, 1 << before, x, _mm512_set1_epi32(-1));
         let mut i = 1;
         if pieces >= SIDE_BY_SIDE {
@@ -290,7 +352,7 @@ mod x86 {
             i += 1;
         }
         if last > 0 {
-            x = fold_wide(x, masked(LAST, last), BY_WIDE);
+            x = fold_wide(x, masked(of_last, last), BY_WIDE);
         }
         // The first three blocks to the place of the last.
         let (a, b, c) = (BY_3_BLOCKS, BY_2_BLOCKS, BY_BLOCK);
@@ -300,8 +362,14 @@ mod x86 {
         let x = _mm512_ternarylogic_epi64::<0x96>(low, high, last);
         let (low, high) = (_mm512_extracti32x4_epi32::<0>(x), _mm512_extracti32x4_epi32::<1>(x));
         let (third, last) = (_mm512_extracti32x4_epi32::<2>(x), _mm512_extracti32x4_epi32::<3>(x));
-        let x = _mm_xor_si128(_mm_xor_si128(low, high), _mm_xor_si128(third, last));
-        Sums { h, crc: finish(x, h) }
+        _mm_xor_si128(_mm_xor_si128(low, high), _mm_xor_si128(third, last))
+    }
+
+    /// Of what is [`placed`], and the CRC of all behind the header: H stands behind that.
+    #[target_feature(enable = "pclmulqdq,sse4.1")]
+    fn behind(low: u64, high: u64, second: u64, third: u64, body: u32) -> Sums {
+        let h = header_sum(low, high, second, third);
+        Sums { h, crc: finish(_mm_setzero_si128(), h ^ !body) }
     }
 
     /// H, of what is [`placed`]: two blocks.
@@ -356,73 +424,5 @@ mod x86 {
     fn load(bytes: &[u8; BLOCK]) -> __m128i {
         // SAFETY: as many bytes as are loaded.
         unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Placer, finish_crc};
-    use super::*;
-
-    fn expected(placer: Placer, offset: u64, record: &[u8]) -> Sums {
-        let h = placer.hash(offset, &record[HASHED_FROM..HEADER_LEN]);
-        Sums { h, crc: finish_crc(crc32fast::hash(&record[HEADER_LEN..]), h) }
-    }
-
-    /// Bytes without a pattern.
-    fn record(len: usize, seed: u32) -> Vec<u8> {
-        let byte = |i: usize| ((i as u32 ^ seed).wrapping_mul(0x9e37_79b1) >> 13) as u8;
-        (0..len).map(byte).collect()
-    }
-
-    #[test]
-    fn sums_are_those_of_the_format_for_all_lengths() {
-        for body in (4..=2200).step_by(4) {
-            let record = record(HEADER_LEN + body, body as u32);
-            for (nonce, offset) in [(0, 4096), (u64::MAX, 0xffff_fffc), (0x0123_4567_89ab_cdef, 0)] {
-                let placer = Placer::new(nonce);
-                let right = expected(placer, offset, &record);
-                let header = words(&record);
-                if let Some(sums) = Sums::of(placer.state, offset, header, &record) {
-                    assert_eq!(sums, right, "{body} bytes at {offset}");
-                }
-                #[cfg(target_arch = "x86_64")]
-                for (name, sums) in x86::all(placer.state, offset, header, &record) {
-                    assert_eq!(sums, right, "{body} bytes at {offset}, {name}");
-                }
-            }
-        }
-    }
-
-    /// Records at both ends of memory behind which there is none: a load of anything else ends the process.
-    #[cfg(target_arch = "x86_64")]
-    #[test]
-    fn nothing_but_the_record_is_loaded() {
-        let page = 4096;
-        let mut memory = memmap2::MmapMut::map_anon(3 * page).unwrap();
-        for fence in [0, 2 * page] {
-            // SAFETY: it is a page of this mapping, and nobody looks at it from now on.
-            let outcome = unsafe { libc::mprotect(memory.as_mut_ptr().add(fence).cast(), page, libc::PROT_NONE) };
-            assert_eq!(outcome, 0);
-        }
-        let placer = Placer::new(1);
-        for body in (4..=2200).step_by(4) {
-            let bytes = record(HEADER_LEN + body, body as u32);
-            for at in [page, 2 * page - bytes.len()] {
-                let place = &mut memory[at..][..bytes.len()];
-                place.copy_from_slice(&bytes);
-                for (name, sums) in x86::all(placer.state, 4096, words(&bytes), place) {
-                    assert_eq!(sums, expected(placer, 4096, &bytes), "{body} bytes at {at}, {name}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_record_has_no_sums() {
-        for len in [0, 27, 28, 29, 30, 31, 33] {
-            let record = record(len, 1);
-            assert_eq!(Sums::of(1, 4, words(&record), &record), None, "{len} bytes");
-        }
     }
 }
