@@ -86,6 +86,10 @@ void what_can_be_handed_in() {
     const std::array<std::byte, 2> array = {std::byte{7}, std::byte{0}};
     const unsigned char raw[] = {9, 0, 9};
     const char* pointer = "pointer";
+    const std::vector<char> chars = {'c', '\0', 'd'};
+    const std::array<char, 2> two = {'\0', 'e'};
+    db.put(chars, two); // a container of char has its size, and ends at no zero
+    CHECK(*db.get("c\0d"sv) == "\0e"sv && *db.get(chars) == "\0e"sv);
     db.put("literal", "a\0b"); // a literal ends at its first zero
     db.put("literal view"sv, "a\0b"sv);
     db.put("string"s, "a\0b"s);
@@ -105,6 +109,8 @@ void what_can_be_handed_in() {
 #if BITCASK_HAS_SPAN
     const std::span<const std::byte> span = std::as_bytes(std::span(bytes));
     db.put(span, span);
+    db.put(std::span(chars), "span of char");
+    CHECK(*db.get(chars) == "span of char");
     CHECK(std::ranges::equal(db.get(span)->str(), std::string(4, '\0'), [](char a, char) { return a == '\0' || a == 1 || a == -1; }));
     CHECK(value->bytes().size() == 3);
     std::array<std::byte, 8> buffer{};

@@ -41,7 +41,7 @@ const KINDS: &[(&str, IndexKind)] = &[
 ///     making the iterator raises UnsupportedError.
 /// index_budget: bytes of memory that a "bptree" index may take for its cache, at least 1 MiB.
 /// checkpoint_bytes: bytes of log after which the index is saved, so that an opening after a crash reads little of it; 0
-///     saves it at close alone. "btree" and "bptree" are saved, the others never.
+///     saves it at close alone. "btree", "hash" and "bptree" are saved, the others never.
 /// merge_policy: a MergePolicy that says when files are worth a merge, and which.
 /// expiry: a timedelta or a number of seconds after which records count as absent, by when they were written, unless they have
 ///     an expiry of their own. Holds for this opening; nothing of it is stored.

@@ -20,7 +20,7 @@ inline namespace BITCASK_NAMESPACE {
 namespace detail {
 
 template <class T>
-constexpr bool is_byte = std::is_same_v<T, std::byte> || std::is_same_v<T, unsigned char>;
+constexpr bool is_byte = std::is_same_v<T, std::byte> || std::is_same_v<T, unsigned char> || std::is_same_v<T, char>;
 
 /// The element type of a contiguous container, found by its data() and size().
 template <class C>
@@ -35,7 +35,7 @@ constexpr bool is_byte_container<C, std::void_t<element_t<C>, decltype(std::size
 } // namespace detail
 
 /// A view of somebody's bytes, for parameters: made of anything that converts to std::string_view, and of contiguous
-/// containers and spans of std::byte or unsigned char. Any bytes are allowed in keys and values, zeros too; but a char
+/// containers and spans of std::byte, unsigned char or char. Any bytes are allowed in keys and values, zeros too; but a char
 /// pointer or literal ends at its first zero, as everywhere.
 ///
 /// It owns nothing: do not keep it.
