@@ -284,26 +284,77 @@ fn held() -> (usize, usize, u64) {
     (fds, maps, pages * 4096)
 }
 
+/// Whether this is a process that has the named test to itself, whose memory no other takes any of. If not, runs it in one.
+#[cfg(target_os = "linux")]
+fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "BITCASK_FIGURES_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let test = std::env::current_exe().expect("this test");
+    let status = Command::new(test).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status();
+    assert!(status.expect("it runs").success());
+    false
+}
+
+/// Where there is a file system in memory: a disk would only make it wait.
+#[cfg(target_os = "linux")]
+fn base() -> std::path::PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+/// A store of few keys takes little memory, so that a program may have many: an index asks for it in large pieces, and touches what it needs.
+#[test]
+#[cfg(target_os = "linux")]
+fn stores_of_few_keys_take_little_memory() {
+    const STORES: u64 = 40;
+    if !is_alone("stores_of_few_keys_take_little_memory") {
+        return;
+    }
+    // What no file stands behind.
+    let private = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("memory");
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("memory that is the process's own");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes")
+    };
+    for (kind, most) in
+        [(IndexKind::BTree, 256), (IndexKind::Hash, 256), (IndexKind::Art, 256), (IndexKind::SkipList, 256)]
+    {
+        let dir = base().join(format!("bitcask-few-{kind:?}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir(&dir).expect("a directory");
+        let open = |n: u64| {
+            let db = Db::open(&dir.join(n.to_string()), &quiet().index(kind)).expect("it opens");
+            for n in 0..10 {
+                db.put(&key(n), b"value").expect("it writes");
+            }
+            db
+        };
+        // What the process takes once, however many stores there are.
+        drop(open(STORES));
+        let before = private();
+        let stores: Vec<Db> = (0..STORES).map(open).collect();
+        let each = private().saturating_sub(before) / STORES;
+        println!("{kind:?}: {each} KiB a store");
+        assert!(each <= most, "{kind:?}: {each} KiB a store");
+        drop(stores);
+        std::fs::remove_dir_all(&dir).expect("it is removed");
+    }
+}
+
 /// Nothing is left over from merges: not with snapshots, iterators and values that end.
 #[test]
 #[cfg(target_os = "linux")]
 fn descriptors_mappings_and_memory_stay_flat_over_merges() {
-    const ALONE: &str = "BITCASK_FIGURES_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        // In a process of its own, which no other test takes memory of.
-        let name = "descriptors_mappings_and_memory_stay_flat_over_merges";
-        let test = std::env::current_exe().expect("this test");
-        let status = Command::new(test).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status();
-        assert!(status.expect("it runs").success());
+    if !is_alone("descriptors_mappings_and_memory_stay_flat_over_merges") {
         return;
     }
     let started = Instant::now();
-    // Where there is a file system in memory: a disk would only make it wait.
-    let memory = Path::new("/dev/shm");
-    let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let merges = 334 * factor();
     for (n, kind) in [IndexKind::BTree, IndexKind::Hash, IndexKind::BPTree].into_iter().enumerate() {
-        let dir = base.join(format!("bitcask-figures-{n}-{}", std::process::id()));
+        let dir = base().join(format!("bitcask-figures-{n}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let options = quiet().index(kind).max_file_size(32 << 10).checkpoint_bytes(16 << 10);
         let db = Db::open(&dir, &options).expect("it opens");

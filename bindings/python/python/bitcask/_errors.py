@@ -7,6 +7,7 @@ process pools).
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -228,8 +229,10 @@ def _make(  # pyright: ignore[reportUnusedFunction]
     """Make the exception for an error of the core. Called from the extension."""
     # A status newer than this file is an Error all the same.
     cls = _BY_STATUS.get(status, Error)
-    if issubclass(cls, OSError) and os_error is not None:
-        error: Error = cls(os_error, os.strerror(os_error), path)
+    # A store that is missing has the number that every FileNotFoundError has.
+    number = errno.ENOENT if cls is NoStoreError else os_error
+    if issubclass(cls, OSError) and number is not None:
+        error: Error = cls(number, os.strerror(number), path)
         error.__dict__["_message"] = message
     else:
         error = cls(message)
