@@ -326,7 +326,7 @@ fn stores_of_few_keys_take_little_memory() {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir(&dir).expect("a directory");
         let open = |n: u64| {
-            let db = Db::open(&dir.join(n.to_string()), &quiet().index(kind)).expect("it opens");
+            let db = Db::open(dir.join(n.to_string()), &quiet().index(kind)).expect("it opens");
             for n in 0..10 {
                 db.put(&key(n), b"value").expect("it writes");
             }
@@ -337,7 +337,6 @@ fn stores_of_few_keys_take_little_memory() {
         let before = private();
         let stores: Vec<Db> = (0..STORES).map(open).collect();
         let each = private().saturating_sub(before) / STORES;
-        println!("{kind:?}: {each} KiB a store");
         assert!(each <= most, "{kind:?}: {each} KiB a store");
         drop(stores);
         std::fs::remove_dir_all(&dir).expect("it is removed");

@@ -29,4 +29,4 @@ pub(crate) use seen::{Seen, Witness};
 pub(crate) use sync_gate::SyncGate;
 pub(crate) use value::Lender;
 pub use value::Value;
-pub(crate) use writer::{LogConfig, LogCovered, LogEnd, LogPosition, LogWriter, NewFiles, seal_empty};
+pub(crate) use writer::{LogConfig, LogCovered, LogEnd, LogPosition, LogWriter, NewFiles};

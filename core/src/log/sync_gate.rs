@@ -1,4 +1,4 @@
-//! All syncs that an open store relies on go through here, of its data files and of its directory.
+//! All syncs that an open store relies on go through here, of its data files as soon as they have their names, and of its directory.
 //!
 //! The system tells a failed write-back to one caller only: of two syncs of the same file, or directory, at the same time the second
 //! would succeed although bytes, or names, were lost. And a sync after a failed one may succeed too, for what was lost counts as clean.

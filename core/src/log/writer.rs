@@ -51,8 +51,6 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rotate::seal_empty;
-
 /// What stays the same as long as a store is open.
 #[derive(Clone, Debug)]
 pub(crate) struct LogConfig {

@@ -96,7 +96,7 @@ impl Worker {
         }
         if matches!(state.thread, Thread::Gone) {
             drop(state);
-            return job();
+            return run_one(job);
         }
         state.queue.push_back(Box::new(job));
         state.queued += 1;
@@ -138,14 +138,18 @@ impl Shared {
     fn do_queued<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         while let Some(job) = state.queue.pop_front() {
             drop(state);
-            // What it left undone shows where somebody needs it.
-            let _ = catch_unwind(AssertUnwindSafe(job));
+            run_one(job);
             state = self.state.lock();
             state.over += 1;
             self.changed.notify_all();
         }
         state
     }
+}
+
+/// What a job leaves undone by a panic shows where somebody needs it.
+fn run_one(job: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(job));
 }
 
 fn run(shared: &Shared) {

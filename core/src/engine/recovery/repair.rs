@@ -5,8 +5,7 @@
 //! 2. Later files go first, the newest before the older, so that what is left is always a log with the same end.
 //! 3. Bytes between the stable point and the end are written again as they are and synced: after a failed sync the page
 //!    cache may show what the disk does not have, and a sync of pages that count as clean would not mend that.
-//!
-//! 4. A file of the log in which nothing was written yet is not written to: its name may be lost (`replace_empty`).
+//! 4. A file in which nothing was written yet is given its name again, for the same reason. Others had theirs before their records.
 //!
 //! Where a writer closed the log, its last mark is all that there is behind the stable point: it is written again, and synced by whoever writes
 //! behind it. So opening waits for no disk then.
@@ -19,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, FileKind};
 use crate::format::names;
 use crate::format::payload::Seal;
-use crate::log::{DataFile, HintWriter, Item, LogConfig, LogEnd, LogPosition, NewFile, Scanner, SyncGate, seal_empty};
+use crate::log::{DataFile, HintWriter, Item, LogConfig, LogEnd, LogPosition, NewFile, Scanner, SyncGate};
 use crate::stats::{OpenReport, TornTail};
 use crate::types::{FileId, SeqNo};
 use crate::vfs::{EntryKind, OpenMode, Vfs, VfsFile, read_full_at, write_all_at};
@@ -93,6 +92,9 @@ impl Repair<'_> {
             copy_again(last, stable.offset)?;
         } else {
             self.cut(last, end.offset, found.torn, report)?;
+            if end.offset == DATA_START {
+                self.name_again(last)?;
+            }
             for file in &logs {
                 let from = match file.id().cmp(&stable.file) {
                     Ordering::Less if file.id() < end.file => continue,
@@ -117,9 +119,6 @@ impl Repair<'_> {
             is_marked: found.is_marked,
             synced: if is_clean { stable.offset } else { end.offset },
         };
-        if !is_clean && !found.sealed && end.offset == DATA_START && survey.last_id < FileId::MAX.0 {
-            return self.replace_empty(survey, &state, config);
-        }
         // Damage up to an odd end leaves no place for a record.
         if !found.sealed && end.offset.is_multiple_of(4) {
             return Ok(state);
@@ -132,17 +131,14 @@ impl Repair<'_> {
         self.first_file(survey, report.last_seq, config)
     }
 
-    /// Begins a new file in place of one without records. Whoever made that may have seen the sync of its name fail, and been told that it is there by
-    /// every sync since (assumption 4): what is written to it would be lost with its name. A file with records had its name before them.
-    fn replace_empty(&self, survey: &mut Survey, empty: &LogEnd, config: &LogConfig) -> Result<LogEnd> {
-        let file = &empty.active;
-        seal_empty(file, empty.last_seq, self.vfs.now(), self.gate).map_err(not_opened)?;
-        let log_end = self.first_file(survey, empty.last_seq, config)?;
-        // It may stay, or come back: it is sealed, and says nothing.
-        if self.vfs.remove(file.path()).is_ok() {
-            survey.files.retain(|kept| kept.id() != file.id());
+    /// Gives a file without records its name anew. Whoever made it may have seen the sync of the name fail, and been told that it is there by every
+    /// sync since (assumption 4): what is written to it now would be lost with it. Cut off in between, a file is missing that says nothing.
+    fn name_again(&self, file: &DataFile) -> Result<()> {
+        let temp = self.dir.join(names::temp(&names::data(file.id())));
+        for (from, to) in [(file.path(), temp.as_path()), (temp.as_path(), file.path())] {
+            self.vfs.rename(from, to).map_err(|e| Error::io("rename", from, None, e))?;
         }
-        Ok(log_end)
+        Ok(())
     }
 
     /// Begins a new file, of a new store or behind a sealed one.

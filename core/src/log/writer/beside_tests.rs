@@ -252,6 +252,37 @@ fn a_name_that_does_not_come_to_the_disk_stops_the_writer_before_a_record_is_beh
     log.close().unwrap_err();
 }
 
+/// Without a descriptor the disk is asked for nothing: nothing is lost, and one put fails.
+#[test]
+fn a_name_for_which_there_is_no_descriptor_is_taken_back() {
+    let vfs = FaultVfs::over_sim(&SimVfs::new(3));
+    let (mut log, beside) = writer(&vfs, false);
+    let mut n = 0;
+    while log.end + 200 < FILE {
+        put(&mut log, n).unwrap();
+        n += 1;
+    }
+    beside.slow.wait();
+    vfs.inject(Plan::once(Fault::Error(errno::EMFILE), 0).of(Filter::any().kinds(&[OpKind::SyncDir])));
+    let first = Arc::clone(log.active());
+    let error = loop {
+        match put(&mut log, n) {
+            Ok(_) => n += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(vfs.fired() && matches!(error, Error::Io { .. }), "{error:?}");
+    assert!(Arc::ptr_eq(&first, log.active()) && first.file().len().unwrap() == log.end, "the seal is cut off");
+    let names = |log: &LogWriter| -> Vec<_> {
+        log.config.vfs.list(&log.config.dir).unwrap().into_iter().filter_map(|entry| entry.name).collect()
+    };
+    assert!(names(&log).iter().all(|name| name != "2.data" && !name.ends_with(".data.tmp")), "{:?}", names(&log));
+    put(&mut log, n).unwrap();
+    assert_eq!((log.last_seq, log.active().id()), (SeqNo(n as u64 + 1), FileId(3)), "a number is not used twice");
+    beside.stop();
+    log.close().unwrap();
+}
+
 #[test]
 fn a_number_that_others_got_is_not_the_next_files() {
     let vfs = FaultVfs::over_sim(&SimVfs::new(3));

@@ -32,7 +32,7 @@ pub(super) struct Next {
 
 /// Where it is while nobody needs it.
 #[derive(Debug, Default)]
-enum Place {
+enum Stage {
     #[default]
     Empty,
     /// A thread has it.
@@ -47,7 +47,7 @@ enum Place {
 /// Locking: its own lock is taken for moments, but by who needs the file while a thread has it.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    place: Mutex<Place>,
+    stage: Mutex<Stage>,
     changed: Condvar,
 }
 
@@ -58,18 +58,18 @@ impl Slot {
         made.next = work().ok();
     }
 
-    /// The place, when no thread has what belongs there.
-    fn settled(&self) -> MutexGuard<'_, Place> {
-        let mut place = self.place.lock();
-        while matches!(*place, Place::Making) {
-            place = self.changed.wait(place);
+    /// The stage, when no thread has what belongs there.
+    fn settled(&self) -> MutexGuard<'_, Stage> {
+        let mut stage = self.stage.lock();
+        while matches!(*stage, Stage::Making) {
+            stage = self.changed.wait(stage);
         }
-        place
+        stage
     }
 
     /// Removes what is there. REQUIRES: nobody makes another.
     pub(super) fn clear(&self) {
-        *self.settled() = Place::Empty;
+        *self.settled() = Stage::Empty;
     }
 }
 
@@ -81,7 +81,7 @@ struct Made<'a> {
 
 impl Drop for Made<'_> {
     fn drop(&mut self) {
-        *self.slot.place.lock() = self.next.take().map_or(Place::Failed, Place::Ready);
+        *self.slot.stage.lock() = self.next.take().map_or(Stage::Failed, Stage::Ready);
         self.slot.changed.notify_all();
     }
 }
@@ -91,11 +91,11 @@ impl LogWriter {
     pub(super) fn prepare_next(&mut self, is_due: bool) {
         let Some(beside) = self.config.beside.clone() else { return };
         let Ok(id) = self.next_id() else { return };
-        let mut place = self.next.place.lock();
-        match std::mem::take(&mut *place) {
-            Place::Empty if is_due => {
-                *place = Place::Making;
-                drop(place);
+        let mut stage = self.next.stage.lock();
+        match std::mem::take(&mut *stage) {
+            Stage::Empty if is_due => {
+                *stage = Stage::Making;
+                drop(stage);
                 let (_, temp) = self.temp_name();
                 let (step, copies) = (self.step().min(self.config.max_file_size), self.config.copies);
                 let header = self.header_of(id);
@@ -104,16 +104,16 @@ impl LogWriter {
                     slot.make(|| Next::make(vfs, temp, header?, DATA_START + step, copies));
                 });
             }
-            Place::Ready(mut next) if next.header.file_id != id => {
-                *place = Place::Making;
-                drop(place);
+            Stage::Ready(mut next) if next.header.file_id != id => {
+                *stage = Stage::Making;
+                drop(stage);
                 let slot = Arc::clone(&self.next);
                 beside.ahead(move || {
                     next.header.file_id = id;
                     slot.make(|| next.write_header().map(|()| next));
                 });
             }
-            other => *place = other,
+            other => *stage = other,
         }
     }
 
@@ -123,12 +123,12 @@ impl LogWriter {
         let id = self.next_id().ok()?;
         drop(self.next.settled());
         self.prepare_next(false);
-        let mut place = self.next.settled();
-        match std::mem::take(&mut *place) {
-            Place::Ready(next) if next.header.file_id == id => Some(next),
-            Place::Failed => None,
+        let mut stage = self.next.settled();
+        match std::mem::take(&mut *stage) {
+            Stage::Ready(next) if next.header.file_id == id => Some(next),
+            Stage::Failed => None,
             other => {
-                *place = other;
+                *stage = other;
                 None
             }
         }
@@ -186,6 +186,13 @@ impl Next {
     pub(super) fn rename(&mut self, path: &Path) -> Result<()> {
         self.vfs.rename(&self.temp, path).map_err(|e| Error::io("rename", &self.temp, None, e))?;
         self.is_temporary = false;
+        Ok(())
+    }
+
+    /// Takes the name away again.
+    pub(super) fn rename_back(&mut self, path: &Path) -> Result<()> {
+        self.vfs.rename(path, &self.temp).map_err(|e| Error::io("rename", path, None, e))?;
+        self.is_temporary = true;
         Ok(())
     }
 }

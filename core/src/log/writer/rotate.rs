@@ -9,12 +9,10 @@ use crate::format::payload::Seal;
 use crate::format::record::RecordKind;
 use crate::log::behind::Behind;
 use crate::log::data_file::{DataFile, NewFile};
-use crate::log::encoded::{Place, marker};
+use crate::log::encoded::marker;
 use crate::log::hint_file::HintWriter;
-use crate::log::sync_gate::SyncGate;
-use crate::types::{SeqNo, Timestamp};
+use crate::types::SeqNo;
 use crate::util::lock::Mutex;
-use crate::vfs::write_all_at;
 
 use super::next::Next;
 use super::{LogWriter, NewFiles};
@@ -37,7 +35,7 @@ impl LogWriter {
         self.check()?;
         self.settle()?;
         if let Some(next) = self.take_next() {
-            // What was waited for may be over now.
+            // What was waited for may be over now, or have failed.
             self.settle()?;
             return self.rotate_into(next, base_seq, files);
         }
@@ -73,7 +71,14 @@ impl LogWriter {
             return Err(self.stop(error));
         }
         // Before there are records in it: a name whose sync failed may be lost for good (assumption 4 of DURABILITY), and they with it.
-        self.config.gate.sync_dir(self.config.vfs.as_ref(), &self.config.dir).map_err(|error| self.stop(error))?;
+        if let Err(error) = self.config.gate.sync_dir(self.config.vfs.as_ref(), &self.config.dir) {
+            // Where the disk was not even asked nothing is lost. If the name stays all the same, open finds an empty file behind the end.
+            let is_asked = self.config.gate.check().is_err();
+            if !is_asked && next.rename_back(&path).is_ok() {
+                return Err(self.cut_back(unsealed, error));
+            }
+            return Err(self.stop(error));
+        }
         let file = DataFile::renamed(next.header, path, Arc::clone(&next.file), DATA_START, self.config.map_len);
         let (file, window, allocated) = (Arc::new(file), next.window.take(), next.allocated);
         let hint = self.new_hint(&file);
@@ -193,17 +198,6 @@ impl LogWriter {
             None => finish_hint(hint, &file, &seal),
         }
     }
-}
-
-/// Seals a file of the log without records, and brings that to stable storage.
-pub(crate) fn seal_empty(file: &DataFile, last_seq: SeqNo, now: Timestamp, gate: &SyncGate) -> Result<()> {
-    let seal = Seal { length: DATA_START, ..Seal::default() };
-    let mut bytes = Vec::new();
-    let place = Place { file, offset: DATA_START, seq: last_seq, timestamp: now, synced: false };
-    marker(&mut bytes, RecordKind::Seal, &seal.encode(), &place);
-    write_all_at(file.file().as_ref(), &bytes, DATA_START).map_err(|e| file.io_error("write", DATA_START, e))?;
-    file.set_end(DATA_START + bytes.len() as u64);
-    gate.sync(file)
 }
 
 fn finish_hint(hint: Option<HintWriter>, file: &DataFile, seal: &Seal) {

@@ -66,6 +66,7 @@ impl LogWriter {
     ///
     /// REQUIRES: the log does not end in the midst of a batch.
     pub(super) fn settle(&mut self) -> Result<()> {
+        self.check()?;
         let before = self.synced;
         self.take_over()?;
         self.mark_since(before)
