@@ -304,45 +304,6 @@ fn base() -> std::path::PathBuf {
     if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
-/// A store of few keys takes little memory, so that a program may have many: an index asks for it in large pieces, and touches what it needs.
-#[test]
-#[cfg(target_os = "linux")]
-fn stores_of_few_keys_take_little_memory() {
-    const STORES: u64 = 40;
-    if !is_alone("stores_of_few_keys_take_little_memory") {
-        return;
-    }
-    // What no file stands behind.
-    let private = || {
-        let status = std::fs::read_to_string("/proc/self/status").expect("memory");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("memory that is the process's own");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes")
-    };
-    for (kind, most) in
-        [(IndexKind::BTree, 256), (IndexKind::Hash, 256), (IndexKind::Art, 256), (IndexKind::SkipList, 256)]
-    {
-        let dir = base().join(format!("bitcask-few-{kind:?}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir(&dir).expect("a directory");
-        let open = |n: u64| {
-            let db = Db::open(dir.join(n.to_string()), &quiet().index(kind)).expect("it opens");
-            for n in 0..10 {
-                db.put(&key(n), b"value").expect("it writes");
-            }
-            db
-        };
-        // What the process takes once, however many stores there are.
-        drop(open(STORES));
-        let before = private();
-        let stores: Vec<Db> = (0..STORES).map(open).collect();
-        let each = private().saturating_sub(before) / STORES;
-        assert!(each <= most, "{kind:?}: {each} KiB a store");
-        drop(stores);
-        std::fs::remove_dir_all(&dir).expect("it is removed");
-    }
-}
-
 /// Nothing is left over from merges: not with snapshots, iterators and values that end.
 #[test]
 #[cfg(target_os = "linux")]

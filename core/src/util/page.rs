@@ -8,7 +8,6 @@
 #![allow(unsafe_code)]
 
 use super::huge::{HUGE_PAGE, Huge};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
@@ -95,45 +94,13 @@ enum Kind {
     Mapped,
 }
 
-/// Zeros that the system has not had to find memory for as long as nobody touches them: a store of few keys takes few pages, whatever is asked for at once.
-struct Untouched {
-    first: NonNull<Page>,
-    start: NonNull<u8>,
-    layout: Layout,
-}
-
-// SAFETY: memory of its own, of which it gives back what it took.
-unsafe impl Send for Untouched {}
-// SAFETY: as above; it is looked at through runs only.
-unsafe impl Sync for Untouched {}
-
-impl Untouched {
-    fn zeroed(len: usize) -> Untouched {
-        // Room for one page more, and the place of the first one found in it: an allocator that is asked for pages' alignment writes the zeros itself.
-        let layout = len.checked_add(1).and_then(|len| Layout::array::<Page>(len).ok());
-        let layout = layout.and_then(|whole| Layout::from_size_align(whole.size(), align_of::<usize>()).ok());
-        let Some(layout) = layout else { panic!("{len} pages are more than there can be") };
-        // SAFETY: the layout has at least the length of one page.
-        let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
-        let ahead = start.as_ptr().addr().wrapping_neg() % PAGE_SIZE;
-        // SAFETY: fewer bytes than a page, of which there is one more than is used.
-        let first = unsafe { start.add(ahead) }.cast();
-        Untouched { first, start, layout }
-    }
-}
-
-impl Drop for Untouched {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout, and given back once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
-    }
-}
-
 impl PageRun {
-    /// Pages of zeros in memory of their own, which the system finds when they are touched.
+    /// Pages of zeros in memory of their own.
     pub(crate) fn zeroed(len: usize) -> PageRun {
-        let memory = Untouched::zeroed(len);
-        PageRun { first: memory.first, len, owner: Arc::new(memory), kind: Kind::Own }
+        // A vector is filled in place; an `Arc<[Page]>` is filled by copying every page from the stack.
+        let pages: Vec<Page> = (0..len).map(|_| Page::new()).collect();
+        let first = NonNull::from(pages.as_slice()).cast();
+        PageRun { first, len, owner: Arc::new(pages), kind: Kind::Own }
     }
 
     /// The two halves of what lies on a huge page, if the system has one to give, of zeros; `None` if so much memory can't be had in one
