@@ -7,7 +7,6 @@ process pools).
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -229,10 +228,8 @@ def _make(  # pyright: ignore[reportUnusedFunction]
     """Make the exception for an error of the core. Called from the extension."""
     # A status newer than this file is an Error all the same.
     cls = _BY_STATUS.get(status, Error)
-    # A store that is missing has the number that every FileNotFoundError has.
-    number = errno.ENOENT if cls is NoStoreError else os_error
-    if issubclass(cls, OSError) and number is not None:
-        error: Error = cls(number, os.strerror(number), path)
+    if issubclass(cls, OSError) and os_error is not None:
+        error: Error = cls(os_error, os.strerror(os_error), path)
         error.__dict__["_message"] = message
     else:
         error = cls(message)
