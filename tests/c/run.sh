@@ -47,6 +47,19 @@ for compiler in gcc clang; do
 done
 check "header is what the sources give" bash -c "cd '$root' && cargo run --quiet -p xtask -- header --check"
 
+# Valgrind itself gives up in a child that is forked while another thread maps memory, which says nothing of the program: then it is run again.
+memcheck() {
+    local try out status
+    for try in 1 2 3 4 5 6 7 8; do
+        out=$(valgrind --quiet --fair-sched=try --error-exitcode=9 --errors-for-leak-kinds=definite,indirect \
+            --show-leak-kinds=definite,indirect "$@" 2>&1)
+        status=$?
+        if [ $status -eq 0 ] || ! grep -q 'aspacem assertion failed' <<<"$out"; then break; fi
+    done
+    [ $status -eq 0 ] || echo "$out"
+    return $status
+}
+
 # 2. The shared library exports the header's functions and nothing else.
 symbols() {
     grep -oE '\bbitcask_[a-z_]+\(' "$root/include/bitcask.h" | tr -d '(' | sort -u >"$build/declared"
@@ -92,9 +105,7 @@ for program in basic iterate durable transactions expiry opening merge misuse ha
             # the standard library keeps for the main thread counts as possibly lost. A thread that spins must let others have their turn.
             leaks=full
             [ "${program%_merge}" = fork ] && leaks=no
-            check "$program: valgrind" valgrind --quiet --fair-sched=try --error-exitcode=9 --leak-check=$leaks \
-                --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
-                "$build/$program" ${argument:+20}
+            check "$program: valgrind" memcheck --leak-check=$leaks "$build/$program" ${argument:+20}
         else
             echo "skipped $program under valgrind: not installed"
         fi
