@@ -284,37 +284,26 @@ fn held() -> (usize, usize, u64) {
     (fds, maps, pages * 4096)
 }
 
-/// Whether this is a process that has the named test to itself, whose memory no other takes any of. If not, runs it in one.
-#[cfg(target_os = "linux")]
-fn is_alone(name: &str) -> bool {
-    const ALONE: &str = "BITCASK_FIGURES_ALONE";
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let test = std::env::current_exe().expect("this test");
-    let status = Command::new(test).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status();
-    assert!(status.expect("it runs").success());
-    false
-}
-
-/// Where there is a file system in memory: a disk would only make it wait.
-#[cfg(target_os = "linux")]
-fn base() -> std::path::PathBuf {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
-}
-
 /// Nothing is left over from merges: not with snapshots, iterators and values that end.
 #[test]
 #[cfg(target_os = "linux")]
 fn descriptors_mappings_and_memory_stay_flat_over_merges() {
-    if !is_alone("descriptors_mappings_and_memory_stay_flat_over_merges") {
+    const ALONE: &str = "BITCASK_FIGURES_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // In a process of its own, which no other test takes memory of.
+        let name = "descriptors_mappings_and_memory_stay_flat_over_merges";
+        let test = std::env::current_exe().expect("this test");
+        let status = Command::new(test).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status();
+        assert!(status.expect("it runs").success());
         return;
     }
     let started = Instant::now();
+    // Where there is a file system in memory: a disk would only make it wait.
+    let memory = Path::new("/dev/shm");
+    let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let merges = 334 * factor();
     for (n, kind) in [IndexKind::BTree, IndexKind::Hash, IndexKind::BPTree].into_iter().enumerate() {
-        let dir = base().join(format!("bitcask-figures-{n}-{}", std::process::id()));
+        let dir = base.join(format!("bitcask-figures-{n}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let options = quiet().index(kind).max_file_size(32 << 10).checkpoint_bytes(16 << 10);
         let db = Db::open(&dir, &options).expect("it opens");

@@ -63,6 +63,25 @@ pub(crate) enum Unusable {
     Bad(Error),
 }
 
+impl NewFile {
+    /// What its headers say, with a number that no other file has. `path` is for errors.
+    pub(super) fn header(&self, vfs: &dyn Vfs, path: &Path) -> Result<DataHeader> {
+        let mut nonce = [0; 8];
+        vfs.random(&mut nonce).map_err(|e| Error::io("random", path, None, e))?;
+        Ok(DataHeader {
+            required: 0,
+            optional: 0,
+            kind: self.kind,
+            earlier_synced: self.earlier_synced,
+            file_id: self.id,
+            store_id: self.store_id,
+            nonce: u64::from_le_bytes(nonce),
+            created: vfs.now(),
+            base_seq: self.base_seq,
+        })
+    }
+}
+
 impl Unusable {
     /// There is no file of that name.
     pub(crate) fn is_absence(&self) -> bool {
@@ -84,19 +103,7 @@ impl DataFile {
 
     /// The same under another name.
     pub(crate) fn create_at(vfs: &dyn Vfs, path: PathBuf, new: NewFile, map_len: u64) -> Result<DataFile> {
-        let mut nonce = [0; 8];
-        vfs.random(&mut nonce).map_err(|e| Error::io("random", &path, None, e))?;
-        let header = DataHeader {
-            required: 0,
-            optional: 0,
-            kind: new.kind,
-            earlier_synced: new.earlier_synced,
-            file_id: new.id,
-            store_id: new.store_id,
-            nonce: u64::from_le_bytes(nonce),
-            created: vfs.now(),
-            base_seq: new.base_seq,
-        };
+        let header = new.header(vfs, &path)?;
         let file = vfs.open(&path, OpenMode::CreateNew).map_err(|e| Error::io("create", &path, None, e))?;
         if let Err(e) = write_all_at(file.as_ref(), &header.encode_pair(), 0) {
             // If this fails too, open will recognise the file as unfinished or empty.
@@ -204,6 +211,15 @@ impl DataFile {
     /// Tells where the records end now. For the writer and for recovery.
     pub(crate) fn set_end(&self, end: u64) {
         self.end.store(end, Ordering::Release);
+    }
+
+    /// Cuts off space that is reserved behind its end.
+    pub(crate) fn give_back(&self) -> Result<()> {
+        let end = self.end();
+        if self.file.len().map_err(|e| self.io_error("stat", end, e))? > end {
+            self.file.set_len(end).map_err(|e| self.io_error("truncate", end, e))?;
+        }
+        Ok(())
     }
 
     /// An I/O error of this file.

@@ -18,7 +18,6 @@ pub mod fault;
 #[cfg(any(test, feature = "testing"))]
 pub mod op;
 mod os;
-#[cfg(any(test, feature = "testing"))]
 mod pass_on;
 #[cfg(any(test, feature = "testing"))]
 pub mod sim;

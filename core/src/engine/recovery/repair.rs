@@ -103,7 +103,7 @@ impl Repair<'_> {
                     Ordering::Equal => stable.offset,
                     Ordering::Greater => 0,
                 };
-                self.give_back(file)?;
+                file.give_back()?;
                 self.rewrite(file, from)?;
             }
             // Names too may have been created and not synced.
@@ -193,15 +193,6 @@ impl Repair<'_> {
         if len > end {
             file.file().set_len(end).map_err(|e| file.io_error("truncate", end, e))?;
             file.set_end(end);
-        }
-        Ok(())
-    }
-
-    /// Cuts off reserved space behind a seal.
-    fn give_back(&self, file: &DataFile) -> Result<()> {
-        let end = file.end();
-        if file.file().len().map_err(|e| file.io_error("stat", end, e))? > end {
-            file.file().set_len(end).map_err(|e| file.io_error("truncate", end, e))?;
         }
         Ok(())
     }

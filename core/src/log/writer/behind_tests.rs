@@ -1,6 +1,6 @@
 //! Sealed files that are not on stable storage yet, and what others do meanwhile.
 
-use super::beside_tests::{FILE, count, put, writer};
+use super::beside_tests::{FILE, count, fill, put, writer};
 use super::tests::writer_with;
 use super::*;
 use crate::format::header::DATA_START;
@@ -41,9 +41,7 @@ fn the_first_file_is_left_behind_whatever_its_size() {
 fn a_sync_from_before_the_log_went_on_is_written_down_with_what_came_since() {
     let vfs = FaultVfs::over_sim(&SimVfs::new(3));
     let (mut log, beside) = writer(&vfs, false);
-    while log.end + 200 < FILE {
-        put(&mut log, 0).unwrap();
-    }
+    fill(&mut log);
     beside.wait();
     let sync = log.background_sync().unwrap();
     let outcome = sync.run();
@@ -67,9 +65,7 @@ fn a_sync_from_before_the_log_went_on_is_written_down_with_what_came_since() {
 fn a_writer_that_is_two_files_ahead_waits_and_leaves_no_third() {
     let vfs = FaultVfs::over_sim(&SimVfs::new(3));
     let (mut log, beside) = writer(&vfs, false);
-    while log.end + 200 < FILE {
-        put(&mut log, 0).unwrap();
-    }
+    fill(&mut log);
     beside.wait();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let (full, is_full) = std::sync::mpsc::channel::<()>();

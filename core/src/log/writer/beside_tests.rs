@@ -31,6 +31,26 @@ pub(super) fn put(log: &mut LogWriter, n: usize) -> Result<SeqNo> {
     log.append(&mut commits, &mut files).into_iter().next().unwrap()
 }
 
+/// Fills the file up to the last put that fits; gives how many puts that took.
+pub(super) fn fill(log: &mut LogWriter) -> usize {
+    let mut n = 0;
+    while log.end + 200 < FILE {
+        put(log, n).unwrap();
+        n += 1;
+    }
+    n
+}
+
+/// Goes on from the `n`th put up to one that fails, and gives its error.
+fn put_until_it_fails(log: &mut LogWriter, n: &mut usize) -> Error {
+    loop {
+        match put(log, *n) {
+            Ok(_) => *n += 1,
+            Err(error) => return error,
+        }
+    }
+}
+
 pub(super) fn count(vfs: &FaultVfs, kind: OpKind) -> u64 {
     vfs.count(Fault::Error(errno::EIO), &Filter::any().kinds(&[kind]))
 }
@@ -129,12 +149,7 @@ fn the_log_goes_on_before_the_file_before_is_on_stable_storage() {
         let (mut log, beside) = writer(&vfs, copies);
         let (release, held) = std::sync::mpsc::channel::<()>();
         let (syncs, dirs) = (|| count(&vfs, OpKind::SyncData), || count(&vfs, OpKind::SyncDir));
-        let mut n = 0;
-        // Up to the last put that fits.
-        while log.end + 200 < FILE {
-            put(&mut log, n).unwrap();
-            n += 1;
-        }
+        let mut n = fill(&mut log);
         beside.slow.wait();
         beside.slow.give(move || held.recv().unwrap());
         let (before, named, first) = (syncs(), dirs(), Arc::clone(log.active()));
@@ -197,11 +212,7 @@ fn a_sync_that_fails_behind_the_writer_stops_it_and_none_follows() {
     for suffix in ["1.data", "268435455.data.tmp"] {
         let vfs = FaultVfs::over_sim(&SimVfs::new(3));
         let (mut log, beside) = writer(&vfs, false);
-        let mut n = 0;
-        while log.end + 200 < FILE {
-            put(&mut log, n).unwrap();
-            n += 1;
-        }
+        let mut n = fill(&mut log);
         beside.slow.wait();
         let filter = Filter::any().kinds(&[OpKind::SyncData]).suffix(suffix);
         vfs.inject(Plan::once(Fault::Error(errno::EIO), 0).of(filter));
@@ -229,19 +240,10 @@ fn a_sync_that_fails_behind_the_writer_stops_it_and_none_follows() {
 fn a_name_that_does_not_come_to_the_disk_stops_the_writer_before_a_record_is_behind_it() {
     let vfs = FaultVfs::over_sim(&SimVfs::new(3));
     let (mut log, beside) = writer(&vfs, false);
-    let mut n = 0;
-    while log.end + 200 < FILE {
-        put(&mut log, n).unwrap();
-        n += 1;
-    }
+    let mut n = fill(&mut log);
     beside.slow.wait();
     vfs.inject(Plan::once(Fault::Error(errno::EIO), 0).of(Filter::any().kinds(&[OpKind::SyncDir])));
-    let error = loop {
-        match put(&mut log, n) {
-            Ok(_) => n += 1,
-            Err(error) => break error,
-        }
-    };
+    let error = put_until_it_fails(&mut log, &mut n);
     assert!(vfs.fired() && matches!(error, Error::WritesStopped { .. }), "{error:?}");
     assert_eq!(log.last_seq, SeqNo(n as u64), "what was acknowledged");
     let next = DataFile::open(log.config.vfs.as_ref(), &log.config.dir, FileId(2), crate::vfs::OpenMode::Read, 0);
@@ -259,20 +261,11 @@ fn a_name_that_does_not_come_to_the_disk_stops_the_writer_before_a_record_is_beh
 fn a_name_for_which_there_is_no_descriptor_is_taken_back() {
     let vfs = FaultVfs::over_sim(&SimVfs::new(3));
     let (mut log, beside) = writer(&vfs, false);
-    let mut n = 0;
-    while log.end + 200 < FILE {
-        put(&mut log, n).unwrap();
-        n += 1;
-    }
+    let mut n = fill(&mut log);
     beside.slow.wait();
     vfs.inject(Plan::once(Fault::Error(errno::EMFILE), 0).of(Filter::any().kinds(&[OpKind::SyncDir])));
     let first = Arc::clone(log.active());
-    let error = loop {
-        match put(&mut log, n) {
-            Ok(_) => n += 1,
-            Err(error) => break error,
-        }
-    };
+    let error = put_until_it_fails(&mut log, &mut n);
     assert!(vfs.fired() && matches!(error, Error::Io { .. }), "{error:?}");
     assert!(Arc::ptr_eq(&first, log.active()) && first.file().len().unwrap() == log.end, "the seal is cut off");
     let names = |log: &LogWriter| -> Vec<_> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::format::header::{DataHeader, FileKind};
 use crate::format::names;
-use crate::log::data_file::DataFile;
+use crate::log::data_file::{DataFile, NewFile};
 use crate::log::hint_file::HintWriter;
 use crate::log::load::{Load, Part};
 use crate::types::{FileId, SeqNo};
@@ -75,23 +75,18 @@ impl LogWriter {
         for _ in 0..ATTEMPTS {
             let (number, temp) = self.temp_name();
             let vfs = self.config.vfs.as_ref();
-            let mut nonce = [0; 8];
-            vfs.random(&mut nonce).map_err(|e| Error::io("random", &temp, None, e))?;
+            let new = NewFile {
+                id: number,
+                kind: FileKind::Log,
+                store_id: self.config.store_id,
+                base_seq: SeqNo::ZERO,
+                earlier_synced: true,
+            };
+            let header = new.header(vfs, &temp)?;
             let file = match vfs.open(&temp, OpenMode::CreateNew) {
                 Ok(file) => file,
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 Err(e) => return Err(Error::io("create", &temp, None, e)),
-            };
-            let header = DataHeader {
-                required: 0,
-                optional: 0,
-                kind: FileKind::Log,
-                earlier_synced: true,
-                file_id: number,
-                store_id: self.config.store_id,
-                nonce: u64::from_le_bytes(nonce),
-                created: vfs.now(),
-                base_seq: SeqNo::ZERO,
             };
             let hint = HintWriter::unnamed(&self.config.vfs, &self.config.dir, &header, number);
             load.add(Part::new(file, temp, header, hint));

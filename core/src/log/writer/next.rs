@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::header::{DATA_START, DataHeader, FileKind};
-use crate::types::FileId;
+use crate::log::data_file::NewFile;
 use crate::util::lock::{Condvar, Mutex, MutexGuard};
 use crate::vfs::{OpenMode, Vfs, VfsFile, Window, write_all_at};
 
@@ -98,10 +98,12 @@ impl LogWriter {
                 drop(stage);
                 let (_, temp) = self.temp_name();
                 let (step, copies) = (self.step().min(self.config.max_file_size), self.config.copies);
-                let header = self.header_of(id);
+                // The writer goes on in it before all earlier is synced, and knows the last commit's number only then.
+                let (kind, store_id) = (FileKind::Log, self.config.store_id);
+                let new = NewFile { id, kind, store_id, base_seq: self.last_seq, earlier_synced: false };
                 let (vfs, slot) = (Arc::clone(&self.config.vfs), Arc::clone(&self.next));
                 beside.ahead(move || {
-                    slot.make(|| Next::make(vfs, temp, header?, DATA_START + step, copies));
+                    slot.make(|| Next::make(vfs, temp, new, DATA_START + step, copies));
                 });
             }
             Stage::Ready(mut next) if next.header.file_id != id => {
@@ -133,28 +135,11 @@ impl LogWriter {
             }
         }
     }
-
-    /// What the headers of the next file say as far as it is known.
-    fn header_of(&self, id: FileId) -> Result<DataHeader> {
-        let (mut nonce, dir) = ([0; 8], &self.config.dir);
-        self.config.vfs.random(&mut nonce).map_err(|e| Error::io("random", dir, None, e))?;
-        Ok(DataHeader {
-            required: 0,
-            optional: 0,
-            kind: FileKind::Log,
-            // The writer goes on in it before it knows that.
-            earlier_synced: false,
-            file_id: id,
-            store_id: self.config.store_id,
-            nonce: u64::from_le_bytes(nonce),
-            created: self.config.vfs.now(),
-            base_seq: self.last_seq,
-        })
-    }
 }
 
 impl Next {
-    fn make(vfs: Arc<dyn Vfs>, temp: PathBuf, header: DataHeader, to: u64, copies: bool) -> Result<Next> {
+    fn make(vfs: Arc<dyn Vfs>, temp: PathBuf, new: NewFile, to: u64, copies: bool) -> Result<Next> {
+        let header = new.header(vfs.as_ref(), &temp)?;
         let file = vfs.open(&temp, OpenMode::CreateNew).map_err(|e| Error::io("create", &temp, None, e))?;
         let generation = vfs.process_generation();
         let mut next =

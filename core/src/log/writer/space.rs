@@ -194,10 +194,7 @@ impl LogWriter {
     /// Gives reserved space back.
     pub(super) fn trim(&mut self) -> Result<()> {
         self.call_off();
-        let long = self.active.file().len().map_err(|e| self.active.io_error("stat", self.end, e))? > self.end;
-        if long {
-            self.active.file().set_len(self.end).map_err(|e| self.active.io_error("truncate", self.end, e))?;
-        }
+        self.active.give_back()?;
         if self.allocated != u64::MAX {
             self.set_allocated(self.end);
         }
