@@ -4,12 +4,14 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use bitcask::format::checkpoint::{CheckpointHead, HEAD_LEN};
 use bitcask::vfs::EntryKind;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Durability, Error, IndexKind, OnDamage, Options};
+use bitcask::{Db, Durability, Error, IndexKind, OnDamage, Options, SeqNo};
 
 use common::damage::data_files;
 use common::{Counter, IO_KINDS, Map, Rng, at, dump, index, open, parallel, quiet};
@@ -159,6 +161,75 @@ fn it_is_saved_beside_writers() {
         assert!(db2.open_report().index_from.is_some(), "{:?}", db2.open_report());
         assert!(dump(&db2).expect("it reads") == state);
         drop(db);
+    }
+}
+
+/// A writer with so many keys that an image of its index is begun in a pause: one was due with the commit that this made.
+fn with_a_large_index(disk: &SimVfs) -> (Db, u32) {
+    const KEYS: u32 = 45_000;
+    let options = options(IndexKind::BTree).max_file_size(1 << 30).checkpoint_bytes(1);
+    let db = open(disk.clone(), &options).expect("a new store");
+    let mut batch = db.batch();
+    for n in 0..KEYS {
+        batch.put(format!("{:06}{}", n * 7919 % KEYS, "k".repeat(400)).as_bytes(), b"v").expect("put");
+    }
+    batch.commit().expect("commit");
+    assert!(db.stats().expect("stats").index_bytes > 16 << 20);
+    (db, KEYS)
+}
+
+/// Waits till it is saved, and says up to which commit it goes.
+fn saved_beside(pauses: bool) -> SeqNo {
+    let disk = SimVfs::new(1);
+    let (db, keys) = with_a_large_index(&disk);
+    let mut writes = 0_u32;
+    let begun = Instant::now();
+    while disk.bytes(&at(NAME)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it is never saved");
+        if pauses {
+            std::thread::sleep(Duration::from_millis(10));
+        } else {
+            writes += 1;
+            db.put(&writes.to_be_bytes(), b"more").expect("put");
+        }
+    }
+    let other = open(disk.kill(), &options(IndexKind::BTree)).expect("open");
+    assert_eq!(other.len().expect("its length"), u64::from(keys + writes));
+    other.open_report().index_from.expect("it is used")
+}
+
+#[test]
+fn a_large_one_is_saved_in_a_pause_of_the_writers() {
+    assert_eq!(saved_beside(true), SeqNo(1));
+}
+
+#[test]
+fn a_large_one_is_saved_after_a_while_if_writers_never_pause() {
+    // Not of the moment in which it was due: but a busy machine may give the writer a pause right then.
+    assert!((0..5).any(|_| saved_beside(false) > SeqNo(1)));
+}
+
+/// Nobody waits for the thread that waits for the pause.
+#[test]
+fn a_store_ends_while_a_large_one_waits_for_a_pause() {
+    let ends: [fn(Db); 3] = [
+        |db| db.close().expect("close"),
+        drop,
+        |db| {
+            let (other, snapshot) = (db.clone(), db.snapshot().expect("a snapshot"));
+            drop((db, other));
+            drop(snapshot);
+        },
+    ];
+    for end in ends {
+        let disk = SimVfs::new(1);
+        let (db, keys) = with_a_large_index(&disk);
+        end(db);
+        // It was saved by the end itself, or before.
+        let db = open(disk, &options(IndexKind::BTree)).expect("nobody has it open");
+        let report = db.open_report();
+        assert_eq!((report.index_from, report.scanned_records), (Some(report.last_seq), 0), "{report:?}");
+        assert_eq!(db.len().expect("its length"), u64::from(keys));
     }
 }
 

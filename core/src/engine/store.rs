@@ -236,6 +236,7 @@ impl Store {
             *store.interval.lock() = Some(interval);
         }
         if !config.read_only {
+            store.saving.attach(&store);
             store.look_at_index_beside();
             if store.config.background_merge {
                 store.merging.background.attach(&store);
@@ -332,10 +333,11 @@ impl Store {
         self.shut_down()
     }
 
-    /// The last share is given up. In a forked child the thread is the parent's.
+    /// The last share is given up. In a forked child the threads are the parent's.
     pub(super) fn stop_background(&self) {
         if !self.is_foreign() {
             self.merging.background.stop();
+            self.saving.stop();
         }
     }
 

@@ -20,6 +20,8 @@ use crate::util::lock::MutexGuard;
 
 /// Most writes of a batch that the index is told of before they are encoded.
 const ANNOUNCED: usize = 16;
+/// Keys to be deleted of which the index is asked at once: a batch may have millions.
+const ASKED_TOGETHER: usize = 1024;
 
 /// One caller's commit.
 #[derive(Debug)]
@@ -140,9 +142,9 @@ impl Store {
         if let Some(keys) = pending.keys_in_order() {
             return Some(keys.collect());
         }
-        let deletes: Vec<_> = pending.iter().map(|write| Change { key: write.key, new: None, old: None }).collect();
-        let sorted = order::by_key(&deletes)?;
-        Some(sorted.into_iter().map(|i| deletes[i as usize].key).collect())
+        let keys: Vec<_> = pending.iter().map(|write| write.key).collect();
+        let sorted = order::by_key_of(&keys, |key| key)?;
+        Some(sorted.into_iter().map(|i| keys[i as usize]).collect())
     }
 
     pub(super) fn job(&self, commit: Encoded, sync: bool) -> Job {
@@ -266,13 +268,7 @@ impl Store {
         let track = jobs.len() > 1;
         for job in jobs {
             let mut keep: Vec<bool> = job.commit.writes().map(|(key, is_put)| is_put || put.contains(key)).collect();
-            // Looked up together, so that the index's cache misses overlap.
-            let asked: Vec<_> = job.commit.writes().zip(&keep).filter(|(_, keep)| !**keep).map(|(w, _)| w.0).collect();
-            let mut found = vec![None; asked.len()];
-            self.index.get_many(&asked, &mut found)?;
-            for (keep, found) in keep.iter_mut().filter(|keep| !**keep).zip(found) {
-                *keep = found.is_some();
-            }
+            self.keep_what_is_there(&job.commit, &mut keep)?;
             if track {
                 put.extend(job.commit.writes().filter(|(_, is_put)| *is_put).map(|(key, _)| key.into()));
             }
@@ -281,6 +277,22 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Sets those of `keep` that are false where the key of that write is in the index.
+    fn keep_what_is_there(&self, commit: &Encoded, keep: &mut [bool]) -> Result<()> {
+        let mut unknown = commit.writes().zip(keep).filter(|(_, keep)| !**keep);
+        loop {
+            // Looked up together, so that the index's cache misses overlap.
+            let (keys, answers): (Vec<_>, Vec<_>) =
+                unknown.by_ref().take(ASKED_TOGETHER).map(|((key, _), keep)| (key, keep)).unzip();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut found = vec![None; keys.len()];
+            self.index.get_many(&keys, &mut found)?;
+            answers.into_iter().zip(found).for_each(|(keep, found)| *keep = found.is_some());
+        }
     }
 
     /// Puts what was appended into the index and makes it visible, commit by commit: readers see each whole or not at all.

@@ -12,15 +12,21 @@ const AHEAD: usize = 4;
 /// Positions of the changes in the order of their keys, changes of the same key in the order of the call. `None` if they are in that order
 /// already, or too few to care.
 pub(crate) fn by_key(changes: &[Change<'_>]) -> Option<Vec<u32>> {
-    let n = u32::try_from(changes.len()).ok()?;
-    if changes.len() < WORTH_SORTING || changes.is_sorted_by(|a, b| a.key <= b.key) {
+    by_key_of(changes, |change| change.key)
+}
+
+/// The same of anything that has a key.
+pub(crate) fn by_key_of<'a, T>(items: &'a [T], key_of: impl Fn(&'a T) -> &'a [u8]) -> Option<Vec<u32>> {
+    let n = u32::try_from(items.len()).ok()?;
+    if items.len() < WORTH_SORTING || items.is_sorted_by(|a, b| key_of(a) <= key_of(b)) {
         return None;
     }
-    let shared = shared(changes);
+    let key = |i: u32| key_of(&items[i as usize]);
+    let shared = items.iter().fold(key(0).len(), |shared, item| shared_len(&key(0)[..shared], key_of(item)));
     // Most comparisons are of the first eight bytes in which keys may differ; those lie with what is moved.
-    let mut order: Vec<(u64, u32)> = (0..n).map(|i| (head(changes[i as usize].key, shared), i)).collect();
+    let mut order: Vec<(u64, u32)> = (0..n).map(|i| (head(key(i), shared), i)).collect();
     order.sort_unstable_by(|a, b| {
-        let rest = |i: u32| &changes[i as usize].key[shared..];
+        let rest = |i: u32| &key(i)[shared..];
         a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(rest(b.1))).then(a.1.cmp(&b.1))
     });
     Some(order.into_iter().map(|(_, i)| i).collect())
@@ -55,12 +61,6 @@ pub(crate) fn for_each<'c, 'k>(
             }
         }
     }
-}
-
-/// Length of what all keys begin with.
-fn shared(changes: &[Change<'_>]) -> usize {
-    let Some((first, rest)) = changes.split_first() else { return 0 };
-    rest.iter().fold(first.key.len(), |shared, change| shared_len(&first.key[..shared], change.key))
 }
 
 /// How many bytes two keys begin with in common.

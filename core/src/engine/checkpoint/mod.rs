@@ -5,27 +5,30 @@
 //! the closing thread does, if anything has changed. Whatever of it fails costs the next opening time and nothing else.
 //!
 //! An image is of the moment at which it began, when index and log agree; its place of the log is synced before the image gets its name. What
-//! it costs is bounded by a rule: not before the log has grown by an eighth of what saving writes.
+//! it costs is bounded by a rule: not before the log has grown by an eighth of what saving writes; and a large one waits for writers to pause (`pause`).
 //!
 //! Locking: `thread` for moments, but by who stops it: that waits for the thread, which takes the log's lock, so it must not hold that.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 
-use crate::error::Result;
 use crate::format::covered::Covered as Place;
+use crate::index::image::ImageHead;
 use crate::index::{Covered, Index};
-use crate::log::LogWriter;
+use crate::log::{LogWriter, SyncGate};
 use crate::util::lock::Mutex;
 use crate::vfs::Vfs;
 
+use super::durable::Durable;
 use super::recovery;
 use super::store::Store;
 use super::sync::{ALL, sync_beside};
 
 mod beside;
 mod look;
+mod pause;
 mod read;
 mod write;
 
@@ -43,8 +46,8 @@ pub(super) const PAGES_FOR_A_THREAD: u32 = 1024;
 /// What is saved, and what is being saved.
 #[derive(Debug)]
 pub(super) struct Saving {
-    /// Bytes of log since the index was last saved, or was begun to be.
-    unkept: AtomicU64,
+    /// Whose index it is. Not set as long as it is being opened.
+    store: OnceLock<Weak<Store>>,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Looks at what the index was made of.
@@ -56,6 +59,8 @@ pub(super) struct Saving {
 /// What the store and the thread know.
 #[derive(Debug, Default)]
 struct Shared {
+    /// Bytes of log since the index was last saved, or was begun to be.
+    unkept: AtomicU64,
     stop: AtomicBool,
     is_running: AtomicBool,
     /// How far the image goes that is in the directory, if it is known to be whole.
@@ -67,7 +72,12 @@ impl Saving {
     pub(super) fn new(kept: Option<Covered>) -> Saving {
         let shared = Arc::new(Shared { kept: Mutex::new(kept), ..Shared::default() });
         let (thread, looking) = (Mutex::new(None), Mutex::new(None));
-        Saving { unkept: AtomicU64::new(0), shared, thread, looking, is_refused: AtomicBool::new(false) }
+        Saving { store: OnceLock::new(), shared, thread, looking, is_refused: AtomicBool::new(false) }
+    }
+
+    /// From here on a thread may wait before it begins an image.
+    pub(super) fn attach(&self, store: &Arc<Store>) {
+        let _ = self.store.set(Arc::downgrade(store));
     }
 
     /// What the index has from here on is not all that the log has: nobody is to begin with it.
@@ -91,6 +101,8 @@ impl Saving {
         for thread in [&self.thread, &self.looking] {
             let thread = thread.lock().take();
             if let Some(thread) = thread {
+                // It may wait for a pause.
+                thread.thread().unpark();
                 let _ = thread.join();
             }
         }
@@ -136,7 +148,7 @@ impl Store {
     /// Whether it is time to save the index, after so many more bytes of log.
     pub(super) fn is_checkpoint_due(&self, bytes: u64, has_new_file: bool) -> bool {
         let every = self.config.checkpoint_bytes;
-        let unkept = self.saving.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let unkept = self.saving.shared.unkept.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if every == 0 || (unkept < every && !has_new_file) || self.has_damage() {
             return false;
         }
@@ -153,22 +165,15 @@ impl Store {
     ///
     /// REQUIRES: the index has what all commits of the log did. If it saves itself, they are on stable storage.
     pub(super) fn keep_index(&self, log: &LogWriter) {
-        let unkept = self.saving.unkept.load(Ordering::Relaxed);
         if self.index.is_persistent() {
-            if let Some(covered) = self.covered(log, true)
-                && self.index.checkpoint(&covered).is_ok()
-            {
-                self.keep_accounts(&covered);
+            if let Some(covered) = self.covered(log, true) {
+                self.saving.shared.unkept.store(0, Ordering::Relaxed);
+                if self.index.checkpoint(&covered).is_ok() {
+                    self.keep_accounts(&covered);
+                }
             }
-        } else if self.config.checkpoint_bytes > 0
-            && self.index.imaged().is_some()
-            && let Some(covered) = self.covered(log, false)
-        {
-            // A thread that can't be had is a checkpoint that isn't made.
-            if !self.save_beside(covered).unwrap_or(false) {
-                // None was begun: the next is as due as this was.
-                self.saving.unkept.fetch_add(unkept, Ordering::Relaxed);
-            }
+        } else if self.config.checkpoint_bytes > 0 {
+            self.save_beside(log);
         }
     }
 
@@ -210,39 +215,94 @@ impl Store {
         if self.has_damage() || log.check().is_err() {
             return None;
         }
-        self.saving.unkept.store(0, Ordering::Relaxed);
         let place = if synced { log.covered() } else { log.covers() };
         recovery::covered(&place, self.store_id, self.files.load().all(), self.expiry.has_records())
     }
 
-    /// Says whether an image was begun.
-    fn save_beside(&self, covered: Covered) -> Result<bool> {
-        let (Some(log), Some(imaged)) = (&self.log, self.index.imaged()) else { return Ok(false) };
+    /// Has a thread save an image of what the index has now, or of what it has in the next pause. Where none can be begun, or no thread be had, the next
+    /// checkpoint is as due as this was.
+    fn save_beside(&self, log: &LogWriter) {
         let shared = Arc::clone(&self.saving.shared);
         // Held to the end: who stops the thread finds it, or is seen here.
         let mut thread = self.saving.thread.lock();
         if shared.stop.load(Ordering::Relaxed) || shared.is_running.swap(true, Ordering::AcqRel) {
-            return Ok(false);
+            return;
         }
         let running = Running(shared);
-        let Some(head) = imaged.begin_image()? else { return Ok(false) };
-        let accounts = self.accounts.encode();
-        let (vfs, dir): (Arc<dyn Vfs>, _) = (Arc::clone(&self.vfs), self.dir.clone());
-        let (index, log): (Arc<dyn Index>, _) = (Arc::clone(&self.index), Arc::clone(log));
-        let (durable, syncs) = (Arc::clone(&self.durable), Arc::clone(&self.syncs));
-        let run = move || {
-            let Some(imaged) = index.imaged() else { return };
-            let sync_log = || sync_beside(&log, &durable, ALL).map(|_| ());
-            let place = (vfs.as_ref(), dir.as_path(), syncs.as_ref());
-            if write::write(place, imaged, &head, &covered, &accounts, sync_log, &running.0.stop).is_ok() {
-                *running.0.kept.lock() = Some(covered);
+        let builder = std::thread::Builder::new().name("bitcask-index".into());
+        let waiting = self.saving.store.get().filter(|_| pause::is_worth_it(self.index.as_ref())).cloned();
+        let spawned = match waiting {
+            Some(store) => builder.spawn(move || {
+                if pause::wait(&running.0)
+                    && let Some(begun) = begin_in_pause(&store)
+                {
+                    begun.save(&running.0);
+                }
+            }),
+            None => {
+                let Some(begun) = self.begin_image(log) else { return };
+                let index = Arc::clone(&self.index);
+                builder.spawn(move || begun.save(&running.0)).inspect_err(|_| end_image(index.as_ref()))
             }
         };
-        match std::thread::Builder::new().name("bitcask-index".into()).spawn(run) {
-            Ok(spawned) => *thread = Some(spawned),
-            Err(_) => imaged.end_image(),
+        if let Ok(spawned) = spawned {
+            *thread = Some(spawned);
         }
-        Ok(true)
+    }
+
+    /// Begins an image.
+    ///
+    /// REQUIRES: the index has what all commits of the log did.
+    fn begin_image(&self, log: &LogWriter) -> Option<Begun> {
+        let writer = Arc::clone(self.log.as_ref()?);
+        let covered = self.covered(log, false)?;
+        let head = self.index.imaged()?.begin_image().ok()??;
+        self.saving.shared.unkept.store(0, Ordering::Relaxed);
+        Some(Begun {
+            index: Arc::clone(&self.index),
+            head,
+            covered,
+            accounts: self.accounts.encode(),
+            log: writer,
+            durable: Arc::clone(&self.durable),
+            syncs: Arc::clone(&self.syncs),
+            vfs: Arc::clone(&self.vfs),
+            dir: self.dir.clone(),
+        })
+    }
+}
+
+/// What a thread that waited does then. It has the store for this moment alone, and is stopped before that ends (`share`).
+fn begin_in_pause(store: &Weak<Store>) -> Option<Begun> {
+    let store = store.upgrade()?;
+    store.with_open_log(|log| Ok(store.begin_image(log))).ok()?
+}
+
+fn end_image(index: &dyn Index) {
+    index.imaged().iter().for_each(|imaged| imaged.end_image());
+}
+
+/// An image that has begun, and what it takes to save it. It does not keep the store open.
+struct Begun {
+    index: Arc<dyn Index>,
+    head: ImageHead,
+    covered: Covered,
+    accounts: Vec<u8>,
+    log: Arc<Mutex<LogWriter>>,
+    durable: Arc<Durable>,
+    syncs: Arc<SyncGate>,
+    vfs: Arc<dyn Vfs>,
+    dir: PathBuf,
+}
+
+impl Begun {
+    fn save(self, shared: &Shared) {
+        let Some(imaged) = self.index.imaged() else { return };
+        let sync_log = || sync_beside(&self.log, &self.durable, ALL).map(|_| ());
+        let place = (self.vfs.as_ref(), self.dir.as_path(), self.syncs.as_ref());
+        if write::write(place, imaged, &self.head, &self.covered, &self.accounts, sync_log, &shared.stop).is_ok() {
+            *shared.kept.lock() = Some(self.covered);
+        }
     }
 }
 
