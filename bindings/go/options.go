@@ -144,7 +144,8 @@ func WithIndexBudget(bytes uint64) Option {
 }
 
 // WithCheckpointBytes sets how many bytes of log are written before the index is saved again, so that an opening after a crash reads little of the
-// log. Default: 64 MiB; 0 saves it at close alone. [IndexBTree] and [IndexBPTree] are saved; the other kinds are not.
+// log. Default: 64 MiB; 0 saves it at close alone. [IndexBTree], [IndexHash] and [IndexBPTree] are saved, large ones in a
+// pause of the writers, or after two seconds without one; the other kinds are not.
 func WithCheckpointBytes(bytes uint64) Option {
 	return func(o *options) { o.set |= setCheckpointBytes; o.checkpointBytes = bytes }
 }

@@ -119,7 +119,7 @@ impl Options {
 
     /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log (default 64 MiB): `btree` and `hash` beside
     /// writers in the file `index.checkpoint`, not before the log has grown by an eighth of what saving it writes, and where that is 16 MiB or more in a
-    /// pause of the writers, for which it waits two seconds at most; `bptree` in its own file. With each new data file that is looked at too. 0 saves it at
+    /// pause of the writers, or after two seconds without one; `bptree` in its own file. With each new data file that is looked at too. 0 saves it at
     /// close alone. The other kinds are not saved.
     #[must_use]
     pub fn checkpoint_bytes(mut self, bytes: u64) -> Options {

@@ -11,7 +11,7 @@ use bitcask::vfs::EntryKind;
 use bitcask::vfs::fault::{Fault, FaultVfs, Filter, Plan, Short, errno};
 use bitcask::vfs::op::OpKind;
 use bitcask::vfs::sim::SimVfs;
-use bitcask::{Db, Durability, Error, IndexKind, OnDamage, Options, SeqNo};
+use bitcask::{Db, Durability, Error, IndexKind, MergeOptions, OnDamage, Options, SeqNo};
 
 use common::damage::data_files;
 use common::{Counter, IO_KINDS, Map, Rng, at, dump, index, open, parallel, quiet};
@@ -164,18 +164,24 @@ fn it_is_saved_beside_writers() {
     }
 }
 
+/// Keys of a store of which an image is large.
+const LARGE_KEYS: u32 = 45_000;
+
+fn large_key(n: u32) -> Vec<u8> {
+    format!("{:06}{}", n * 7919 % LARGE_KEYS, "k".repeat(400)).into_bytes()
+}
+
 /// A writer with so many keys that an image of its index is begun in a pause: one was due with the commit that this made.
 fn with_a_large_index(disk: &SimVfs) -> (Db, u32) {
-    const KEYS: u32 = 45_000;
     let options = options(IndexKind::BTree).max_file_size(1 << 30).checkpoint_bytes(1);
     let db = open(disk.clone(), &options).expect("a new store");
     let mut batch = db.batch();
-    for n in 0..KEYS {
-        batch.put(format!("{:06}{}", n * 7919 % KEYS, "k".repeat(400)).as_bytes(), b"v").expect("put");
+    for n in 0..LARGE_KEYS {
+        batch.put(&large_key(n), b"v").expect("put");
     }
     batch.commit().expect("commit");
     assert!(db.stats().expect("stats").index_bytes > 16 << 20);
-    (db, KEYS)
+    (db, LARGE_KEYS)
 }
 
 /// Waits till it is saved, and says up to which commit it goes.
@@ -207,6 +213,33 @@ fn a_large_one_is_saved_in_a_pause_of_the_writers() {
 fn a_large_one_is_saved_after_a_while_if_writers_never_pause() {
     // Not of the moment in which it was due: but a busy machine may give the writer a pause right then.
     assert!((0..5).any(|_| saved_beside(false) > SeqNo(1)));
+}
+
+/// Whether one waits when a merge ends, or is being written: behind the merge there is one that names its outputs.
+#[test]
+fn behind_a_merge_a_large_one_names_the_files_that_are_there() {
+    let disk = SimVfs::new(1);
+    let (db, keys) = with_a_large_index(&disk);
+    for round in 0..10 {
+        // So much of them that an image is due.
+        let mut batch = db.batch();
+        for n in 0..8000 {
+            batch.put(&large_key(n), &[round]).expect("put");
+        }
+        batch.commit().expect("commit");
+        std::thread::sleep(Duration::from_millis(60 + 10 * u64::from(round)));
+        let merged = db.merge(&MergeOptions::new().everything(true)).expect("merge");
+        assert!(!merged.removed_files.is_empty());
+        let begun = Instant::now();
+        let is_used = || {
+            let db = open(disk.kill(), &options(IndexKind::BTree)).expect("open");
+            assert_eq!(db.len().expect("its length"), u64::from(keys));
+            db.open_report().index_from.is_some()
+        };
+        while !is_used() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "round {round}: the next opening reads all hints");
+        }
+    }
 }
 
 /// Nobody waits for the thread that waits for the pause.

@@ -51,6 +51,29 @@ fn a_write_tells_its_number_and_what_was_there() {
     assert_eq!(db.last_seq().expect("it is open"), SeqNo(4));
 }
 
+/// What writes nothing needs no room, and no other file.
+#[test]
+fn a_sync_behind_a_file_that_is_longer_than_its_limit_makes_no_other() {
+    let (disk, mut seen) = (SimVfs::new(1), Vec::new());
+    let vfs = FaultVfs::over_sim(&disk);
+    let db = open(vfs.clone(), &quiet().durability(Durability::None).max_file_size(4096)).expect("it opens");
+    db.put(b"long", &[7; 10_000]).expect("it writes");
+    vfs.inject(Plan::forever(Fault::Error(errno::ENOSPC), 0).of(Filter::any().kinds(&[
+        OpKind::Write,
+        OpKind::Create,
+        OpKind::Allocate,
+    ])));
+    for _ in 0..2 {
+        db.sync().expect("there is nothing to write");
+        assert!(!db.delete(b"missing").expect("nor here"));
+        seen.push(db.stats().expect("stats").files);
+    }
+    assert_eq!(seen, [1, 1]);
+    vfs.heal();
+    db.put(b"k", b"v").expect("there is space again");
+    assert_eq!(db.stats().expect("stats").files, 2);
+}
+
 #[test]
 fn numbers_of_failed_writes_are_nobodys() {
     let vfs = FaultVfs::over_sim(&SimVfs::new(1));

@@ -234,7 +234,7 @@ pub unsafe extern "C" fn bitcask_options_set_index_budget(
 
 /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log: BITCASK_INDEX_BTREE and
 /// BITCASK_INDEX_HASH beside writers in the file index.checkpoint, not before the log has grown by an eighth of what saving it writes, and where that
-/// is 16 MiB or more in a pause of the writers, for which it waits two seconds at most; BITCASK_INDEX_BPTREE in its own file. With each new data
+/// is 16 MiB or more in a pause of the writers, or after two seconds without one; BITCASK_INDEX_BPTREE in its own file. With each new data
 /// file that is looked at too. 0 saves it at close alone. The other kinds are not saved. 64 MiB unless it is set.
 ///
 /// Errors: BITCASK_NULL_ARGUMENT, BITCASK_INVALID_HANDLE.

@@ -35,11 +35,22 @@ struct Next {
     coming: u64,
     /// Sweeps that began.
     begun: u64,
+    /// Where the last of them stopped, if it came to no end and none goes on with it.
+    cut: Option<Cut>,
+}
+
+/// A sweep that came to no end, of an index with an order.
+#[derive(Debug)]
+pub(super) struct Cut {
+    /// It looked at the keys up to this one.
+    pub(super) last: Vec<u8>,
+    /// Of what it saw and left the first expires then.
+    pub(super) first: u64,
 }
 
 impl Expiry {
     pub(super) fn new(max_age: Option<Duration>, records: bool) -> Expiry {
-        let next = Next { due: 0, coming: u64::MAX, begun: 0 };
+        let next = Next { due: 0, coming: u64::MAX, begun: 0, cut: None };
         Expiry { max_age: max_age.map(millis), records: AtomicBool::new(records), next: Mutex::new(next) }
     }
 
@@ -108,20 +119,30 @@ impl Expiry {
         self.is_possible() && now.0 >= self.next.lock().due
     }
 
-    /// A sweep begins that will look at all records that the index names now; gives its number.
-    pub(super) fn begin_sweep(&self) -> u64 {
+    /// A sweep begins that will look at all records that the index names now, or goes on with one that was cut off. Gives its number, and where to go on.
+    pub(super) fn begin_sweep(&self) -> (u64, Option<Cut>) {
         let mut next = self.next.lock();
-        next.coming = u64::MAX;
-        next.begun += 1;
-        next.begun
+        let cut = next.cut.take();
+        if cut.is_none() {
+            next.coming = u64::MAX;
+            next.begun += 1;
+        }
+        (next.begun, cut)
     }
 
-    /// It came to its end; of what it saw and left the first expires then. One that did not is followed by another as before, and so is one
-    /// during which another began, which knows more.
+    /// It came to its end; of what it saw and left the first expires then. One during which another began, which knows more, tells nothing.
     pub(super) fn end_sweep(&self, number: u64, first: u64) {
         let mut next = self.next.lock();
         if next.begun == number {
             next.due = next.coming.min(first);
+        }
+    }
+
+    /// It came to no end: the next one goes on with it, unless another began meanwhile.
+    pub(super) fn cut_sweep(&self, number: u64, cut: Cut) {
+        let mut next = self.next.lock();
+        if next.begun == number {
+            next.cut = Some(cut);
         }
     }
 }
@@ -171,25 +192,46 @@ mod tests {
     fn a_sweep_is_due_when_the_next_record_may_expire() {
         let expiry = Expiry::new(None, true);
         assert!(expiry.is_due(Timestamp(0)), "nothing is known yet");
-        let first = expiry.begin_sweep();
+        let (first, _) = expiry.begin_sweep();
         expiry.comes(Some(Timestamp(170)), Some(Timestamp(1)));
         assert!(expiry.is_due(Timestamp(100)), "it has not come to its end");
         expiry.end_sweep(first, 200);
         assert!(!expiry.is_due(Timestamp(169)) && expiry.is_due(Timestamp(170)));
         expiry.comes(Some(Timestamp(150)), Some(Timestamp(1)));
         assert!(!expiry.is_due(Timestamp(149)) && expiry.is_due(Timestamp(150)));
-        let second = expiry.begin_sweep();
+        let (second, _) = expiry.begin_sweep();
         expiry.comes(Some(Timestamp(140)), Some(Timestamp(1)));
-        let third = expiry.begin_sweep();
+        let (third, _) = expiry.begin_sweep();
         expiry.end_sweep(third, 160);
         expiry.end_sweep(second, 500);
         assert!(!expiry.is_due(Timestamp(159)) && expiry.is_due(Timestamp(160)));
         let aged = Expiry::new(Some(Duration::from_millis(10)), false);
-        let first = aged.begin_sweep();
+        let (first, _) = aged.begin_sweep();
         aged.end_sweep(first, u64::MAX);
         aged.comes(None, Some(Timestamp(100)));
         assert!(!aged.has_records() && !aged.is_due(Timestamp(109)) && aged.is_due(Timestamp(110)));
         aged.comes(None, Some(Timestamp(50)));
         assert!(aged.is_due(Timestamp(60)), "the clock went back");
+    }
+    #[test]
+    fn a_sweep_that_is_cut_off_goes_on_unless_another_began() {
+        let expiry = Expiry::new(None, true);
+        let cut = |last: &[u8], first| Cut { last: last.to_vec(), first };
+        let (number, none) = expiry.begin_sweep();
+        assert!(none.is_none());
+        expiry.comes(Some(Timestamp(150)), None);
+        expiry.cut_sweep(number, cut(b"k", 200));
+        assert!(expiry.is_due(Timestamp(0)));
+        let (same, rest) = expiry.begin_sweep();
+        assert!(same == number && rest.is_some_and(|cut| cut.last == b"k" && cut.first == 200));
+        expiry.end_sweep(same, 190);
+        // What came while its first part ran counts.
+        assert!(!expiry.is_due(Timestamp(149)) && expiry.is_due(Timestamp(150)));
+
+        let (old, _) = expiry.begin_sweep();
+        let (new, none) = expiry.begin_sweep();
+        assert!(new != old && none.is_none(), "a sweep that runs is nobody else's");
+        expiry.cut_sweep(old, cut(b"l", 200));
+        assert!(expiry.begin_sweep().1.is_none());
     }
 }

@@ -1,5 +1,5 @@
 //! An index that was made of a saved image: what is written before all of it is verified waits beside it, and if it turns out to be damaged it is
-//! made anew.
+//! made anew (`rebuild`).
 //!
 //! A large image is verified by a thread while the store is in use already. Pages that somebody asks for meanwhile are verified before he sees
 //! them; what they say of each other is not known before the end, so till then nobody changes one. Writes go to a [`Delta`], which readers look into
@@ -22,17 +22,17 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::index::image::{ImageHead, Imaged};
-use crate::index::{
-    Capabilities, Change, Covered, Direction, Index, IndexKind, KeyPage, Packing, Start, WalkPosition, check_keys,
-};
-use crate::types::{Location, SeqNo};
+use crate::index::image::Imaged;
+use crate::index::{Change, Index};
+use crate::types::SeqNo;
 
 use super::checkpoint::PAGES_FOR_A_THREAD;
 use super::delta::Delta;
 use super::lock::{Mutex, RwLock};
-use super::recovery::{self, Progress, ReplayConfig, Survey};
 use super::store::Store;
+
+mod index;
+mod rebuild;
 
 /// Changes that are made in the index at once, for which all others wait: some hundred microseconds. Between two of them the thread rests, so that it does not
 /// have the lock again before they had it, unless somebody waits for its end.
@@ -195,246 +195,5 @@ impl Healing {
         }
         changes.iter_mut().for_each(|change| _ = delta.change(change));
         Ok(true)
-    }
-}
-
-impl Store {
-    /// Makes a damaged index anew, as of the last visible commit, which the log has, with all before it: whether on stable storage or not.
-    fn rebuild(&self, healing: &Healing, (last, applied): (SeqNo, SeqNo)) -> Result<()> {
-        let _gate = self.gate.write();
-        let index = healing.index.as_ref();
-        if !index.is_damaged() {
-            // Another was faster.
-            return Ok(());
-        }
-        self.saving.is_lost();
-        self.accounts.forget();
-        let files = self.files.load().all().to_vec();
-        let survey = Survey { files, store_id: Some(self.store_id), ..Survey::default() };
-        let until = self.visible();
-        // Where nothing was written since, the last number in use may be that of a commit which never was whole.
-        let owed = if until == last { applied } else { until };
-        // Held until what waited is gone, so that nobody counts it twice.
-        let mut delta = None;
-        index.rebuild(&mut |fresh| {
-            let replay = ReplayConfig {
-                vfs: &self.vfs,
-                dir: &self.dir,
-                on_damage: self.config.on_damage,
-                collect_hints: false,
-                start: None,
-                beside: self.config.read_only,
-                last: None,
-                live: None,
-                until,
-                owed,
-                ledger: None,
-                expires: self.expiry.records_flag(),
-                progress: Progress::new(None),
-            };
-            let replayed = recovery::replay(&survey, fresh, replay)?;
-            if !replayed.report.damage.is_empty() {
-                // The next opening is to find it, and to say so.
-                self.saving.refuse();
-            }
-            delta = Some(healing.delta.write());
-            Ok(())
-        })?;
-        // All that waited is in the log.
-        let mut delta = delta.unwrap_or_else(|| healing.delta.write());
-        *delta = Delta::default();
-        healing.is_trusted.store(true, Ordering::Release);
-        healing.is_settled.store(true, Ordering::Release);
-        Ok(())
-    }
-}
-
-impl Imaged for Healing {
-    fn begin_image(&self) -> Result<Option<ImageHead>> {
-        match self.index.imaged() {
-            Some(imaged) if self.is_settled() => imaged.begin_image(),
-            // It would lack what waits.
-            _ => Ok(None),
-        }
-    }
-
-    fn image_pages(&self, first: u32, count: u32, out: &mut Vec<u8>) {
-        if let Some(imaged) = self.index.imaged() {
-            imaged.image_pages(first, count, out);
-        }
-    }
-
-    fn image_tail(&self, out: &mut Vec<u8>) -> bool {
-        self.index.imaged().is_some_and(|imaged| imaged.image_tail(out))
-    }
-
-    fn end_image(&self) {
-        if let Some(imaged) = self.index.imaged() {
-            imaged.end_image();
-        }
-    }
-
-    fn look_at_all(&self, stop: &AtomicBool) -> Result<bool> {
-        self.settle(stop).inspect_err(|_| self.has_failed.store(true, Ordering::Release))
-    }
-
-    fn unseen_pages(&self) -> u32 {
-        match self.index.imaged() {
-            Some(imaged) if !self.is_settled() => imaged.unseen_pages().max(1),
-            _ => 0,
-        }
-    }
-
-    fn image_bytes(&self) -> u64 {
-        self.index.imaged().map_or(0, Imaged::image_bytes)
-    }
-}
-
-impl Index for Healing {
-    fn kind(&self) -> IndexKind {
-        self.index.kind()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.index.capabilities()
-    }
-
-    fn get(&self, key: &[u8]) -> Result<Option<Location>> {
-        if self.is_settled() {
-            return self.index.get(key);
-        }
-        if !self.is_used.load(Ordering::Acquire) {
-            return self.look(|index| index.get(key));
-        }
-        self.look(|index| {
-            // Not held meanwhile: a page may have to be read, and writers wait for who holds it. What is gone from there by then the index has.
-            let beside = self.delta.read().get(key);
-            beside.map_or_else(|| index.get(key), Ok)
-        })
-    }
-
-    fn get_many(&self, keys: &[&[u8]], out: &mut [Option<Location>]) -> Result<()> {
-        if self.is_settled() {
-            return self.index.get_many(keys, out);
-        }
-        if !self.is_used.load(Ordering::Acquire) {
-            return self.look(|index| index.get_many(keys, out));
-        }
-        self.look(|index| {
-            // As above; but one commit may change several of them, and is to be seen as a whole. Before the index is trusted nobody changes it, so that
-            // what the delta had is all that can be newer. Behind that no page has to be read.
-            let beside: Vec<_> = {
-                let delta = self.delta.read();
-                keys.iter().map(|key| delta.get(key)).collect()
-            };
-            index.get_many(keys, out)?;
-            let delta = self.delta.read();
-            if !self.is_trusted.load(Ordering::Acquire) {
-                drop(delta);
-                out.iter_mut().zip(beside).for_each(|(out, beside)| *out = beside.unwrap_or(*out));
-                return Ok(());
-            }
-            index.get_many(keys, out)?;
-            for (key, out) in keys.iter().zip(out.iter_mut()) {
-                *out = delta.get(key).unwrap_or(*out);
-            }
-            Ok(())
-        })
-    }
-
-    fn apply(&self, changes: &mut [Change<'_>]) -> Result<()> {
-        check_keys(changes)?;
-        if !self.is_settled() && self.apply_beside(changes)? { Ok(()) } else { self.index.apply(changes) }
-    }
-
-    fn relocate(&self, changes: &mut [Change<'_>], is_old: &dyn Fn(Location) -> bool) -> Result<()> {
-        debug_assert!(self.is_settled(), "`ready` was not called");
-        self.index.relocate(changes, is_old)
-    }
-
-    fn scan(&self, start: Start<'_>, direction: Direction, max: usize, page: &mut KeyPage) -> Result<()> {
-        if self.is_settled() {
-            return self.index.scan(start, direction, max, page);
-        }
-        self.look(|index| self.delta.read().scan(index, start, direction, max, page))
-    }
-
-    fn walk(&self, position: &mut WalkPosition, max: usize, out: &mut Vec<Location>) -> Result<bool> {
-        debug_assert!(self.is_settled(), "`ready` was not called");
-        self.index.walk(position, max, out)
-    }
-
-    fn sample(&self, random: &mut dyn FnMut() -> u64) -> Result<Option<Location>> {
-        if !self.is_settled() && !self.delta.read().is_same() {
-            self.ready()?;
-        }
-        self.look(|index| index.sample(random))
-    }
-
-    fn len(&self) -> u64 {
-        if self.is_settled() {
-            return self.index.len();
-        }
-        let delta = self.delta.read();
-        delta.len_with(self.index.len())
-    }
-
-    fn memory(&self) -> u64 {
-        self.index.memory() + self.delta.read().memory()
-    }
-
-    fn is_persistent(&self) -> bool {
-        self.index.is_persistent()
-    }
-
-    fn covered(&self) -> Option<Covered> {
-        self.index.covered()
-    }
-
-    fn checkpoint(&self, covered: &Covered) -> Result<()> {
-        self.index.checkpoint(covered)
-    }
-
-    fn reserve(&self, keys: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
-        if self.is_settled() { Ok(()) } else { self.note(keys) }
-    }
-
-    fn imaged(&self) -> Option<&dyn Imaged> {
-        self.index.imaged().map(|_| self as &dyn Imaged)
-    }
-
-    fn ready(&self) -> Result<()> {
-        if self.is_settled() {
-            return Ok(());
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let settled = self.look(|_| self.settle(&AtomicBool::new(false)).map(|_| ()));
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        settled
-    }
-
-    fn is_damaged(&self) -> bool {
-        self.index.is_damaged()
-    }
-
-    fn build(
-        &self,
-        len: usize,
-        packing: Packing,
-        entries: &mut dyn Iterator<Item = (&[u8], Location)>,
-    ) -> Result<bool> {
-        debug_assert!(self.is_settled(), "`ready` was not called");
-        self.index.build(len, packing, entries)
-    }
-
-    fn packet(&self) -> usize {
-        self.index.packet()
-    }
-
-    fn warm(&self, key: &[u8]) {
-        // Before that nothing is looked up where it is not asked for: it may be damaged.
-        if self.is_settled() {
-            self.index.warm(key);
-        }
     }
 }

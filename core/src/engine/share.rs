@@ -48,6 +48,7 @@ impl Deref for Share {
 }
 
 impl Drop for Share {
+    /// REQUIRES: who gives up the last one holds none of the store's locks, which the threads may want.
     fn drop(&mut self) {
         if self.0.shares.0.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.stop_background();

@@ -151,6 +151,9 @@ impl Store {
             recovery::remove_temps(&survey, vfs.as_ref())?;
         }
         let syncs = Arc::new(SyncGate::default());
+        if !config.read_only {
+            syncs.keep_dir(vfs.as_ref(), &dir)?;
+        }
         let gated: Arc<dyn Vfs> = Arc::new(GatedVfs::new(&vfs, &syncs));
         let Indexed { index, mut replayed, healing, covered, expires } =
             indexed::index(&survey, &gated, &dir, config, hooks)?;
@@ -218,6 +221,9 @@ impl Store {
             store_id,
             saving: Saving::new(covered),
         });
+        if !config.read_only {
+            store.saving.attach(&store);
+        }
         if let Some(healing) = healing {
             healing.attach(&store, applied);
         }
@@ -228,7 +234,7 @@ impl Store {
             let mut log = log.lock();
             // Everything that opening found is on stable storage, but perhaps the mark at the end.
             log.sync()?;
-            store.keep_index(&log);
+            store.keep_index(&log, false);
         }
         if let (Durability::Interval { every, bytes }, Some(log)) = (config.durability, &store.log) {
             let interval = IntervalSync::start(log, &store.durable, every, bytes)?;
@@ -236,7 +242,6 @@ impl Store {
             *store.interval.lock() = Some(interval);
         }
         if !config.read_only {
-            store.saving.attach(&store);
             store.look_at_index_beside();
             if store.config.background_merge {
                 store.merging.background.attach(&store);

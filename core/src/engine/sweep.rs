@@ -6,7 +6,8 @@
 //! A merge that takes a file away beside a sweep, or moves a record that was found expired, hides it from that sweep: then another is due at once.
 //!
 //! Of an ordered index a sweep takes a page of keys at a time; of another the locations of all keys, 8 bytes each. It reads the records' headers and
-//! keys, in that order, and passes over records that it can't read.
+//! keys, in that order, and passes over records that it can't read. Under an ordered index a sweep that is cut off (somebody stops it, a commit fails) is gone on
+//! with by the next one, so that sweeps that are often stopped come to an end.
 //!
 //! Sweeps may run at the same time, to no harm. Locking: the gate for moments.
 
@@ -20,6 +21,7 @@ use crate::log::Encoded;
 use crate::types::{Location, Timestamp};
 
 use super::ahead::AHEAD;
+use super::expiry::Cut;
 use super::plan::{Plan, Still};
 use super::read::KEY_HINT;
 use super::store::Store;
@@ -35,6 +37,8 @@ struct Sweep<'a> {
     /// When the first of those that are left expires.
     next: u64,
     swept: u64,
+    /// Of an ordered index: all keys up to this one are done.
+    last: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -48,14 +52,21 @@ impl Store {
         if !self.expiry.is_due(now) {
             return Ok(0);
         }
-        let begun = {
+        let (number, cut) = {
             // Between two commits: what was published before is seen by the walk, and what is later tells when it expires.
             let _gate = self.gate.read();
             self.expiry.begin_sweep()
         };
-        let mut sweep = Sweep { store: self, now, next: u64::MAX, swept: 0 };
-        sweep.run(tell)?;
-        self.expiry.end_sweep(begun, sweep.next);
+        let (last, next) = cut.map_or((None, u64::MAX), |cut| (Some(cut.last), cut.first));
+        let mut sweep = Sweep { store: self, now, next, swept: 0, last };
+        match (sweep.run(tell), sweep.last) {
+            (Ok(()), _) => self.expiry.end_sweep(number, sweep.next),
+            (Err(error), Some(last)) => {
+                self.expiry.cut_sweep(number, Cut { last, first: sweep.next });
+                return Err(error);
+            }
+            (Err(error), None) => return Err(error),
+        }
         Ok(sweep.swept)
     }
 
@@ -69,26 +80,33 @@ impl Sweep<'_> {
     fn run(&mut self, tell: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
         if !self.store.index.capabilities().ordered {
             for piece in unordered::locations(self.store, |_| Ok(()))?.chunks(PAGE) {
-                self.piece(piece, |_| None, tell)?;
+                tell(self.piece(piece, |_| None)?)?;
             }
             return Ok(());
         }
-        let mut places = Vec::new();
-        self.store.for_each_page(Start::Edge, PAGE, |page| {
+        let (store, from, mut places) = (self.store, self.last.clone(), Vec::new());
+        let start = from.as_ref().map_or(Start::Edge, |last| Start::After(last));
+        store.for_each_page(start, PAGE, |page| {
+            if page.is_empty() {
+                return Ok(ControlFlow::Break(()));
+            }
             places.clear();
             places.extend((0..page.len()).filter_map(|i| page.get(i)).map(|(_, location)| location));
-            self.piece(&places, |i| page.get(i).map(|(key, _)| key), tell)?;
+            let read = self.piece(&places, |i| page.get(i).map(|(key, _)| key))?;
+            // Before anybody is told, who may stop it.
+            if let Some((key, _)) = page.last() {
+                let last = self.last.get_or_insert_default();
+                last.clear();
+                last.extend_from_slice(key);
+            }
+            tell(read)?;
             Ok(ControlFlow::Continue(()))
         })
     }
 
-    /// Looks at the records of some keys, and deletes those that have expired. `key_of` gives the index's keys, where it keeps them.
-    fn piece<'k>(
-        &mut self,
-        places: &[Location],
-        key_of: impl Fn(usize) -> Option<&'k [u8]>,
-        tell: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    /// Looks at the records of some keys, and deletes those that have expired. `key_of` gives the index's keys, where it keeps them. Says how many
+    /// bytes were read.
+    fn piece<'k>(&mut self, places: &[Location], key_of: impl Fn(usize) -> Option<&'k [u8]>) -> Result<u64> {
         let store = self.store;
         store.check_usable()?;
         let (mut scratch, mut read, mut doomed) = (Vec::new(), 0, Vec::new());
@@ -132,7 +150,7 @@ impl Sweep<'_> {
                 self.missed();
             }
         }
-        tell(read)
+        Ok(read)
     }
 
     /// A record was not looked at, or found expired and not deleted, because a merge has moved it or somebody else has written its key.

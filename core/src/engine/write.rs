@@ -172,7 +172,22 @@ impl Store {
         let log = self.log.as_ref().ok_or(Error::ReadOnly)?;
         // A child process must not wait for a lock that a thread of its parent may have held.
         self.check_usable()?;
-        let mut log = StopOnPanic(log.lock());
+        self.with_locked_log(log.lock(), work)
+    }
+
+    /// The same, if nobody has the log at the moment.
+    pub(super) fn with_idle_log<R>(&self, work: impl FnOnce(&mut LogWriter) -> R) -> Option<R> {
+        self.check_usable().ok()?;
+        let log = self.log.as_ref()?.try_lock()?;
+        self.with_locked_log(log, |log| Ok(work(log))).ok()
+    }
+
+    fn with_locked_log<R>(
+        &self,
+        log: MutexGuard<'_, LogWriter>,
+        work: impl FnOnce(&mut LogWriter) -> Result<R>,
+    ) -> Result<R> {
+        let mut log = StopOnPanic(log);
         self.check_usable()?;
         let outcome = work(&mut log.0);
         self.durable.advance(log.0.synced_seq());
@@ -231,7 +246,7 @@ impl Store {
             self.count_unsynced(bytes);
         }
         if is_due {
-            self.keep_index(log);
+            self.keep_index(log, false);
         }
     }
 

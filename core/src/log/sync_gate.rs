@@ -19,7 +19,7 @@ use super::writer::LogPosition;
 use crate::error::{Error, Result};
 use crate::types::SeqNo;
 use crate::util::lock::Mutex;
-use crate::vfs::{Vfs, lacks_descriptor};
+use crate::vfs::{KeptDir, Vfs, lacks_descriptor};
 
 #[cfg(test)]
 mod tests;
@@ -33,9 +33,19 @@ pub(crate) struct SyncGate {
     failed: OnceLock<Arc<Error>>,
     data: Mutex<()>,
     names: Mutex<()>,
+    /// The store's directory.
+    dir: OnceLock<Box<dyn KeptDir>>,
 }
 
 impl SyncGate {
+    /// Opens the store's directory, for its syncs: a process that has no descriptor left is to lose a write by that, and not the store.
+    pub(crate) fn keep_dir(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        if let Some(kept) = vfs.keep_dir(dir).map_err(|e| Error::io("open", dir, None, e))? {
+            let _ = self.dir.set(kept);
+        }
+        Ok(())
+    }
+
     /// The failure since which nothing is synced any more, if there was one.
     pub(crate) fn check(&self) -> Result<()> {
         match self.failed.get() {
@@ -55,8 +65,9 @@ impl SyncGate {
     pub(crate) fn sync_dir(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
         let _turn = self.names.lock();
         self.check()?;
-        vfs.sync_dir(dir).map_err(|e| {
-            // It has to be opened for it. Where there was no descriptor the disk was asked for nothing, and has lost nothing.
+        let outcome = self.dir.get().map_or_else(|| vfs.sync_dir(dir), |kept| kept.sync());
+        outcome.map_err(|e| {
+            // It may have to be opened for it. Where there was no descriptor the disk was asked for nothing, and has lost nothing.
             let is_lost = !lacks_descriptor(&e);
             let error = Error::io(SYNC_DIR, dir, None, e);
             if is_lost { self.fail(error) } else { error }

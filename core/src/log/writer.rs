@@ -9,7 +9,8 @@
 //! 1. Between calls the active file's records end at `end`, and nothing but zeros is behind it.
 //! 2. After an error of [`LogWriter::append`] the log is what it was before the call (cut back, and the cut synced), or `stopped` holds the cause
 //!    and no call writes any more.
-//! 3. A sync that failed, of data or of the directory, is never tried again: it stops the writer, whoever asked for it (`sync_gate`).
+//! 3. A sync that failed, of data of the log or of the directory, is never tried again: it stops the writer, whoever asked for it (`sync_gate`). A file that
+//!    has no name in the log yet, as the next one, is given up instead: nothing relies on it.
 //! 4. A record carries SYNCED, and a mark is written, only for what a successful sync has covered, with all files before it.
 //! 5. Sequence numbers of failed appends are not used again.
 //! 6. A window lies over reserved space that is in the file: what is copied into it has its blocks.
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::format::payload::Seal;
 use crate::types::{FileId, SeqNo, Timestamp};
 use crate::vfs::{Vfs, Window};
@@ -273,6 +274,10 @@ impl LogWriter {
     fn cut_back(&mut self, end: u64, error: Error) -> Error {
         if self.stopped.is_some() {
             return error;
+        }
+        if error.status() == Status::DiskFull {
+            // It has space that others may need now, and is made when it is its turn.
+            self.next.clear();
         }
         self.set_end(end);
         self.call_off();

@@ -96,6 +96,13 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Brings the entries of a directory to stable storage.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Opens a directory whose entries are going to be brought to stable storage again and again, so that this takes no descriptor each time: a process may
+    /// have none left. `None` where it takes none anyway.
+    fn keep_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn KeptDir>>> {
+        let _ = dir;
+        Ok(None)
+    }
+
     /// What stands at this path itself; `NotFound` if nothing does.
     fn entry_kind(&self, path: &Path) -> io::Result<EntryKind>;
 
@@ -142,6 +149,12 @@ pub trait Vfs: fmt::Debug + Send + Sync {
 /// Whether a call failed for want of a file descriptor, before it had asked the disk for anything: EMFILE or ENFILE.
 pub(crate) fn lacks_descriptor(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23))
+}
+
+/// A directory that is open.
+pub trait KeptDir: fmt::Debug + Send + Sync {
+    /// The same as [`Vfs::sync_dir`].
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. All calls give an explicit offset; there is no cursor and no append mode.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{DirEntry, EntryKind, Helpers, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
+use super::{DirEntry, EntryKind, Helpers, KeptDir, LockError, LockGuard, Mapping, OpenMode, Vfs, VfsFile, Window};
 use crate::types::Timestamp;
 use crate::util::page::PageRun;
 
@@ -34,6 +34,19 @@ const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
 
 /// Below this hints are read before a thread is there to do it.
 const WORTH_THREADS: u64 = 16 << 20;
+
+fn open_dir(dir: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC).open(dir)
+}
+
+#[derive(Debug)]
+struct OsDir(File);
+
+impl KeptDir for OsDir {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
 
 /// The real file system, clock and random numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,8 +108,11 @@ impl Vfs for OsVfs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let flags = libc::O_DIRECTORY | libc::O_CLOEXEC;
-        OpenOptions::new().read(true).custom_flags(flags).open(dir)?.sync_all()
+        open_dir(dir)?.sync_all()
+    }
+
+    fn keep_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn KeptDir>>> {
+        Ok(Some(Box::new(OsDir(open_dir(dir)?))))
     }
 
     fn entry_kind(&self, path: &Path) -> io::Result<EntryKind> {

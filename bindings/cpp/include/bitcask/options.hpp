@@ -107,8 +107,9 @@ public:
     /// Bytes of memory that an index on disk (Index::bptree) may take for its cache: at least 1 MiB, 64 MiB unless it is set.
     Options& index_budget(std::uint64_t bytes) { return set(index_budget_, bytes); }
     /// Bytes of log after which the index is saved, so that an opening after a crash reads little of the log: Index::btree and
-    /// Index::hash beside writers in the file index.checkpoint, not before the log has grown by an eighth of what saving it writes, and where that is 16 MiB
-    /// or more in a pause of the writers, for which it waits two seconds at most; Index::bptree in its own file. With each new data file that is looked at too. 0 saves it at close alone. The other kinds are not saved. 64 MiB unless it is set.
+    /// Index::hash beside writers in the file index.checkpoint, not before the log has grown by an eighth of what saving it writes, and where
+    /// that is 16 MiB or more in a pause of the writers, or after two seconds without one; Index::bptree in its own file. With each new data file
+    /// that is looked at too. 0 saves it at close alone. The other kinds are not saved. 64 MiB unless it is set.
     Options& checkpoint_bytes(std::uint64_t bytes) { return set(checkpoint_bytes_, bytes); }
     Options& durability(Durability durability) { return set(durability_, durability); }
     /// Durability::interval with these limits: the longest time, and the most bytes of log, that acknowledged writes stay

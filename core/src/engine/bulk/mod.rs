@@ -23,6 +23,7 @@ use crate::index::Change;
 use crate::log::{Encoded, Load, LogWriter, NewFiles};
 use crate::types::{FileId, SeqNo, Timestamp};
 
+use super::checkpoint::Loading;
 use super::share::Share;
 use super::store::Store;
 use super::write::too_large;
@@ -40,6 +41,8 @@ pub(crate) struct Bulk {
     is_atomic: bool,
     sync: bool,
     state: State,
+    /// It writes files of its own.
+    loading: Option<Loading>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,8 @@ enum State {
 impl Bulk {
     pub(crate) fn new(store: &Arc<Store>, is_atomic: bool, sync: bool) -> Result<Bulk> {
         store.check_writable()?;
-        Ok(Bulk { store: Share::of(store), is_atomic, sync, state: State::Batch(Encoded::batch(0, 0)) })
+        let state = State::Batch(Encoded::batch(0, 0));
+        Ok(Bulk { store: Share::of(store), is_atomic, sync, state, loading: None })
     }
 
     /// Adds a pair. After an error there is nothing but that error.
@@ -95,6 +99,7 @@ impl Bulk {
             State::Files(load, entries) => self.store.install(load, entries),
             State::Failed(error) => return Err(error.clone()),
         };
+        self.loading = None;
         outcome.map_err(|error| self.fail(error))
     }
 
@@ -102,6 +107,7 @@ impl Bulk {
         let State::Batch(batch) = &mut self.state else { return Ok(()) };
         let batch = std::mem::replace(batch, Encoded::batch(0, 0));
         let load = self.store.with_open_log(LogWriter::begin_load)?;
+        self.loading = Some(self.store.saving.begin_load());
         self.state = State::Files(Box::new(load), Entries::default());
         let State::Files(load, entries) = &mut self.state else { return Ok(()) };
         batch.pairs().try_for_each(|pair| self.store.add_to_load(load, entries, pair))
@@ -187,7 +193,7 @@ impl Store {
         self.publish_load(seq, first, times, entries).map_err(|error| log.stop(error))?;
         self.merging.background.wake();
         if is_due {
-            self.keep_index(log);
+            self.keep_index(log, false);
         }
         Ok(())
     }

@@ -354,12 +354,12 @@ impl Store {
         }
     }
 
-    /// The index names other files now than the last checkpoint of it says.
+    /// The index names other files now than the last checkpoint of it says, and than one that is being made.
     fn keep_index_after_merge(&self) -> Result<()> {
         if !self.saves_index() {
             return Ok(());
         }
-        // One that saves itself does so here and now; of another an image begins, and a thread syncs beside writers.
+        // One that saves itself does so here and now; of another an image begins, in the next pause if it is large, and a thread syncs beside writers.
         let saves_itself = self.index.is_persistent();
         if saves_itself {
             self.sync_log_beside()?;
@@ -372,7 +372,7 @@ impl Store {
                 log.sync()?;
                 self.durable.advance(log.synced_seq());
             }
-            self.keep_index(log);
+            self.keep_index(log, true);
             Ok(())
         })
     }

@@ -89,7 +89,8 @@ impl LogWriter {
             .take_while(|commit| {
                 let empty = end == DATA_START;
                 end = end.saturating_add(commit.log_len());
-                end <= self.config.max_file_size || (empty && !commit.is_batch())
+                // One without records needs no room, also where the file is longer than its limit.
+                commit.log_len() == 0 || end <= self.config.max_file_size || (empty && !commit.is_batch())
             })
             .count()
     }

@@ -51,6 +51,30 @@ fn put_until_it_fails(log: &mut LogWriter, n: &mut usize) -> Error {
     }
 }
 
+#[test]
+fn on_a_full_disk_the_file_that_was_made_ahead_gives_its_space_back() {
+    let disk = SimVfs::new(1);
+    let vfs = FaultVfs::over_sim(&disk);
+    let (mut log, beside) = writer(&vfs, false);
+    let made = || disk.files().iter().filter(|(path, _)| path.to_string_lossy().ends_with(".data.tmp")).count();
+    let n = fill(&mut log);
+    beside.wait();
+    assert_eq!(made(), 1);
+    vfs.inject(Plan::once(Fault::Error(errno::ENOSPC), 0).of(Filter::any().kinds(&[OpKind::Write]).suffix(".data")));
+    assert_eq!(put(&mut log, n).unwrap_err().status(), Status::DiskFull);
+    assert_eq!(made(), 0);
+    // It is made when it is needed, and ahead again from there on.
+    let first = log.active().id();
+    for n in 0.. {
+        put(&mut log, n).unwrap();
+        if log.active().id() != first {
+            break;
+        }
+    }
+    beside.wait();
+    assert_eq!(made(), 1);
+}
+
 pub(super) fn count(vfs: &FaultVfs, kind: OpKind) -> u64 {
     vfs.count(Fault::Error(errno::EIO), &Filter::any().kinds(&[kind]))
 }
