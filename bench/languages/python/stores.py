@@ -36,6 +36,9 @@ class Store(ABC):
     get: Get
     """One read by itself."""
 
+    # Threads may read at the same time.
+    IS_FOR_THREADS = True
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
@@ -256,6 +259,9 @@ class RocksDict(Store):
 
 
 class SemiDbm(Store):
+    # Each read moves the file's one position, and is none by itself.
+    IS_FOR_THREADS = False
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.store = importlib.import_module("semidbm").open(str(directory), "c")
