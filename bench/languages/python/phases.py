@@ -156,9 +156,9 @@ class Run:
 
     def threads(self, store: Store) -> None:
         """All keys, a share for each thread. Of the values only lengths are summed here, within the time, for one thread as for all."""
-        if not store.IS_FOR_THREADS:
-            self.tell("get, 4 threads", "keys", None, note="mixes up what its threads read")
-            self.tell("get, 4 threads against one", "times", None, note="mixes up what its threads read")
+        if not self.known.threads:
+            for row, unit in [("get, 4 threads", "keys"), ("get, 4 threads against one", "times")]:
+                self.tell(row, unit, None, note="mixes up what its threads read")
             return
 
         def rate(threads: int) -> float:

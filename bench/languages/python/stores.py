@@ -36,9 +36,6 @@ class Store(ABC):
     get: Get
     """One read by itself."""
 
-    # Threads may read at the same time.
-    IS_FOR_THREADS = True
-
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
@@ -259,9 +256,6 @@ class RocksDict(Store):
 
 
 class SemiDbm(Store):
-    # Each read moves the file's one position, and is none by itself.
-    IS_FOR_THREADS = False
-
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.store = importlib.import_module("semidbm").open(str(directory), "c")
@@ -363,6 +357,8 @@ class Known:
     version: Callable[[], str]
     ours: bool = False
     ordered: bool = True
+    threads: bool = True
+    """They may read at the same time."""
 
 
 def package(name: str, by: str = "") -> Callable[[], str]:
@@ -388,7 +384,8 @@ KNOWN = [
     Known("bitcask:hash", "bitcask hash", lambda path: Bitcask(path, "hash"), package("bitcask"), ours=True, ordered=False),
     Known("dbm.gnu", "dbm.gnu", GnuDbm, gnu_version, ordered=False),
     Known("lmdb", "LMDB", Lmdb, lmdb_version),
-    Known("semidbm", "semidbm", SemiDbm, package("semidbm"), ordered=False),
+    # Each of its reads moves the file's one position, and is none by itself.
+    Known("semidbm", "semidbm", SemiDbm, package("semidbm"), ordered=False, threads=False),
     Known("plyvel", "LevelDB", Plyvel, package("plyvel", "by plyvel ")),
     Known("rocksdict", "RocksDB", RocksDict, package("rocksdict", "by rocksdict ")),
     Known("sqlite", "SQLite", Sqlite, lambda: sqlite3.sqlite_version),

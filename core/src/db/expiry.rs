@@ -201,6 +201,10 @@ mod tests {
         Db::open_with_vfs("/db", &options, Arc::new(disk.clone())).unwrap()
     }
 
+    fn live(db: &Db) -> u64 {
+        db.file_stats().unwrap().iter().map(|file| file.live_records).sum()
+    }
+
     /// A merge in the midst of a sweep takes the files away whose records the sweep was to look at: they are looked at when they have expired.
     #[test]
     fn a_sweep_beside_a_merge_forgets_nothing() {
@@ -246,9 +250,10 @@ mod tests {
             disk.set_now(Timestamp(1000 + 5000 - 2000));
             db.sweep_expired().unwrap();
             // All that are due, though the first piece knows of none before 1000 later.
-            assert_eq!(db.file_stats().unwrap().iter().map(|file| file.live_records).sum::<u64>(), 1999, "{kind:?}");
+            assert_eq!(live(&db), 1999, "{kind:?}");
         }
     }
+
     /// Sweeps that are stopped after each piece come to the end all the same, where keys have an order; what they stop at is nobody's loss.
     #[test]
     fn a_sweep_that_is_stopped_is_gone_on_with() {
@@ -271,8 +276,7 @@ mod tests {
                 rounds += 1;
                 assert!(rounds < 6, "{kind:?}: it begins anew each time");
             }
-            let live = || db.file_stats().unwrap().iter().map(|file| file.live_records).sum::<u64>();
-            assert_eq!(live(), KEYS - 4 + rounds as u64, "{kind:?}");
+            assert_eq!(live(&db), KEYS - 4 + rounds as u64, "{kind:?}");
             disk.set_now(Timestamp(1060 + 999));
             assert_eq!(db.sweep_expired().unwrap(), 0);
             disk.set_now(Timestamp(1060 + 1000));

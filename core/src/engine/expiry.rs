@@ -213,6 +213,7 @@ mod tests {
         aged.comes(None, Some(Timestamp(50)));
         assert!(aged.is_due(Timestamp(60)), "the clock went back");
     }
+
     #[test]
     fn a_sweep_that_is_cut_off_goes_on_unless_another_began() {
         let expiry = Expiry::new(None, true);

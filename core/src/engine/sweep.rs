@@ -59,14 +59,13 @@ impl Store {
         };
         let (last, next) = cut.map_or((None, u64::MAX), |cut| (Some(cut.last), cut.first));
         let mut sweep = Sweep { store: self, now, next, swept: 0, last };
-        match (sweep.run(tell), sweep.last) {
-            (Ok(()), _) => self.expiry.end_sweep(number, sweep.next),
-            (Err(error), Some(last)) => {
+        if let Err(error) = sweep.run(tell) {
+            if let Some(last) = sweep.last {
                 self.expiry.cut_sweep(number, Cut { last, first: sweep.next });
-                return Err(error);
             }
-            (Err(error), None) => return Err(error),
+            return Err(error);
         }
+        self.expiry.end_sweep(number, sweep.next);
         Ok(sweep.swept)
     }
 
@@ -95,9 +94,7 @@ impl Sweep<'_> {
             let read = self.piece(&places, |i| page.get(i).map(|(key, _)| key))?;
             // Before anybody is told, who may stop it.
             if let Some((key, _)) = page.last() {
-                let last = self.last.get_or_insert_default();
-                last.clear();
-                last.extend_from_slice(key);
+                key.clone_into(self.last.get_or_insert_default());
             }
             tell(read)?;
             Ok(ControlFlow::Continue(()))

@@ -27,11 +27,7 @@ impl Store {
                 return Ok(());
             }
             match page.last() {
-                Some((key, _)) if page.len() == size => {
-                    let last = last.get_or_insert_default();
-                    last.clear();
-                    last.extend_from_slice(key);
-                }
+                Some((key, _)) if page.len() == size => key.clone_into(last.get_or_insert_default()),
                 _ => return Ok(()),
             }
         }

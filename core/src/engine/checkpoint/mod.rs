@@ -180,17 +180,16 @@ impl Store {
         if log.ends_as_found() && log.sync().is_err() {
             return;
         }
-        let Some(imaged) = imaged else { return self.keep_index(log, false) };
+        if imaged.is_none() {
+            return self.keep_index(log, false);
+        }
         // What is damaged is made anew now, or by the next opening. That takes long, and nothing is saved of it where the log is known to be damaged; whether it
         // is may come out on the way.
         if self.has_damage() || self.index.ready().is_err() {
             return;
         }
-        let Some(covered) = self.covered(log, true) else { return };
-        if let Ok(Some(head)) = imaged.begin_image() {
-            let place = (self.vfs.as_ref(), self.dir.as_path(), self.syncs.as_ref());
-            let accounts = self.accounts.encode();
-            let _ = write::write(place, imaged, &head, &covered, &accounts, || Ok(()), &AtomicBool::new(false));
+        if let Some(begun) = self.begin_image(log, true) {
+            let _ = begun.write(|| Ok(()), &AtomicBool::new(false));
         }
     }
 

@@ -27,9 +27,7 @@ pub(super) fn is_worth_it(index: &dyn Index) -> bool {
 pub(super) fn begin(store: &Weak<Store>, shared: &Shared) -> Option<Begun> {
     let mut before = shared.unkept();
     for look in 1..=MOST_LOOKS {
-        if shared.is_stopped() {
-            return None;
-        }
+        // Who stops it wakes it up, also before it sleeps.
         std::thread::park_timeout(BETWEEN);
         if shared.is_stopped() {
             return None;
@@ -37,12 +35,12 @@ pub(super) fn begin(store: &Weak<Store>, shared: &Shared) -> Option<Begun> {
         let now = shared.unkept();
         if look == MOST_LOOKS {
             let store = store.upgrade()?;
-            return store.with_open_log(|log| Ok(store.begin_image(log))).ok()?;
+            return store.with_open_log(|log| Ok(store.begin_image(log, false))).ok()?;
         }
         if now == before && !shared.is_loading() {
             let store = store.upgrade()?;
             // Whoever has the log writes, or may have just done so.
-            let begun = store.with_idle_log(|log| (shared.unkept() == now).then(|| store.begin_image(log)));
+            let begun = store.with_idle_log(|log| (shared.unkept() == now).then(|| store.begin_image(log, false)));
             if let Some(Some(begun)) = begun {
                 return begun;
             }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 
+use crate::error::Result;
 use crate::index::image::ImageHead;
 use crate::index::{Covered, Index};
 use crate::log::{LogWriter, SyncGate};
@@ -181,10 +182,9 @@ impl Store {
         let first = if pause::is_worth_it(self.index.as_ref()) {
             None
         } else {
-            let Some(begun) = self.begin_image(log) else { return };
+            let Some(begun) = self.begin_image(log, false) else { return };
             Some(begun)
         };
-        let has_begun = first.is_some();
         let run = move || {
             let mut image = first;
             loop {
@@ -197,21 +197,17 @@ impl Store {
         };
         match std::thread::Builder::new().name("bitcask-index".into()).spawn(run) {
             Ok(spawned) => *handle = Some(spawned),
-            Err(_) if has_begun => {
-                shared.set_unkept(unkept);
-                self.index.imaged().iter().for_each(|imaged| imaged.end_image());
-            }
-            Err(_) => {}
+            Err(_) => shared.set_unkept(unkept),
         }
     }
 
-    /// Begins an image.
+    /// Begins an image, which goes to what is `synced` of the log, or to its end.
     ///
     /// REQUIRES: the index has what all commits of the log did.
-    pub(super) fn begin_image(&self, log: &LogWriter) -> Option<Begun> {
+    pub(super) fn begin_image(&self, log: &LogWriter, synced: bool) -> Option<Begun> {
         let writer = Arc::clone(self.log.as_ref()?);
         let unkept = self.saving.shared.unkept();
-        let covered = self.covered(log, false)?;
+        let covered = self.covered(log, synced)?;
         let Ok(Some(head)) = self.index.imaged()?.begin_image() else {
             self.saving.shared.set_unkept(unkept);
             return None;
@@ -230,7 +226,8 @@ impl Store {
     }
 }
 
-/// An image that has begun, and what it takes to save it. It does not keep the store open.
+/// An image that has begun, and what it takes to save it. It does not keep the store open. When it is dropped the image ends, also by a panic: the writer
+/// need keep no more pages.
 pub(super) struct Begun {
     index: Arc<dyn Index>,
     head: ImageHead,
@@ -245,11 +242,24 @@ pub(super) struct Begun {
 
 impl Begun {
     fn save(self, shared: &Shared) {
-        let Some(imaged) = self.index.imaged() else { return };
         let sync_log = || sync_beside(&self.log, &self.durable, ALL).map(|_| ());
-        let place = (self.vfs.as_ref(), self.dir.as_path(), self.syncs.as_ref());
-        if write::write(place, imaged, &self.head, &self.covered, &self.accounts, sync_log, &shared.stop).is_ok() {
+        if self.write(sync_log, &shared.stop).is_ok() {
             shared.set_kept(Some(self.covered));
+        }
+    }
+
+    /// See [`write::write`].
+    pub(super) fn write(&self, sync_log: impl FnOnce() -> Result<()>, stop: &AtomicBool) -> Result<()> {
+        let Some(imaged) = self.index.imaged() else { return Ok(()) };
+        let place = (self.vfs.as_ref(), self.dir.as_path(), self.syncs.as_ref());
+        write::write(place, imaged, &self.head, &self.covered, &self.accounts, sync_log, stop)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(imaged) = self.index.imaged() {
+            imaged.end_image();
         }
     }
 }

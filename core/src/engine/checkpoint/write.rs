@@ -16,7 +16,7 @@ use crate::vfs::{OpenMode, Vfs, VfsFile, write_all_at};
 
 use super::read::number_of;
 
-/// Saves an image that has begun, and ends it. `sync_log` brings the log to stable storage up to the place that `covered` names at least. Gives
+/// Saves an image that has begun. `sync_log` brings the log to stable storage up to the place that `covered` names at least. Gives
 /// up when it is told to.
 pub(super) fn write(
     (vfs, dir, syncs): (&dyn Vfs, &Path, &SyncGate),
@@ -27,7 +27,6 @@ pub(super) fn write(
     sync_log: impl FnOnce() -> Result<()>,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let _end = EndOfImage(image);
     let temp = dir.join(names::temp(names::CHECKPOINT));
     let outcome = write_temp(vfs, &temp, image, head, (covered, accounts), stop).and_then(|()| {
         sync_log()?;
@@ -40,15 +39,6 @@ pub(super) fn write(
     }
     // Nothing relies on it but the time that an opening takes; that the directory could not be synced concerns others, and they hear of it.
     syncs.sync_dir(vfs, dir)
-}
-
-/// Ends an image, also by a panic: the writer need keep no more pages.
-struct EndOfImage<'a>(&'a dyn Imaged);
-
-impl Drop for EndOfImage<'_> {
-    fn drop(&mut self) {
-        self.0.end_image();
-    }
 }
 
 fn write_temp(
